@@ -1,0 +1,128 @@
+"""llama.cpp's own converter, from the source distribution that the installed llama-cpp-python was built from.
+
+Fetches that source distribution with pip (pinned by hash), unpacks the converter into a cache folder and names the
+llama.cpp commit. Knows nothing about models. `python -m convert.llama_cpp_source` fetches it ahead of time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from convert.errors import ConvertError
+from convert.manifest import sha256_file
+
+PACKAGE_VERSION = "0.3.36"
+SDIST_NAME = f"llama_cpp_python-{PACKAGE_VERSION}.tar.gz"
+SDIST_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+# vendor/llama.cpp of that source distribution (its .git/modules/vendor/llama.cpp/HEAD); checked when it is unpacked.
+LLAMA_CPP_COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
+
+_ROOT = f"llama_cpp_python-{PACKAGE_VERSION}"
+_VENDOR = f"{_ROOT}/vendor/llama.cpp"
+_WANTED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/", "gguf-py/gguf/", "gguf-py/LICENSE",
+           "LICENSE")
+
+
+@dataclass(frozen=True)
+class LlamaCppSource:
+    """folder holds convert_hf_to_gguf.py, convert_lora_to_gguf.py, conversion/ and gguf-py/."""
+
+    folder: Path
+    commit: str
+
+
+def cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "cricket-inference"
+
+
+def llama_cpp_source() -> LlamaCppSource:
+    """The converter's folder, fetched and unpacked on the first call. Raises ConvertError with what to do."""
+    _check_installed_version()
+    target = cache_folder() / f"llama.cpp-{LLAMA_CPP_COMMIT[:12]}"
+    if not (target / "convert_hf_to_gguf.py").is_file():
+        _unpack(_sdist(), target)
+    return LlamaCppSource(target, LLAMA_CPP_COMMIT)
+
+
+def _check_installed_version() -> None:
+    try:
+        installed = version("llama-cpp-python")
+    except PackageNotFoundError:
+        raise ConvertError("llama-cpp-python is not installed: `pip install -r requirements.txt`") from None
+    if installed != PACKAGE_VERSION:
+        raise ConvertError(f"llama-cpp-python {installed} is installed, the converter is pinned to {PACKAGE_VERSION}: "
+                           "install the pinned version, or change the pins in convert/llama_cpp_source.py")
+
+
+def _sdist() -> Path:
+    """The source distribution as a file: LLAMA_CPP_SDIST, the cache folder, or pip (which may have it cached too)."""
+    given = os.environ.get("LLAMA_CPP_SDIST")
+    cached = cache_folder() / "sdist" / SDIST_NAME
+    path = Path(given) if given else cached
+    if not path.is_file():
+        if given:
+            raise ConvertError(f"LLAMA_CPP_SDIST={given} is not a file: it must be the path of {SDIST_NAME}")
+        _download(path)
+    digest = sha256_file(path)
+    if digest != SDIST_SHA256:
+        raise ConvertError(f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again")
+    return path
+
+
+def _download(path: Path) -> None:
+    print(f"fetching {SDIST_NAME} (77 MB, once) for llama.cpp's converter", flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        pinned = Path(folder) / "pinned.txt"
+        pinned.write_text(f"llama-cpp-python=={PACKAGE_VERSION} --hash=sha256:{SDIST_SHA256}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                   "--no-binary", "llama-cpp-python", "--require-hashes", "--dest", folder, "-r", str(pinned)]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode != 0:
+            reason = (result.stderr.strip() or "no message").splitlines()[-1]
+            raise ConvertError(
+                f"pip could not fetch {SDIST_NAME} ({reason}): connect to a package index and run this again, or put "
+                f"the file from another machine at {path}, or name it in LLAMA_CPP_SDIST")
+        os.replace(Path(folder) / SDIST_NAME, path)
+
+
+def _unpack(sdist: Path, target: Path) -> None:
+    """Unpack only the converter, beside its final place, then rename: a half-unpacked folder is never trusted."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".llama.cpp."))
+    try:
+        commit = ""
+        with tarfile.open(sdist) as archive:
+            for member in archive:
+                if member.name == f"{_ROOT}/.git/modules/vendor/llama.cpp/HEAD":
+                    commit = archive.extractfile(member).read().decode().strip()
+                inside = member.name.removeprefix(f"{_VENDOR}/")
+                if member.isfile() and inside != member.name and inside.startswith(_WANTED):
+                    member.name = inside
+                    archive.extract(member, temporary, filter="data")
+        if commit != LLAMA_CPP_COMMIT:
+            raise ConvertError(f"{sdist} holds llama.cpp {commit or 'without a commit'}, expected {LLAMA_CPP_COMMIT}: "
+                               "correct LLAMA_CPP_COMMIT in convert/llama_cpp_source.py")
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+if __name__ == "__main__":
+    try:
+        source = llama_cpp_source()
+    except ConvertError as error:
+        sys.exit(f"error: {error}")
+    print(f"{source.folder} (llama.cpp {source.commit})")

@@ -1,0 +1,171 @@
+"""The manifest of a model folder: which files belong to it, their hashes, where they come from, how good they are.
+
+Owns the format of manifest.json. Knows nothing about models, torch, llama.cpp or the hub, so that the server can
+check a folder with it: `verify(Path("models/default"))` or `python -m convert verify models/default`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST_NAME = "manifest.json"
+
+
+class ManifestError(Exception):
+    """A model folder that is not what its manifest says. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One published file. quantisation is None for what is not a model (card, pictures)."""
+
+    sha256: str
+    size: int  # bytes
+    quantisation: str | None = None
+
+
+@dataclass(frozen=True)
+class Base:
+    id: str
+    revision: str | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Data:
+    season: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    name: str
+    created: str  # ISO 8601, UTC
+    base: Base
+    data: Data
+    adapter: Adapter
+    prompt_version: str | None
+    llama_cpp_commit: str
+    default_file: str
+    files: dict[str, FileEntry]
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    gate: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> Manifest:
+        """Parse a manifest. Raises ManifestError; source is named in the message."""
+        try:
+            raw = json.loads(text)
+            files = {name: FileEntry(**entry) for name, entry in raw["files"].items()}
+            manifest = cls(**{**raw, "files": files, "base": Base(**raw["base"]), "data": Data(**raw["data"]),
+                              "adapter": Adapter(**raw["adapter"])})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ManifestError(f"{source} is not a manifest of this project ({error}): make the folder again with "
+                                "`python -m convert --run runs/<name>`") from error
+        for name in (*manifest.files, manifest.default_file):
+            if not _is_plain_name(name):
+                raise ManifestError(f"{source} names the file {name!r}: only plain file names inside the folder are "
+                                    "allowed, do not use this folder")
+        if manifest.default_file not in manifest.files:
+            raise ManifestError(f"{source} has the default file {manifest.default_file!r}, which is not among its "
+                                "files: make the folder again with `python -m convert --run runs/<name>`")
+        return manifest
+
+
+def _is_plain_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and name == os.path.basename(name) and name not in (".", "..")
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_files(paths: Iterable[Path], root: Path) -> str:
+    """One hex sha256 over the names (relative to root) and contents of several files, independent of their order."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def entry_for(path: Path, quantisation: str | None = None) -> FileEntry:
+    return FileEntry(sha256=sha256_file(path), size=path.stat().st_size, quantisation=quantisation)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file under a temporary name and rename it, so that no reader and no Ctrl-C ever leaves half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(temporary, 0o644)  # mkstemp makes it private, and the server may run as another user
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(folder: Path) -> Manifest:
+    """Read folder/manifest.json. Raises ManifestError when there is none or it is not one."""
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise ManifestError(f"no {MANIFEST_NAME} in {folder}: make the model with `python -m convert --run runs/<name>`"
+                            " or fetch it with `python -m convert pull`")
+    return Manifest.from_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def save(manifest: Manifest, folder: Path) -> Path:
+    path = folder / MANIFEST_NAME
+    write_atomically(path, manifest.to_json())
+    return path
+
+
+def check_file(folder: Path, name: str, entry: FileEntry) -> None:
+    """Raise ManifestError unless folder/name has the size and sha256 of entry."""
+    path = folder / name
+    if not path.is_file():
+        raise ManifestError(f"{path} is missing but the manifest lists it: fetch or make the folder again")
+    size = path.stat().st_size
+    if size != entry.size:
+        raise ManifestError(f"{path} has {size} bytes, the manifest says {entry.size}: the file is damaged or not the "
+                            "published one, fetch or make it again")
+    digest = sha256_file(path)
+    if digest != entry.sha256:
+        raise ManifestError(f"{path} has sha256 {digest[:16]}…, the manifest says {entry.sha256[:16]}…: the file is "
+                            "damaged or not the published one, fetch or make it again")
+
+
+def verify(folder: Path, names: Iterable[str] | None = None) -> Manifest:
+    """Check every file of the manifest (or only names) by size and sha256. Raises ManifestError on any difference."""
+    manifest = load(folder)
+    for name in manifest.files if names is None else names:
+        if name not in manifest.files:
+            raise ManifestError(f"{name!r} is not in the manifest of {folder}; it has: {', '.join(manifest.files)}")
+        check_file(folder, name, manifest.files[name])
+    return manifest
+
+
+def verified_model_file(folder: Path, name: str | None = None) -> Path:
+    """Path of the model file to serve (the default one, or name), after its hash has been checked."""
+    manifest = load(folder)
+    chosen = name or manifest.default_file
+    verify(folder, [chosen])
+    return folder / chosen

@@ -1,0 +1,165 @@
+"""A GGUF opened through the installed llama.cpp library for measuring: tokens, logits of many texts, speed.
+
+Knows nothing about serving; one model, one thread, greedy. Used by the proofs, the importance matrix and the gate:
+`with Runtime(path) as model: model.logits([Sequence(ids, first)])`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+
+from convert.errors import ConvertError
+
+_LOG_LINES: list[str] = []
+
+
+@llama_cpp.llama_log_callback
+def _keep_log(level: int, text: bytes, _data: object) -> None:
+    # 3 and 4 are GGML_LOG_LEVEL_WARN and _ERROR; the rest is chatter on every load
+    if level in (3, 4):
+        _LOG_LINES.append(text.decode(errors="replace").rstrip())
+        del _LOG_LINES[:-200]
+
+
+def last_log() -> str:
+    return _LOG_LINES[-1] if _LOG_LINES else "it said nothing"
+
+
+def keep_log() -> list[str]:
+    """From here on llama.cpp's warnings and errors are kept in the returned list instead of going to stderr."""
+    _LOG_LINES.clear()
+    llama_cpp.llama_log_set(_keep_log, ctypes.c_void_p(0))
+    return _LOG_LINES
+
+
+def usable_threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Token ids, and the first position whose logits are wanted (they predict position first + 1)."""
+
+    ids: list[int]
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Speed:
+    prefill_tokens_s: float
+    decode_tokens_s: float
+
+
+class Runtime:
+    """A loaded model with one context. Raises ConvertError where the library refuses the file or the input."""
+
+    def __init__(self, path: Path, *, n_ctx: int = 2048, n_seqs: int = 8, threads: int | None = None,
+                 eval_callback: object | None = None) -> None:
+        keep_log()
+        llama_cpp.llama_backend_init()
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.n_gpu_layers = 0  # what is measured here is what the CPU server will run
+        self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
+        if not self.model:
+            raise ConvertError(f"llama.cpp cannot load {path}: {last_log()}")
+        self.vocab = llama_cpp.llama_model_get_vocab(self.model)
+        self.n_vocab = llama_cpp.llama_vocab_n_tokens(self.vocab)
+        settings = llama_cpp.llama_context_default_params()
+        settings.n_ctx = settings.n_batch = n_ctx
+        settings.n_ubatch = min(512, n_ctx)
+        settings.n_seq_max = n_seqs
+        settings.kv_unified = True  # sequences of any length share the n_ctx cells
+        settings.n_threads = settings.n_threads_batch = threads or usable_threads()
+        if eval_callback is not None:
+            settings.cb_eval = eval_callback
+        self._context = llama_cpp.llama_init_from_model(self.model, settings)
+        if not self._context:
+            llama_cpp.llama_model_free(self.model)
+            raise ConvertError(f"llama.cpp cannot make a context of {n_ctx} tokens for {path}: {last_log()}")
+        self.n_ctx, self.n_seqs = n_ctx, n_seqs
+        self._batch = llama_cpp.llama_batch_init(n_ctx, 0, 1)
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        llama_cpp.llama_batch_free(self._batch)
+        llama_cpp.llama_free(self._context)
+        llama_cpp.llama_model_free(self.model)
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Token ids by llama.cpp. add_special: BOS/EOS as the model says; parse_special: `<s>` in text is a token."""
+        raw = text.encode()
+        size = len(raw) + 8
+        buffer = (llama_cpp.llama_token * size)()
+        count = llama_cpp.llama_tokenize(self.vocab, raw, len(raw), buffer, size, add_special, parse_special)
+        if count < 0:
+            raise ConvertError(f"llama.cpp needs {-count} tokens for {len(raw)} bytes of text: {text[:80]!r}")
+        return buffer[:count]
+
+    def logits(self, sequences: list[Sequence]) -> Iterator[np.ndarray]:
+        """For each sequence, in order, float32 [len(ids) - first, n_vocab]; several run together in one batch."""
+        start = 0
+        while start < len(sequences):
+            taken, room = start, self.n_ctx
+            while taken < len(sequences) and taken - start < self.n_seqs and len(sequences[taken].ids) <= room:
+                room -= len(sequences[taken].ids)
+                taken += 1
+            if taken == start:
+                raise ConvertError(f"a text of {len(sequences[start].ids)} tokens is longer than the {self.n_ctx} that "
+                                   "this measurement holds: shorten it or leave it out")
+            yield from self._decode(sequences[start:taken])
+            start = taken
+
+    def _decode(self, sequences: list[Sequence]) -> Iterator[np.ndarray]:
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
+        n = 0
+        for number, sequence in enumerate(sequences):
+            for position, token in enumerate(sequence.ids):
+                self._put(n, token, position, number, position >= sequence.first)
+                n += 1
+        self._run(n)
+        wanted = sum(len(s.ids) - s.first for s in sequences)
+        rows = np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), (wanted, self.n_vocab))
+        offset = 0
+        for sequence in sequences:
+            count = len(sequence.ids) - sequence.first
+            yield rows[offset:offset + count].copy()  # llama.cpp reuses this memory at its next decode
+            offset += count
+
+    def _put(self, index: int, token: int, position: int, sequence: int, wanted: bool) -> None:
+        batch = self._batch
+        batch.token[index], batch.pos[index] = token, position
+        batch.n_seq_id[index], batch.seq_id[index][0] = 1, sequence
+        batch.logits[index] = wanted
+
+    def _run(self, count: int) -> None:
+        self._batch.n_tokens = count
+        code = llama_cpp.llama_decode(self._context, self._batch)
+        if code != 0:
+            raise ConvertError(f"llama_decode failed with {code} on {count} tokens: {last_log()}")
+
+    def speed(self, prompt: list[int], tokens: int = 64) -> Speed:
+        """Prefill and single-stream greedy decode speed, tokens a second, after one warming run."""
+        prompt = prompt[:self.n_ctx - tokens - 1]
+        for _ in range(2):
+            llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
+            begin = time.perf_counter()
+            for index, token in enumerate(prompt):
+                self._put(index, token, index, 0, index == len(prompt) - 1)
+            self._run(len(prompt))
+            prefilled = time.perf_counter()
+            for step in range(tokens):
+                row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._context, -1), (self.n_vocab,))
+                self._put(0, int(row.argmax()), len(prompt) + step, 0, True)
+                self._run(1)
+            done = time.perf_counter()
+        return Speed(len(prompt) / (prefilled - begin), tokens / (done - prefilled))

@@ -1,0 +1,1 @@
+"""Serving: the inference engine on llama.cpp, the model behind it, and the HTTP service people use."""

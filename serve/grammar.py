@@ -1,0 +1,254 @@
+"""A grammar as a byte automaton whose states and transitions are remembered, so that warm traffic costs a dict look-up.
+
+Why not llama.cpp's grammar sampler: it aborts the process on some input, copies itself in time proportional to grammar
+times stacks, and cannot be stepped back. Here a state is immutable: asking what a token would do, rejecting a draft or
+jumping over forced text needs no copy. tests/test_grammar.py checks that both admit the same tokens. This module knows
+tokens only as byte strings.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from serve import gbnf
+from serve.errors import GrammarError
+
+MAX_NODES = 100_000  # after repetitions are written out
+MAX_THREADS = 4_096  # parallel readings of one text; an ambiguous grammar can double them at every character
+MAX_STATES = 50_000  # then the next request with this grammar starts from a fresh one
+MAX_FORCED = 512  # bytes of forced text in one go; `root ::= "a" root` forces without end
+
+_RETURN = -1
+_EMPTY = 0  # the stack below the root rule
+
+
+class State:
+    """Where in the grammar a text has got to. `accepting`: it may end here; `mask`: bit b is set where byte b may follow."""
+
+    __slots__ = ("_edges", "_forced", "_grammar", "_tokens", "accepting", "mask", "threads", "forced_tokens")
+
+    def __init__(self, grammar: Grammar, threads: tuple[tuple[int, int, int], ...], accepting: bool) -> None:
+        self._grammar = grammar
+        self.threads = threads
+        self.accepting = accepting
+        self.mask = 0
+        for mask, _, _ in threads:
+            self.mask |= mask
+        self._edges: dict[int, State | None] = {}
+        self._tokens: dict[bytes, State | None] = {}
+        self._forced: tuple[bytes, State] | None = None
+        self.forced_tokens: tuple[list[int], State] | None = None  # kept by the engine, which has the vocabulary
+
+    @property
+    def complete(self) -> bool:
+        """The text is finished: nothing may follow."""
+        return not self.mask
+
+    def advance(self, piece: bytes) -> State | None:
+        """The state after `piece`, or None where the grammar does not admit it. An empty piece is never admitted."""
+        found = self._tokens.get(piece, self)
+        if found is not self:
+            return found
+        state: State | None = self if piece else None
+        for byte in piece:
+            state = state._step(byte)
+            if state is None:
+                break
+        self._tokens[piece] = state
+        return state
+
+    def forced(self) -> tuple[bytes, State]:
+        """Bytes that must follow here, up to the first choice (whole UTF-8 characters), and the state after them."""
+        if self._forced is None:
+            data, state = bytearray(), self
+            whole, after = 0, self
+            while not state.accepting and state.mask.bit_count() == 1 and len(data) < MAX_FORCED:
+                byte = state.mask.bit_length() - 1
+                data.append(byte)
+                state = state._step(byte)
+                if _ends_character(data):
+                    whole, after = len(data), state
+            self._forced = bytes(data[:whole]), after
+        return self._forced
+
+    def _step(self, byte: int) -> State | None:
+        if byte not in self._edges:
+            reached = [(node, stack) for mask, node, stack in self.threads if mask >> byte & 1]
+            self._edges[byte] = self._grammar._state(reached) if reached else None
+        return self._edges[byte]
+
+
+class Grammar:
+    """A compiled grammar; `start` is its first state. Raises GrammarError where the text is not usable."""
+
+    def __init__(self, text: str) -> None:
+        rules = gbnf.parse(text)
+        self._nodes: list[tuple] = []  # ("byte", mask, next) | ("split", nodes) | ("call", rule, next)
+        self._entry: dict[str, int] = {}
+        self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
+        self._stack_numbers: dict[tuple[int, int], int] = {}
+        self._states: dict[tuple[frozenset, bool], State] = {}
+        for name, rule in rules.items():
+            self._entry[name] = self._compile(rule, _RETURN)
+        self.start = self._state([(self._entry["root"], _EMPTY)])
+        if self.start.complete and not self.start.accepting:
+            raise GrammarError("the grammar admits no text at all")
+
+    @property
+    def bloated(self) -> bool:
+        """So many states were seen that this object should be let go."""
+        return len(self._states) > MAX_STATES or len(self._stacks) > MAX_STATES
+
+    # -- compiling: every item is translated with the node that follows it already known
+
+    def _add(self, *node) -> int:
+        if len(self._nodes) >= MAX_NODES:
+            raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are written out")
+        self._nodes.append(node)
+        return len(self._nodes) - 1
+
+    def _compile(self, item: gbnf.Item, after: int) -> int:
+        if isinstance(item, gbnf.Literal):
+            for byte in reversed(item.data):
+                after = self._add("byte", 1 << byte, after)
+            return after
+        if isinstance(item, gbnf.Reference):
+            return self._add("call", item.name, after)
+        if isinstance(item, gbnf.CharClass):
+            starts = [self._byte_path(path, after) for path in _utf8_paths(item.ranges)]
+            return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
+        if isinstance(item, gbnf.Choice):
+            starts = [self._compile_all(option, after) for option in item.options]
+            return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
+        if item.high is None:
+            loop = self._add("split", ())
+            self._nodes[loop] = ("split", (self._compile(item.item, loop), after))
+            start = loop
+        else:
+            start = after
+            for _ in range(item.high - item.low):
+                start = self._add("split", (self._compile(item.item, start), after))
+        for _ in range(item.low):
+            start = self._compile(item.item, start)
+        return start
+
+    def _compile_all(self, items: tuple[gbnf.Item, ...], after: int) -> int:
+        for item in reversed(items):
+            after = self._compile(item, after)
+        return after
+
+    def _byte_path(self, path: tuple[int, ...], after: int) -> int:
+        for mask in reversed(path):
+            after = self._add("byte", mask, after)
+        return after
+
+    # -- running
+
+    def _state(self, reached: list[tuple[int, int]]) -> State:
+        """The state in which all of `reached` (node, stack) are open, with calls and choices followed to their bytes."""
+        seen, todo, threads, accepting = set(reached), list(reached), [], False
+        nodes = self._nodes
+        while todo:
+            node, stack = todo.pop()
+            if node == _RETURN:
+                if stack == _EMPTY:
+                    accepting = True
+                    continue
+                more = [self._stacks[stack]]
+            else:
+                kind, what, *after = nodes[node]
+                if kind == "byte":
+                    threads.append((what, after[0], stack))
+                    continue
+                if kind == "split":
+                    more = [(option, stack) for option in what]
+                else:  # a call in last place needs no return, which keeps right recursion flat
+                    more = [(self._entry[what], stack if after[0] == _RETURN else self._push(after[0], stack))]
+            for place in more:
+                if place not in seen:
+                    seen.add(place)
+                    todo.append(place)
+            if len(seen) > MAX_THREADS * 4 or len(threads) > MAX_THREADS:
+                raise GrammarError("the grammar is too ambiguous: one text can be read in thousands of ways")
+        key = (frozenset(threads), accepting)
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = State(self, tuple(key[0]), accepting)
+        return state
+
+    def _push(self, node: int, stack: int) -> int:
+        key = (node, stack)
+        number = self._stack_numbers.get(key)
+        if number is None:
+            number = self._stack_numbers[key] = len(self._stacks)
+            self._stacks.append(key)
+        return number
+
+
+class GrammarCache:
+    """Compiled grammars by their text, the least recently used let go. Any thread may ask; states are one thread's."""
+
+    def __init__(self, size: int = 64) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Grammar] = OrderedDict()
+
+    def get(self, text: str) -> Grammar:
+        with self._lock:
+            grammar = self._kept.get(text)
+        if grammar is None or grammar.bloated:
+            grammar = Grammar(text)
+        with self._lock:
+            self._kept[text] = grammar
+            self._kept.move_to_end(text)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return grammar
+
+
+def _ends_character(data: bytes | bytearray) -> bool:
+    """Whether `data` ends with a whole UTF-8 character."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 != 0x80:
+            return back == (1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4)
+    return False
+
+
+def _span(low: int, high: int) -> int:
+    """A 256-bit mask with the bits low..high set."""
+    return (1 << high + 1) - (1 << low)
+
+
+def _utf8_paths(ranges: gbnf.Ranges) -> list[tuple[int, ...]]:
+    """Code point ranges as sequences of byte masks; all one-byte characters together make a single path."""
+    ascii_mask, paths = 0, []
+    for low, high in ranges:
+        low = max(low, 1)  # NUL never occurs in text; llama.cpp refuses it as well
+        if low <= 0x7F:
+            ascii_mask |= _span(low, min(high, 0x7F))
+        for first, last, size in ((0x80, 0x7FF, 2), (0x800, 0xD7FF, 3), (0xE000, 0xFFFF, 3), (0x10000, 0x10FFFF, 4)):
+            if low <= last and high >= first:
+                start, end = (chr(max(low, first)).encode(), chr(min(high, last)).encode())
+                paths += _between(start, end, size)
+    return ([(ascii_mask,)] if ascii_mask else []) + paths
+
+
+def _between(low: bytes, high: bytes, size: int) -> list[tuple[int, ...]]:
+    """Byte-mask sequences for all encoded characters from `low` to `high`, both of `size` bytes."""
+    if size == 1:
+        return [(_span(low[0], high[0]),)]
+    smallest, largest = b"\x80" * (size - 1), b"\xbf" * (size - 1)
+    if low[0] == high[0]:
+        return [(1 << low[0], *rest) for rest in _between(low[1:], high[1:], size - 1)]
+    paths, first, last = [], low[0], high[0]
+    if low[1:] != smallest:
+        paths += [(1 << first, *rest) for rest in _between(low[1:], largest, size - 1)]
+        first += 1
+    if high[1:] != largest:
+        paths += [(1 << last, *rest) for rest in _between(smallest, high[1:], size - 1)]
+        last -= 1
+    if first <= last:
+        paths.append((_span(first, last), *(_span(0x80, 0xBF),) * (size - 1)))
+    return paths

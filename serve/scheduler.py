@@ -1,0 +1,309 @@
+"""Who computes what in the next step: admission by KV budget, shared prefixes, and one batch of prefill and decode.
+
+Two calls make a step: `schedule()` says which tokens of which sequences go into the batch, `finish()` ends a sequence.
+KV cells are counted, never more than `n_cells`; finished sequences stay as prefixes for later ones until their place is
+needed. The scheduler knows nothing about llama.cpp, text, sampling or threads: the native cache is changed through two
+functions that it is given (`copy_cells`, `drop_cells`), which the property tests replace by a model of the cache.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from serve.sequence import Cells, Phase, Sequence
+
+MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
+WORTH_WAITING = 32  # tokens of a prefix under computation for which a request is held back until they are there
+
+
+@dataclass(slots=True)
+class Limits:
+    """The bounds of scheduling, in tokens unless said otherwise."""
+
+    n_cells: int
+    n_slots: int  # sequences that run at once
+    n_sequences: int  # native sequence ids: slots and kept prefixes
+    n_batch: int
+    queue_size: int  # requests that wait
+    kept_cells: int  # KV cells of finished sequences that are kept as prefixes
+    max_drafts: int
+    stall: float  # how far prefill may stretch a step, in units of a step with decode only
+
+
+@dataclass(slots=True)
+class Chunk:
+    """`sequence.tokens[start:end]` and then its drafts go into the batch; `rows` trailing rows of logits are wanted."""
+
+    sequence: Sequence
+    start: int
+    end: int
+    drafts: list[int]
+    rows: int
+
+
+@dataclass(slots=True)
+class Step:
+    """One batch: chunks of sequences that all use the same adapter."""
+
+    chunks: list[Chunk]
+    adapter: str | None
+    n_tokens: int
+
+
+@dataclass(slots=True)
+class CacheFigures:
+    """How well prefixes were shared, since the start."""
+
+    requests: int = 0
+    hits: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    evicted: int = 0
+
+
+class StepCost:
+    """Seconds a step takes as base + slope * tokens, by least squares over recent steps."""
+
+    def __init__(self, decay: float = 0.98) -> None:
+        self._decay = decay
+        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
+        self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only the ratio matters
+
+    def observe(self, tokens: int, seconds: float) -> None:
+        n, x, y, xx, xy = (s * self._decay for s in self._sums)
+        n, x, y, xx, xy = n + 1, x + tokens, y + seconds, xx + tokens * tokens, xy + tokens * seconds
+        self._sums = (n, x, y, xx, xy)
+        spread = n * xx - x * x
+        if n < 3:
+            return
+        if spread > 1e-3 * n * n:
+            slope = max((n * xy - x * y) / spread, 1e-9)
+            self.slope, self.base = slope, max((y - slope * x) / n, slope)
+        else:  # all steps alike: keep the ratio, follow the level
+            scale = (y / n) / (self.base + self.slope * x / n)
+            self.base, self.slope = self.base * scale, self.slope * scale
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Waiting, running and kept sequences; see the module's docstring."""
+
+    limits: Limits
+    copy_cells: Callable[[int, int, int], None]  # (source slot, target slot, first n tokens)
+    drop_cells: Callable[[int, int], None]  # (slot, from this position on)
+    waiting: deque[Sequence] = field(default_factory=deque)
+    running: list[Sequence] = field(default_factory=list)
+    kept: OrderedDict[int, Cells] = field(default_factory=OrderedDict)  # by slot, least recently used first
+    used_cells: int = 0
+    cost: StepCost = field(default_factory=StepCost)
+    figures: CacheFigures = field(default_factory=CacheFigures)
+    _free: list[int] = field(default_factory=list)
+    _last_adapter: str | None = None
+
+    def __post_init__(self) -> None:
+        self._free = list(range(self.limits.n_sequences))[::-1]
+
+    def fits(self, n_prompt: int, max_tokens: int) -> bool:
+        """Whether a request could run if it were alone."""
+        return n_prompt + max_tokens + self.limits.max_drafts <= self.limits.n_cells
+
+    def add(self, sequence: Sequence) -> None:
+        self.waiting.append(sequence)
+
+    # -- one step
+
+    def schedule(self, now: float, drafts: Callable[[Sequence, int], list[int]] | None = None) -> Step | None:
+        """Admit what fits, then fill a batch: every decoding sequence first, prefill with what room and time allow."""
+        self._admit(now)
+        if not self.running:
+            return None
+        adapter = self._choose_adapter()
+        group = [s for s in self.running if s.cells.adapter == adapter]
+        decoding = [s for s in group if s.phase is Phase.DECODE]
+        chunks: list[Chunk] = []
+        used = 0
+        spare = self.limits.n_batch - len(decoding)  # room beyond one token for each decoding sequence
+        for sequence in decoding:
+            start, end = sequence.cells.computed, len(sequence.tokens)
+            end = min(end, start + 1 + spare)
+            whole = end == len(sequence.tokens)
+            spare -= end - start - 1
+            guess: list[int] = []
+            if drafts and whole and spare > 0:
+                guess = drafts(sequence, min(self.limits.max_drafts, spare))
+                spare -= len(guess)
+            chunks.append(Chunk(sequence, start, end, guess, 1 + len(guess) if whole else 0))
+            used += end - start + len(guess)
+        room = self._prefill_room(used) if decoding else self.limits.n_batch
+        for sequence in group:
+            if sequence.phase is not Phase.PREFILL or room <= 0:
+                continue
+            start = sequence.cells.computed
+            end = min(len(sequence.tokens), start + room)
+            chunks.append(Chunk(sequence, start, end, [], 1 if end == len(sequence.tokens) else 0))
+            room -= end - start
+            used += end - start
+        return Step(chunks, adapter, used)
+
+    def _prefill_room(self, n_decode: int) -> int:
+        """Prefill tokens that stretch a step of `n_decode` tokens by no more than `stall` times its own length."""
+        room = self.limits.n_batch - n_decode
+        stretch = self.limits.stall * (self.cost.base + self.cost.slope * n_decode) / self.cost.slope
+        return max(1, min(room, int(stretch))) if room > 0 else 0
+
+    def _choose_adapter(self) -> str | None:
+        """Adapters take turns: one decode call can use only one set of adapter weights."""
+        names = list(dict.fromkeys(s.cells.adapter for s in self.running))
+        if len(names) > 1 and self._last_adapter in names:
+            names = names[names.index(self._last_adapter) + 1 :] + names
+        self._last_adapter = names[0]
+        return names[0]
+
+    # -- admission
+
+    def _admit(self, now: float) -> None:
+        """First come, first served; only a request whose prefix is being computed right now lets others pass it."""
+        held: list[Sequence] = []
+        while self.waiting and len(self.running) + len(held) < self.limits.n_slots:
+            sequence = self.waiting.popleft()
+            source, shared = self._best_prefix(sequence)
+            if self._better_soon(sequence, shared):
+                held.append(sequence)
+                continue
+            if not self._place(sequence, source, shared):
+                self.waiting.appendleft(sequence)
+                break
+            sequence.phase = Phase.PREFILL
+            sequence.started = now
+            sequence.held_for = None
+            self.running.append(sequence)
+        self.waiting.extendleft(reversed(held))
+
+    def _best_prefix(self, sequence: Sequence) -> tuple[Cells | None, int]:
+        """The cells that hold the longest prefix of the prompt, and its length. The last token is never shared."""
+        best, best_length = None, MIN_SHARED - 1
+        most = len(sequence.tokens) - 1
+        candidates = list(self.kept.values()) + [s.cells for s in self.running]
+        for cells in candidates:
+            limit = min(cells.computed, most)
+            if limit <= best_length or cells.adapter != sequence.request.adapter:
+                continue
+            length = common_prefix(cells.tokens, sequence.tokens, limit)
+            if length > best_length:
+                best, best_length = cells, length
+        if best is None:
+            return None, 0
+        while best.parent is not None and best.shared >= best_length:
+            best = best.parent  # refer to the owner, so that the ones between need not be kept
+        return best, best_length
+
+    def _better_soon(self, sequence: Sequence, shared: int) -> bool:
+        """Whether a running prefill will soon hold much more of this prompt; waited for once."""
+        if sequence.held_for is not None:
+            source = sequence.held_for
+            return source.phase is Phase.PREFILL and not source.cancelled
+        most = len(sequence.tokens) - 1
+        for other in self.running:
+            if other.phase is Phase.PREFILL and other.cells.adapter == sequence.request.adapter:
+                limit = min(other.n_prompt, most)
+                if limit >= shared + WORTH_WAITING:
+                    length = common_prefix(other.tokens, sequence.tokens, limit)
+                    if length >= max(shared, other.cells.computed) + WORTH_WAITING:
+                        sequence.held_for = other
+                        return True
+        return False
+
+    def _place(self, sequence: Sequence, source: Cells | None, shared: int) -> bool:
+        """Give the sequence a slot and its cells, making room if need be. False where it has to wait."""
+        total = len(sequence.tokens) + sequence.request.max_tokens + self.limits.max_drafts
+        if not self._make_room(total - shared, source):
+            # The prefix itself may be what is in the way; only then can nobody else free the room.
+            if self.running or source is None or not self._make_room(total, None):
+                return False
+            source, shared = None, 0
+        slot = self._free.pop()
+        cells = Cells(slot, sequence.tokens, sequence.request.adapter, reserved=total - shared)
+        if source is not None:
+            self.copy_cells(source.slot, slot, shared)
+            source.users += 1
+            cells.parent, cells.shared, cells.computed = source, shared, shared
+            if source.slot in self.kept:
+                self.kept.move_to_end(source.slot)
+            self.figures.hits += 1
+            self.figures.cached_tokens += shared
+        self.figures.requests += 1
+        self.figures.prompt_tokens += len(sequence.tokens)
+        self.used_cells += cells.reserved
+        sequence.cells = cells
+        sequence.figures.cached_tokens = shared
+        return True
+
+    def _make_room(self, needed: int, keep: Cells | None) -> bool:
+        """Let go of prefixes, least recently used first, until `needed` cells and a slot are free."""
+        while not self._free or self.used_cells + needed > self.limits.n_cells:
+            victim = next((c for c in self.kept.values() if c.users == 0 and c is not keep), None)
+            if victim is None:
+                return False
+            self._release(victim)
+            self.figures.evicted += 1
+        return True
+
+    # -- the end of a sequence
+
+    def finish(self, sequence: Sequence) -> None:
+        """Free the sequence's slot; what it computed stays as a prefix for others while there is room."""
+        sequence.phase = Phase.DONE
+        sequence.drafts = []
+        cells = sequence.cells
+        if cells is None:
+            self.waiting.remove(sequence)
+            return
+        self.running.remove(sequence)
+        self.drop_cells(cells.slot, cells.computed)
+        self.used_cells -= cells.reserved
+        cells.reserved = cells.computed - cells.shared
+        self.used_cells += cells.reserved
+        cells.tokens = cells.tokens[: cells.computed]
+        self.kept[cells.slot] = cells
+        if cells.reserved == 0 and cells.users == 0:
+            self._release(cells)
+        total = sum(c.reserved for c in self.kept.values())
+        while total > self.limits.kept_cells:
+            victim = next((c for c in self.kept.values() if c.users == 0), None)
+            if victim is None:
+                break
+            total -= victim.reserved
+            self._release(victim)
+            self.figures.evicted += 1
+
+    def forget_prefixes(self) -> None:
+        """Let go of every kept prefix that no running sequence refers to."""
+        while victim := next((c for c in self.kept.values() if c.users == 0), None):
+            self._release(victim)
+
+    def _release(self, cells: Cells) -> None:
+        del self.kept[cells.slot]
+        self.drop_cells(cells.slot, 0)
+        self._free.append(cells.slot)
+        self.used_cells -= cells.reserved
+        if cells.parent is not None:
+            cells.parent.users -= 1
+            cells.parent = None
+
+
+def common_prefix(a: list[int], b: list[int], limit: int) -> int:
+    """Length of the common prefix of `a` and `b`, at most `limit`; compares slices, which run in C."""
+    if limit <= 0 or a[0] != b[0]:
+        return 0
+    if a[:limit] == b[:limit]:
+        return limit
+    low, high = 1, limit  # a[:low] agrees, a[:high] does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,289 @@
+"""The scheduler against a model of the native KV cache: `python -m pytest tests/test_scheduler.py`."""
+
+import random
+from collections import defaultdict
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serve.drafts import Acceptance, NgramLookup
+from serve.scheduler import Limits, Scheduler, StepCost, common_prefix
+from serve.sequence import Figures, Phase, Request, Sequence
+
+
+class FakeRunner:
+    """The unified KV cache as sets of cells; a cell knows its position and token, and slots refer to cells.
+
+    Fails where llama.cpp would: a position that does not follow the last one, or more cells than there are.
+    """
+
+    def __init__(self, n_cells: int) -> None:
+        self.n_cells = n_cells
+        self.slots: dict[int, list[list[int]]] = defaultdict(list)  # slot -> cells, a cell is [token]
+
+    def used(self) -> int:
+        return len({id(cell) for cells in self.slots.values() for cell in cells})
+
+    def copy_cells(self, source: int, target: int, n: int) -> None:
+        assert not self.slots[target], "the target slot must be empty"
+        assert len(self.slots[source]) >= n, "only computed cells can be shared"
+        self.slots[target] = self.slots[source][:n]
+
+    def drop_cells(self, slot: int, start: int) -> None:
+        del self.slots[slot][start:]
+
+    def decode(self, step) -> None:
+        for chunk in step.chunks:
+            cells = self.slots[chunk.sequence.cells.slot]
+            assert len(cells) == chunk.start, "a chunk continues where its sequence's cells end"
+            cells += [[token] for token in chunk.sequence.tokens[chunk.start : chunk.end] + chunk.drafts]
+        assert self.used() <= self.n_cells, "the cache overflowed"
+
+
+class World:
+    """A scheduler, a cache and a made-up model: what follows a token is a function of it."""
+
+    def __init__(self, seed: int = 0, **limits) -> None:
+        defaults = dict(
+            n_cells=200, n_slots=4, n_sequences=7, n_batch=32, queue_size=99, kept_cells=60, max_drafts=3, stall=1.0
+        )
+        self.limits = Limits(**(defaults | limits))
+        self.runner = FakeRunner(self.limits.n_cells)
+        self.scheduler = Scheduler(self.limits, self.runner.copy_cells, self.runner.drop_cells)
+        self.random = random.Random(seed)
+        self.finished: list[Sequence] = []
+        self.order: list[Sequence] = []
+        self.steps = 0
+        self.forced = 0.1  # share of steps after which text is forced
+
+    def submit(self, prompt: list[int], max_tokens: int, adapter: str | None = None) -> Sequence:
+        request = Request(prompt, max_tokens, adapter=adapter)
+        sequence = Sequence(request, list(prompt), 0.0, 1e9, figures=Figures(prompt_tokens=len(prompt)))
+        assert self.scheduler.fits(len(prompt), max_tokens)
+        self.scheduler.add(sequence)
+        return sequence
+
+    def end(self, sequence: Sequence) -> None:
+        self.scheduler.finish(sequence)
+        self.finished.append(sequence)
+
+    def draft(self, sequence: Sequence, limit: int) -> list[int]:
+        return [self.random.randrange(3) for _ in range(self.random.randrange(limit + 1))]
+
+    def step(self) -> bool:
+        before = {id(s) for s in self.scheduler.running}
+        step = self.scheduler.schedule(float(self.steps), self.draft)
+        self.steps += 1
+        self.order += [s for s in self.scheduler.running if id(s) not in before]
+        if step is None:
+            return False
+        scheduler, limits = self.scheduler, self.limits
+        assert step.chunks, "a step without work would spin"
+        assert step.n_tokens == sum(c.end - c.start + len(c.drafts) for c in step.chunks) <= limits.n_batch
+        assert len(scheduler.running) <= limits.n_slots
+        assert scheduler.used_cells <= limits.n_cells
+        assert {c.sequence.cells.adapter for c in step.chunks} == {step.adapter}
+        self.runner.decode(step)
+        for chunk in step.chunks:
+            sequence, wrong = chunk.sequence, self.random.randrange(4)
+            sequence.cells.computed = chunk.end
+            if chunk.rows == 0:
+                continue
+            accepted = min(len(chunk.drafts), wrong, sequence.request.max_tokens - sequence.made - 1)
+            sequence.tokens += chunk.drafts[:accepted] + [self.random.randrange(3)]
+            sequence.cells.computed += accepted
+            self.runner.drop_cells(sequence.cells.slot, sequence.cells.computed)
+            sequence.phase = Phase.DECODE
+            if sequence.made >= sequence.request.max_tokens:
+                self.end(sequence)
+            elif self.random.random() < self.forced:  # forced text: several tokens become known at once
+                left = sequence.request.max_tokens - sequence.made
+                sequence.tokens += [1] * self.random.randrange(left + 1)
+                if sequence.made >= sequence.request.max_tokens:
+                    self.end(sequence)
+        self.check()
+        return True
+
+    def check(self) -> None:
+        """The count of cells is an upper bound of the truth, and the cache holds what the sequences say."""
+        scheduler = self.scheduler
+        assert self.runner.used() <= scheduler.used_cells <= self.limits.n_cells
+        holders = list(scheduler.kept.values()) + [s.cells for s in scheduler.running]
+        slots = [cells.slot for cells in holders]
+        assert sorted(slots + scheduler._free) == list(range(self.limits.n_sequences))
+        for cells in holders:
+            assert [c[0] for c in self.runner.slots[cells.slot]] == cells.tokens[: cells.computed]
+            assert cells.users == sum(other.parent is cells for other in holders)
+
+    def drain(self, limit: int = 3000) -> None:
+        for _ in range(limit):
+            if not self.step():
+                break
+        assert not self.scheduler.running and not self.scheduler.waiting, "somebody starved"
+
+
+prompts = st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(0, 2)).map(
+    lambda p: ([p[0]] * 40)[: p[1]] + [p[2]] * max(1, p[1] - 40)
+)
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("submit"), prompts, st.integers(1, 60), st.sampled_from([None, None, "a"])),
+        st.tuples(st.just("step"), st.integers(1, 5)),
+        st.tuples(st.just("cancel"), st.integers(0, 50)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events, st.integers(0, 1000), st.sampled_from([0, 60, 200]), st.sampled_from([5, 8, 32]))
+def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, seed, kept_cells, n_batch):
+    world = World(seed, kept_cells=kept_cells, n_batch=n_batch)
+    submitted = []
+    for event in events:
+        if event[0] == "submit":
+            submitted.append(world.submit(*event[1:]))
+        elif event[0] == "step":
+            for _ in range(event[1]):
+                world.step()
+        else:
+            alive = [s for s in submitted if s.phase is not Phase.DONE]
+            if alive:
+                world.end(alive[event[1] % len(alive)])
+                world.check()
+    world.drain()
+    assert all(s.phase is Phase.DONE for s in submitted)
+    assert len(world.finished) == len(submitted)
+    world.scheduler.forget_prefixes()
+    assert world.scheduler.used_cells == 0 == world.runner.used()
+    assert len(world.scheduler._free) == world.limits.n_sequences
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 60)), min_size=1, max_size=30), st.integers(0, 99))
+def test_requests_that_share_nothing_start_in_the_order_of_arrival(sizes, seed):
+    world = World(seed, n_cells=160)
+    submitted = [world.submit([1000 + i] * n, m) for i, (n, m) in enumerate(sizes)]
+    world.drain()
+    assert world.order == submitted
+
+
+def test_a_large_request_is_not_passed_forever_by_small_ones():
+    world = World(n_cells=100, kept_cells=0)
+    for i in range(4):
+        world.submit([i] * 5, 10)
+    world.step()
+    large = world.submit([9] * 60, 30)
+    for i in range(200):
+        world.submit([10 + i] * 5, 5)
+        world.step()
+        if large.phase is Phase.DONE:
+            break
+    assert large.phase is Phase.DONE and world.steps < 60
+
+
+def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
+    world = World(n_cells=1000, n_batch=64, stall=1.0)
+    world.draft, world.forced = (lambda sequence, limit: []), 0.0
+    world.scheduler.cost.base, world.scheduler.cost.slope = 10.0, 1.0
+    streams = [world.submit([i] * 3, 50) for i in range(3)]
+    world.step()
+    world.submit([7] * 500, 1)
+    world.scheduler._admit(0.0)
+    for _ in range(20):
+        step = world.scheduler.schedule(0.0)
+        in_step = {id(c.sequence) for c in step.chunks}
+        assert all(id(s) in in_step for s in streams if s.phase is Phase.DECODE)
+        prefill = sum(c.end - c.start for c in step.chunks if c.sequence.phase is Phase.PREFILL)
+        assert 0 < prefill <= 13, "stall=1 allows as much again as base + 3 decode tokens cost"
+        for chunk in step.chunks:
+            chunk.sequence.cells.computed = chunk.end
+            if chunk.rows:
+                chunk.sequence.tokens.append(0)
+
+
+def test_a_common_prefix_is_computed_once_even_when_requests_arrive_together():
+    world = World(n_cells=2000, n_batch=64, n_slots=4, n_sequences=8, kept_cells=500)
+    system = list(range(100, 180))
+    together = [world.submit(system + [i] * 5, 3) for i in range(4)]
+    computed = 0
+    while True:
+        before = world.runner.used()
+        if not world.step():
+            break
+        computed += max(0, world.runner.used() - before)
+    assert [s.figures.cached_tokens for s in together] == [0, 80, 80, 80]
+    later = world.submit(system + [9] * 5, 3)
+    world.drain()
+    assert later.figures.cached_tokens == 80
+    assert world.scheduler.figures.hits == 4 and world.scheduler.figures.requests == 5
+
+
+def test_the_next_turn_of_a_conversation_computes_only_what_is_new():
+    world = World(n_cells=2000, kept_cells=500)
+    world.forced = 0.0
+    first = world.submit(list(range(50)), 10)
+    world.drain()
+    second = world.submit(first.tokens + [77, 78], 10)
+    world.drain()
+    assert second.figures.cached_tokens == 59, "the last made token was never computed, all others were"
+
+
+def test_prefixes_are_not_shared_between_adapters():
+    world = World(n_cells=2000, kept_cells=500)
+    world.submit(list(range(50)), 2, "a")
+    world.drain()
+    other = world.submit(list(range(50)), 2, None)
+    world.drain()
+    assert other.figures.cached_tokens == 0
+
+
+def test_adapters_take_turns():
+    world = World(n_cells=2000)
+    for name in (None, "a", "b"):
+        world.submit([1, 2, 3], 20, name)
+    turns = []
+    for _ in range(9):
+        step = world.scheduler.schedule(0.0)
+        turns.append(step.adapter)
+        for chunk in step.chunks:
+            chunk.sequence.cells.computed = chunk.end
+            chunk.sequence.tokens.append(1)
+            chunk.sequence.phase = Phase.DECODE
+    assert turns == ["a", "b", None] * 3
+
+
+@given(st.lists(st.integers(0, 1), max_size=40), st.lists(st.integers(0, 1), max_size=40))
+def test_common_prefix_is_what_a_loop_finds(a, b):
+    n = min(len(a), len(b))
+    expected = next((i for i in range(n) if a[i] != b[i]), n)
+    assert common_prefix(a, b, n) == expected
+
+
+def test_step_cost_finds_base_and_slope():
+    cost = StepCost()
+    for tokens in [1, 8, 3, 60, 16, 1, 4, 120] * 10:
+        cost.observe(tokens, 0.002 + 0.0001 * tokens)
+    assert abs(cost.base - 0.002) < 1e-6 and abs(cost.slope - 0.0001) < 1e-8
+
+
+def test_lookup_proposes_what_followed_before_and_nothing_when_new():
+    tokens = [1, 2, 3, 4, 5, 6, 9, 1, 2, 3]
+    lookup = NgramLookup(tokens)
+    assert lookup.propose(3) == [4, 5, 6]
+    tokens.append(8)
+    assert lookup.propose(3) == []
+    tokens += [1, 2, 3]
+    assert lookup.propose(2) == [8, 1], "the latest place counts"
+    assert lookup.propose(0) == []
+
+
+def test_acceptance_falls_when_drafts_fail_and_recovers_slowly_when_none_are_made():
+    acceptance = Acceptance()
+    for _ in range(60):
+        acceptance.observe(4, 0)
+    low = acceptance.share
+    assert low < 0.05
+    for _ in range(5000):
+        acceptance.rest()
+    assert acceptance.share > 0.4

@@ -1,0 +1,91 @@
+{{/* Parts of the server's pod that would hide its outline in deployment.yaml. */}}
+{{- define "cricket.serverEnv" -}}
+{{- $s := .Values.server -}}
+- {name: SEASON, value: {{ $s.season | quote }}}
+- {name: QUEUE_SIZE, value: {{ $s.queueSize | quote }}}
+- {name: DEADLINE_S, value: {{ $s.deadlineSeconds | quote }}}
+- {name: LOG_LEVEL, value: {{ $s.logLevel | quote }}}
+- {name: LOG_TEXTS, value: {{ $s.logTexts | quote }}}
+- {name: FEEDBACK_DB, value: /state/feedback.sqlite}
+{{- if $s.contextTokens }}
+- {name: N_CTX, value: {{ $s.contextTokens | quote }}}
+{{- end }}
+{{- if $s.slots }}
+- {name: N_SLOTS, value: {{ $s.slots | quote }}}
+{{- end }}
+{{- if .Values.gpu.enabled }}
+- {name: N_GPU_LAYERS, value: {{ .Values.gpu.layers | quote }}}
+{{- end }}
+{{- if $s.rateLimitPerMinute }}
+- {name: RATE_LIMIT_PER_MINUTE, value: {{ $s.rateLimitPerMinute | quote }}}
+{{- end }}
+{{- if $s.apiKeysSecret }}
+- name: API_KEYS
+  valueFrom:
+    secretKeyRef: {name: {{ $s.apiKeysSecret }}, key: {{ $s.apiKeysSecretKey }}}
+{{- end }}
+{{- with $s.otlpEndpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+- {name: OTEL_SERVICE_NAME, value: {{ include "cricket.fullname" $ | quote }}}
+{{- end }}
+{{- with $s.openaiBaseUrl }}
+- {name: OPENAI_BASE_URL, value: {{ . | quote }}}
+{{- end }}
+{{- with $s.openaiModel }}
+- {name: OPENAI_MODEL, value: {{ . | quote }}}
+{{- end }}
+{{- with $s.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Checks five seconds apart that fit into the time a start may take. */}}
+{{- define "cricket.startupFailures" -}}
+{{- $seconds := int .Values.probes.startupSeconds -}}
+{{- if and .Values.model.repo (eq .Values.model.download "server") -}}
+{{- $seconds = add $seconds .Values.probes.downloadSeconds | int -}}
+{{- end -}}
+{{ div (add $seconds 4) 5 }}
+{{- end -}}
+
+{{/* Resources with GPUs as a limit; Kubernetes takes the request from it. */}}
+{{- define "cricket.resources" -}}
+{{- $resources := deepCopy .resources -}}
+{{- if .gpus -}}
+{{- $limits := merge (dict "nvidia.com/gpu" (int .gpus)) (get $resources "limits" | default dict) -}}
+{{- $_ := set $resources "limits" $limits -}}
+{{- end -}}
+{{ toYaml $resources }}
+{{- end -}}
+
+{{- define "cricket.modelVolume" -}}
+{{- if .Values.cache.existingClaim -}}
+persistentVolumeClaim:
+  claimName: {{ .Values.cache.existingClaim }}
+{{- else if .Values.cache.persistent -}}
+persistentVolumeClaim:
+  claimName: {{ include "cricket.fullname" . }}-models
+{{- else -}}
+emptyDir:
+  sizeLimit: {{ .Values.cache.size }}
+{{- end -}}
+{{- end -}}
+
+{{/* One stage of the training Job. The image's code is read-only; runs and models are folders of the work volume. */}}
+{{- define "cricket.trainStep" -}}
+name: {{ .name }}
+image: {{ include "cricket.trainImage" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+command: {{- toYaml .command | nindent 2 }}
+env:
+  - {name: SEASON, value: {{ .root.Values.server.season | quote }}}
+  - {name: HF_HOME, value: /work/huggingface}
+  {{- include "cricket.tokenEnv" .root | nindent 2 }}
+securityContext: {{- include "cricket.containerSecurity" .root | nindent 2 }}
+resources: {{- include "cricket.resources" (dict "resources" .root.Values.train.resources "gpus" .gpus) | nindent 2 }}
+volumeMounts:
+  - {name: work, mountPath: /app/runs, subPath: runs}
+  - {name: work, mountPath: /app/models, subPath: models}
+  - {name: work, mountPath: /work}
+  - {name: tmp, mountPath: /tmp}
+{{- end -}}

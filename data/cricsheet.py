@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -263,7 +264,7 @@ def _read_files(source: Path) -> Iterator[tuple[str, bytes]]:
                     if name.endswith(".json") and not PurePosixPath(name).name.startswith("._"):
                         found += 1
                         yield name, archive.read(member)
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise SourceError(source.name, f"not a readable zip ({error}); download it again") from None
     if not found:
         raise SourceError(str(source), "holds no .json match file; expected Cricsheet's JSON download, not CSV or YAML")

@@ -60,31 +60,29 @@ ORDER BY match_id, innings, bowler
 PARTNERSHIPS = """
 CREATE TABLE partnerships AS
 WITH pairs AS (
-    SELECT *, least(batter, non_striker) || greatest(batter, non_striker) AS pair FROM deliveries
+    SELECT *, least(batter, non_striker) AS one, greatest(batter, non_striker) AS other FROM deliveries
 ), changes AS (
-    SELECT *, (wicket_stand, pair) IS DISTINCT FROM
-              lag((wicket_stand, pair)) OVER (PARTITION BY match_id, innings ORDER BY seq) AS starts
+    SELECT *, (wicket_stand, one, other) IS DISTINCT FROM
+              lag((wicket_stand, one, other)) OVER (PARTITION BY match_id, innings ORDER BY seq) AS starts
     FROM pairs
 ), stands AS (
     SELECT *, sum(starts::INT) OVER (PARTITION BY match_id, innings ORDER BY seq) AS stand FROM changes
 ), sums AS (
-    SELECT match_id, innings, stand, any_value(batting_team) AS team, any_value(bowling_team) AS opponent,
-           any_value(wicket_stand) AS wicket, any_value(batter) AS one,
-           any_value(CASE WHEN batter = least(batter, non_striker) THEN non_striker ELSE batter END) AS high,
-           any_value(least(batter, non_striker)) AS low,
+    SELECT match_id, innings, batting_team AS team, bowling_team AS opponent, wicket_stand AS wicket, one, other,
            sum(total)::INT AS runs, (count(*) FILTER (faced))::INT AS balls, min(seq) AS first, max(seq) AS last
-    FROM stands GROUP BY match_id, innings, stand
-), ends AS (
-    SELECT DISTINCT match_id, innings, seq FROM deliveries JOIN dismissals USING (match_id, innings, over, ball)
+    FROM stands GROUP BY match_id, innings, stand, batting_team, bowling_team, wicket_stand, one, other
+), falls AS (
+    SELECT DISTINCT match_id, innings, seq AS last
+    FROM deliveries JOIN dismissals USING (match_id, innings, over, ball)
 )
 SELECT s.match_id, s.innings, s.team, s.opponent, s.wicket,
-       CASE WHEN a.position <= b.position THEN low ELSE greatest_one END AS batter1,
-       CASE WHEN a.position <= b.position THEN greatest_one ELSE low END AS batter2,
-       s.runs, s.balls, e.seq IS NULL AS unbroken
-FROM (SELECT *, high AS greatest_one FROM sums) s
-JOIN batters a ON a.match_id = s.match_id AND a.innings = s.innings AND a.batter = s.low
-JOIN batters b ON b.match_id = s.match_id AND b.innings = s.innings AND b.batter = s.greatest_one
-LEFT JOIN ends e ON e.match_id = s.match_id AND e.innings = s.innings AND e.seq = s.last
+       CASE WHEN a.position < b.position THEN one ELSE other END AS batter1,
+       CASE WHEN a.position < b.position THEN other ELSE one END AS batter2,
+       s.runs, s.balls, f.last IS NULL AS unbroken
+FROM sums s
+JOIN batters a ON a.match_id = s.match_id AND a.innings = s.innings AND a.batter = s.one
+JOIN batters b ON b.match_id = s.match_id AND b.innings = s.innings AND b.batter = s.other
+LEFT JOIN falls f ON f.match_id = s.match_id AND f.innings = s.innings AND f.last = s.last
 ORDER BY s.match_id, s.innings, s.first
 """
 

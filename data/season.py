@@ -63,7 +63,8 @@ class Season:
 
 def seasons(folder: Path = SEASONS) -> list[str]:
     """Names of the seasons that are there."""
-    return sorted(p.parent.name for p in folder.glob("*/season.json"))
+    # A name with a dot in front is an import that was killed before its rename.
+    return sorted(p.parent.name for p in folder.glob("*/season.json") if not p.parent.name.startswith("."))
 
 
 def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
@@ -89,10 +90,11 @@ def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
 
 def write(name: str, title: str, years: list[int], rows: dict[str, list[tuple[Any, ...]]], folder: Path = SEASONS,
           replace: bool = False) -> About:
-    """Store the rows as season `name`. Written beside and then renamed: a season is there whole or not at all."""
+    """Store the rows as season `name`. Written beside and then renamed: a season is there whole or not at all.
+
+    The same rows once more leave what is there; other rows raise SeasonExists unless `replace`.
+    """
     target = folder / name
-    if target.exists() and not replace:
-        raise SeasonExists(f"season {name!r} is in {target} already; give another name or ask to replace it")
     folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
     try:
@@ -100,6 +102,12 @@ def write(name: str, title: str, years: list[int], rows: dict[str, list[tuple[An
         about = About(name, title, years, len(rows["matches"]), FORMAT, digest, files)
         (work / "season.json").write_text(json.dumps(asdict(about), indent=2) + "\n", encoding="utf-8")
         os.chmod(work, 0o755)  # mkdtemp makes it private
+        if target.exists() and not replace:
+            if _read_about(name, folder).digest != digest:
+                raise SeasonExists(f"season {name!r} is in {target} already, made from other matches; give another "
+                                   "name or ask to replace it")
+            shutil.rmtree(work)
+            return _read_about(name, folder)
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{name}.old.", dir=folder))
             os.rename(target, old / name)

@@ -34,13 +34,14 @@ class NgramLookup:
 
 
 class Acceptance:
-    """A decaying share of drafted tokens that turned out right; starts from a hopeful prior."""
+    """A decaying share of drafted tokens that turned out right; starts from `prior`."""
 
-    __slots__ = ("_accepted", "_drafted")
+    __slots__ = ("_accepted", "_drafted", "_prior")
 
-    def __init__(self) -> None:
+    def __init__(self, prior: float = 0.5) -> None:
+        self._prior = prior
         self._drafted = float(TRIAL_TOKENS)
-        self._accepted = TRIAL_TOKENS * 0.5
+        self._accepted = TRIAL_TOKENS * prior
 
     @property
     def share(self) -> float:
@@ -53,4 +54,4 @@ class Acceptance:
 
     def rest(self) -> None:
         """Drift back towards the prior while nothing is drafted, so that drafting is tried again some day."""
-        self._accepted += 0.0005 * (0.5 * self._drafted - self._accepted)
+        self._accepted += 0.0005 * (self._prior * self._drafted - self._accepted)

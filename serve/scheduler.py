@@ -26,7 +26,6 @@ class Limits:
     n_slots: int  # sequences that run at once
     n_sequences: int  # native sequence ids: slots and kept prefixes
     n_batch: int
-    queue_size: int  # requests that wait
     kept_cells: int  # KV cells of finished sequences that are kept as prefixes
     max_drafts: int
     stall: float  # how far prefill may stretch a step, in units of a step with decode only
@@ -217,7 +216,7 @@ class Scheduler:
 
     def _place(self, sequence: Sequence, source: Cells | None, shared: int) -> bool:
         """Give the sequence a slot and its cells, making room if need be. False where it has to wait."""
-        total = len(sequence.tokens) + sequence.request.max_tokens + self.limits.max_drafts
+        total = sequence.n_prompt + sequence.request.max_tokens + self.limits.max_drafts
         if not self._make_room(total - shared, source):
             # The prefix itself may be what is in the way; only then can nobody else free the room.
             if self.running or source is None or not self._make_room(total, None):

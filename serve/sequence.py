@@ -146,6 +146,7 @@ class Sequence:
     chain: Any = None
     grammar: Any = None
     lookup: Any = None
+    acceptance: Any = None
     text: bytearray = field(default_factory=bytearray)
     sent: int = 0
 

@@ -45,7 +45,7 @@ class World:
 
     def __init__(self, seed: int = 0, **limits) -> None:
         defaults = dict(
-            n_cells=200, n_slots=4, n_sequences=7, n_batch=32, queue_size=99, kept_cells=60, max_drafts=3, stall=1.0
+            n_cells=200, n_slots=4, n_sequences=7, n_batch=32, kept_cells=60, max_drafts=3, stall=1.0
         )
         self.limits = Limits(**(defaults | limits))
         self.runner = FakeRunner(self.limits.n_cells)

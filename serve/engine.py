@@ -1,0 +1,568 @@
+"""The inference engine: continuous batching over one llama context, on one thread.
+
+    engine = Engine(EngineConfig(model=Path("model.gguf")))
+    engine.start()                                   # loads and warms up; raises ModelError
+    handle = engine.submit(Request(prompt=[1, 2, 3], max_tokens=20))   # raises RequestError, QueueFull, EngineClosed
+    handle.result().text                             # or handle.future in asyncio.wrap_future; handle.cancel()
+    engine.drain(); engine.close()
+
+A step reads: take in what arrived, end what was cancelled or is overdue, schedule, decode, choose tokens. A request that
+raises fails alone; if the thread itself dies, `health().alive` is False, every request fails with EngineClosed and
+`on_death` is called. Knows nothing about HTTP, chat templates or asyncio; llama.cpp is behind serve/runner.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from serve.drafts import Acceptance, NgramLookup
+from serve.errors import BadSetting, BadToken, EngineClosed, PromptTooLong, QueueFull
+from serve.errors import RequestError, RequestFailed, UnknownAdapter
+from serve.forced import forced_tokens
+from serve.grammar import GrammarCache, State
+from serve.runner import Runner, RunnerConfig
+from serve.scheduler import CacheFigures, Chunk, Limits, Scheduler, Step
+from serve.sequence import Cells, Completion, Figures, Phase, Request, Sequence
+
+log = logging.getLogger(__name__)
+
+MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What is served and within which bounds. Tokens, unless a name says otherwise; 0 threads: what the cgroup grants."""
+
+    model: Path
+    n_ctx: int = 8192
+    n_slots: int = 8
+    queue_size: int = 32
+    n_threads: int = 0
+    n_threads_batch: int = 0
+    n_gpu_layers: int = 0
+    adapters: dict[str, Path] = field(default_factory=dict)
+    kept_prefixes: int = 24
+    kept_cells: int = 2048
+    drafts: bool = True
+    max_drafts: int = 6
+    jump_forward: bool = True
+    stall: float = 1.5
+    n_batch: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A snapshot of the engine: state, load, and totals since the start."""
+
+    alive: bool
+    ready: bool
+    draining: bool
+    error: str | None
+    waiting: int
+    running: int
+    used_cells: int
+    n_cells: int
+    cache: CacheFigures
+    totals: Totals
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over all finished requests and all steps since the start."""
+
+    requests: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    overdue: int = 0
+    steps: int = 0
+    step_tokens: int = 0
+    native_s: float = 0.0  # inside llama_decode
+    busy_s: float = 0.0  # all of the steps
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    forced_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+
+
+class Handle:
+    """The caller's end of a request."""
+
+    def __init__(self, engine: Engine, sequence: Sequence) -> None:
+        self.future: Future[Completion] = Future()
+        self._engine, self._sequence = engine, sequence
+
+    def result(self, timeout: float | None = None) -> Completion:
+        """Wait for the completion; raises what the request failed with."""
+        return self.future.result(timeout)
+
+    def cancel(self) -> None:
+        """Stop the request; its slot is free before the next step, its completion says "cancelled"."""
+        self._sequence.cancelled = True
+        self._engine._wake()
+
+
+class Engine:
+    """See the module's docstring. All public methods may be called from any thread."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.on_death: Callable[[BaseException], None] | None = None
+        self.runner: Runner | None = None
+        self._scheduler: Scheduler | None = None
+        self._grammars = GrammarCache()
+        self._acceptance = Acceptance()
+        self._totals = Totals()
+        self._arrived: deque[Sequence] = deque()
+        self._alive_requests = 0  # submitted and not yet ended
+        self._service_s = 1.0  # mean time from start to end, for Retry-After
+        self._condition = threading.Condition()
+        self._ready = threading.Event()
+        self._draining = self._closing = False
+        self._error: BaseException | None = None
+        self._failed_steps = 0
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    # -- for callers
+
+    def start(self) -> None:
+        """Load the model and compute a first token; returns when requests can be answered."""
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+
+    def submit(self, request: Request) -> Handle:
+        """Put a request in line. Raises RequestError (see serve/errors.py), QueueFull or EngineClosed, and never blocks."""
+        self._check_open()
+        grammar = self._check(request)
+        now = time.perf_counter()
+        deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
+        prompt = [int(token) for token in request.prompt]
+        sequence = Sequence(request, prompt, now, deadline, figures=Figures(prompt_tokens=len(prompt)), grammar=grammar)
+        handle = sequence.handle = Handle(self, sequence)
+        with self._condition:
+            self._check_open()
+            places = self.config.n_slots + self.config.queue_size
+            if self._alive_requests >= places:
+                wait_s = self._service_s * self.config.queue_size / self.config.n_slots
+                raise QueueFull(f"{self._alive_requests} requests are under way or waiting", max(1.0, wait_s))
+            self._alive_requests += 1
+            self._arrived.append(sequence)
+            self._condition.notify_all()
+        return handle
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Take no new requests and wait until those under way have ended; False where `timeout` seconds passed first."""
+        with self._condition:
+            self._draining = True
+            return self._condition.wait_for(lambda: self._alive_requests == 0 or self._error is not None, timeout)
+
+    def close(self) -> None:
+        """End everything at once: requests under way fail with EngineClosed. Idempotent."""
+        with self._condition:
+            self._closing = self._draining = True
+            self._condition.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def health(self) -> Health:
+        """State, load and totals; cheap enough for every scrape and probe."""
+        scheduler = self._scheduler
+        running = len(scheduler.running) if scheduler else 0
+        return Health(
+            alive=self._thread.is_alive() and self._error is None,
+            ready=self._ready.is_set() and self._error is None and not self._draining,
+            draining=self._draining,
+            error=repr(self._error) if self._error else None,
+            waiting=max(0, self._alive_requests - running),
+            running=running,
+            used_cells=scheduler.used_cells if scheduler else 0,
+            n_cells=scheduler.limits.n_cells if scheduler else 0,
+            cache=scheduler.figures if scheduler else CacheFigures(),
+            totals=self._totals,
+        )
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
+
+    def _check_open(self) -> None:
+        if self._error is not None:
+            raise EngineClosed(f"the engine's thread died: {self._error!r}")
+        if self._draining or not self._ready.is_set():
+            raise EngineClosed("the engine is draining or closed" if self._draining else "the engine is not started")
+
+    def _check(self, request: Request) -> State | None:
+        """Everything that can be wrong with a request, found before it is in line; returns the grammar's first state."""
+        n_vocab, n_prompt = self.runner.vocabulary.size, len(request.prompt)
+        if n_prompt == 0 or request.max_tokens < 1:
+            raise BadSetting("a request needs at least one prompt token and max_tokens of at least 1")
+        if not self._scheduler.fits(n_prompt, request.max_tokens):
+            raise PromptTooLong(
+                f"{n_prompt} prompt tokens and {request.max_tokens} to generate do not fit the context of "
+                f"{self.runner.n_ctx} (of which {self.config.max_drafts} are kept free): shorten one of them"
+            )
+        if not all(0 <= token < n_vocab for token in request.prompt):
+            raise BadToken(f"a prompt token is outside of the vocabulary of {n_vocab}")
+        if request.adapter is not None and request.adapter not in self.config.adapters:
+            raise UnknownAdapter(f"adapter {request.adapter!r}: this engine has {sorted(self.config.adapters) or 'none'}")
+        if request.deadline_s is not None and not request.deadline_s > 0:
+            raise BadSetting(f"a deadline of {request.deadline_s} s has passed already: give a positive number")
+        if any(not stop for stop in request.stop):
+            raise BadSetting("a stop text is empty")
+        if not all(0 <= token < n_vocab for token in request.sampling.logit_bias):
+            raise BadToken(f"logit_bias names a token outside of the vocabulary of {n_vocab}")
+        return self._grammars.get(request.grammar).start if request.grammar is not None else None
+
+    # -- the engine's thread
+
+    def _run(self) -> None:
+        try:
+            self._load()
+            self._ready.set()
+            while self._wait_for_work():
+                self._step()
+            self._end_all(EngineClosed("the engine was closed"))
+        except BaseException as error:  # whatever it is, callers must learn of it
+            self._error = error
+            log.error("engine thread ended: %r", error, exc_info=not isinstance(error, RequestError))
+            started = self._ready.is_set()
+            self._ready.set()
+            self._end_all(EngineClosed(f"the engine's thread died: {error!r}"))
+            if started and self.on_death is not None:
+                self.on_death(error)
+        finally:
+            with self._condition:
+                self._condition.notify_all()
+            if self.runner is not None and self._error is None:
+                self.runner.close()
+
+    def _load(self) -> None:
+        started = time.perf_counter()
+        config = self.config
+        n_sequences = config.n_slots + config.kept_prefixes
+        self.runner = Runner(
+            RunnerConfig(
+                model=config.model,
+                n_ctx=config.n_ctx,
+                n_sequences=n_sequences,
+                n_batch=config.n_batch,
+                n_threads=config.n_threads,
+                n_threads_batch=config.n_threads_batch,
+                n_gpu_layers=config.n_gpu_layers,
+                adapters=config.adapters,
+            )
+        )
+        limits = Limits(
+            n_cells=self.runner.n_ctx,
+            n_slots=config.n_slots,
+            n_sequences=n_sequences,
+            n_batch=config.n_batch,
+            kept_cells=config.kept_cells,
+            max_drafts=config.max_drafts if config.drafts else 0,
+            stall=config.stall,
+        )
+        self._scheduler = Scheduler(limits, self.runner.copy_cells, self.runner.drop_cells)
+        warm = Sequence(Request([0]), [0] * 16, 0.0, 0.0, cells=Cells(0, [], None))
+        self.runner.decode(Step([Chunk(warm, 0, 16, [], 1)], None, 16))
+        self.runner.drop_cells(0, 0)
+        log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
+
+    def _wait_for_work(self) -> bool:
+        with self._condition:
+            while not (self._closing or self._arrived or self._scheduler.running or self._scheduler.waiting):
+                self._condition.wait()
+            return not self._closing
+
+    def _step(self) -> None:
+        began = time.perf_counter()
+        while self._arrived:
+            self._guarded(self._arrived.popleft(), self._accept)
+        self._sweep(began)
+        step = self._scheduler.schedule(began, self._drafts if self.config.drafts else None)
+        if step is None:
+            return
+        before = time.perf_counter()
+        try:
+            rows = self.runner.decode(step)
+        except Exception as error:
+            self._recover(step, error)
+            return
+        after = time.perf_counter()
+        self._failed_steps = 0
+        self._scheduler.cost.observe(step.n_tokens, after - before)
+        self._choose(step, rows)
+        totals = self._totals
+        totals.steps += 1
+        totals.step_tokens += step.n_tokens
+        totals.native_s += after - before
+        totals.busy_s += time.perf_counter() - began
+
+    def _accept(self, sequence: Sequence) -> None:
+        """Take an arrived sequence in, with what its grammar forces before the first token."""
+        self._scheduler.add(sequence)
+        request = sequence.request
+        if self.config.drafts:
+            sequence.lookup = NgramLookup(sequence.tokens)
+            sequence.acceptance = Acceptance(self._acceptance.share)
+        if not request.sampling.greedy:
+            sequence.chain = self.runner.sampler(request.sampling, request.prompt)
+        if sequence.grammar is not None:
+            self._jump(sequence)
+            if reason := self._ended(sequence, 0):
+                self._finish(sequence, reason)
+
+    def _sweep(self, now: float) -> None:
+        """End what was cancelled or is overdue, waiting or running."""
+        scheduler = self._scheduler
+        for sequence in [*scheduler.running, *scheduler.waiting]:
+            if sequence.cancelled:
+                self._finish(sequence, "cancelled")
+            elif now > sequence.deadline:
+                self._finish(sequence, "deadline")
+
+    def _choose(self, step: Step, rows: np.ndarray) -> None:
+        """Turn logits into tokens, chunk by chunk; a chunk whose request raises fails alone."""
+        best = rows.argmax(axis=1).tolist() if len(rows) else []
+        at = 0
+        for chunk in step.chunks:
+            mine = slice(at, at + chunk.rows)
+            at += chunk.rows
+            self._guarded(chunk.sequence, self._advance, chunk, rows[mine], best[mine])
+
+    def _guarded(self, sequence: Sequence, function: Callable, *arguments) -> None:
+        """Call `function`; if it raises, this sequence fails and the engine goes on."""
+        try:
+            function(*(arguments or (sequence,)))
+        except Exception as error:
+            if sequence.phase is Phase.DONE:
+                raise
+            if not isinstance(error, RequestError):
+                log.exception("a request failed")
+                error = RequestFailed(f"the request failed while it ran: {error!r}")
+            self._finish(sequence, error)
+
+    def _recover(self, step: Step, error: Exception) -> None:
+        """A batch was refused: try its chunks one by one, so that only the guilty one fails."""
+        log.warning("a batch of %d sequences failed (%r): trying them one by one", len(step.chunks), error)
+        self._failed_steps += 1
+        if self._failed_steps > MAX_FAILED_STEPS:
+            raise error
+        self._scheduler.forget_prefixes()
+        for chunk in step.chunks:
+            self.runner.drop_cells(chunk.sequence.cells.slot, chunk.start)
+        for chunk in step.chunks:
+            self._guarded(chunk.sequence, self._decode_alone, chunk, step.adapter)
+
+    def _decode_alone(self, chunk: Chunk, adapter: str | None) -> None:
+        rows = self.runner.decode(Step([chunk], adapter, chunk.end - chunk.start + len(chunk.drafts)))
+        self._failed_steps = 0
+        self._advance(chunk, rows, rows.argmax(axis=1).tolist() if len(rows) else [])
+
+    # -- one sequence
+
+    def _advance(self, chunk: Chunk, rows: np.ndarray, best: list[int]) -> None:
+        """Book what was computed, choose the next token, and go on through the drafts as long as they were right."""
+        sequence, drafts, tokens = chunk.sequence, chunk.drafts, chunk.sequence.tokens
+        sequence.cells.computed = chunk.end
+        if not chunk.rows:
+            return
+        if sequence.phase is Phase.PREFILL:
+            sequence.phase = Phase.DECODE
+            sequence.first_token = time.perf_counter()
+        right, reason = 0, None
+        while True:
+            reason = self._commit(sequence, self._pick(sequence, rows[right], best[right]))
+            while right < len(drafts) and chunk.end + right < len(tokens) and tokens[chunk.end + right] == drafts[right]:
+                right += 1
+            if reason or chunk.end + right < len(tokens):
+                break
+        sequence.cells.computed = chunk.end + right
+        if drafts:
+            if right < len(drafts):
+                self.runner.drop_cells(sequence.cells.slot, sequence.cells.computed)
+            sequence.figures.drafted_tokens += len(drafts)
+            sequence.figures.accepted_tokens += right
+            sequence.acceptance.observe(len(drafts), right)
+            self._acceptance.observe(len(drafts), right)
+        if reason:
+            self._finish(sequence, reason)
+        else:
+            self._stream(sequence, final=False)
+
+    def _pick(self, sequence: Sequence, row: np.ndarray, best: int) -> int:
+        """The next token: the largest logit that the grammar admits, or the sampler chain's draw."""
+        state, chain = sequence.grammar, sequence.chain
+        if state is None:
+            return best if chain is None else chain.draw(row)
+        if chain is None:
+            return best if self._admits(state, best) else next(self._admitted(state, row))
+        admitted = self._admitted(state, row)
+        return chain.draw(row, np.fromiter((t for t, _ in zip(admitted, range(chain.pool), strict=False)), np.int32))
+
+    def _admits(self, state: State, token: int) -> bool:
+        vocabulary = self.runner.vocabulary
+        if token in vocabulary.eog:
+            return state.accepting
+        return state.advance(vocabulary.pieces[token]) is not None
+
+    def _admitted(self, state: State, row: np.ndarray) -> Iterator[int]:
+        """Tokens that the grammar admits, largest logit first; most often one of the first few is."""
+        done = 0
+        for size in (32, 1024, len(row)):
+            size = min(size, len(row))
+            top = np.argpartition(row, len(row) - size)[len(row) - size :]
+            order = top[np.argsort(-row[top], kind="stable")].tolist()
+            yield from (token for token in order[done:] if self._admits(state, token))
+            done = size
+        raise RequestFailed("no token of the vocabulary continues this grammar")
+
+    def _commit(self, sequence: Sequence, token: int) -> str | None:
+        """Append a chosen token and what the grammar forces after it; returns why the sequence ends, or None."""
+        vocabulary = self.runner.vocabulary
+        if token in vocabulary.eog and not sequence.request.ignore_eos:
+            return "stop"
+        before = len(sequence.text)
+        piece = vocabulary.pieces[token]
+        sequence.tokens.append(token)
+        sequence.text += piece
+        if sequence.chain is not None:
+            sequence.chain.accept(token)
+        if sequence.grammar is not None:
+            sequence.grammar = sequence.grammar.advance(piece)
+            self._jump(sequence)
+        return self._ended(sequence, before)
+
+    def _jump(self, sequence: Sequence) -> None:
+        """Append the tokens that the grammar forces, as far as the length allows."""
+        if not self.config.jump_forward:
+            return
+        tokens, after = forced_tokens(sequence.grammar, self.runner.vocabulary)
+        if not tokens or len(tokens) > sequence.request.max_tokens - sequence.made:
+            return
+        sequence.tokens += tokens
+        sequence.text += self.runner.vocabulary.text(tokens)
+        sequence.grammar = after
+        sequence.figures.forced_tokens += len(tokens)
+        if sequence.chain is not None:
+            for token in tokens:
+                sequence.chain.accept(token)
+
+    def _ended(self, sequence: Sequence, before: int) -> str | None:
+        """Why the sequence is at its end, if it is; text before `before` was looked at already."""
+        for stop in sequence.request.stop:
+            data = stop.encode()
+            found = sequence.text.find(data, max(0, before - len(data) + 1))
+            if found >= 0:
+                del sequence.text[found:]
+                return "stop"
+        if sequence.grammar is not None and sequence.grammar.complete:
+            return "stop"
+        return "length" if sequence.made >= sequence.request.max_tokens else None
+
+    def _drafts(self, sequence: Sequence, limit: int) -> list[int]:
+        """Tokens guessed from the sequence's own text, where guessing pays at the current acceptance."""
+        cost = self._scheduler.cost
+        worth = sequence.acceptance.share * (cost.base / len(self._scheduler.running) + cost.slope)
+        if worth < cost.slope:
+            sequence.acceptance.rest()
+            self._acceptance.rest()
+            return []
+        guess = sequence.lookup.propose(min(limit, sequence.request.max_tokens - sequence.made - 1))
+        state = sequence.grammar
+        if state is None or not guess:
+            return guess
+        for i, token in enumerate(guess):
+            state = state.advance(self.runner.vocabulary.pieces[token])
+            if state is None:
+                return guess[:i]
+        return guess
+
+    def _stream(self, sequence: Sequence, final: bool) -> None:
+        """Hand new text to the caller: whole characters only, and nothing that may yet turn out to be a stop text."""
+        if sequence.request.on_text is None:
+            return
+        end = len(sequence.text)
+        if not final:
+            end -= max((len(stop.encode()) for stop in sequence.request.stop), default=1) - 1
+            while end > sequence.sent and end < len(sequence.text) and sequence.text[end] & 0xC0 == 0x80:
+                end -= 1
+            end = _whole_characters(sequence.text, end)
+        if end > sequence.sent:
+            text = sequence.text[sequence.sent : end].decode(errors="replace")
+            sequence.sent = end
+            sequence.request.on_text(text)
+
+    def _finish(self, sequence: Sequence, outcome: str | Exception) -> None:
+        """End a sequence with a finish reason or an error: free its slot, then tell its caller."""
+        self._scheduler.finish(sequence)
+        if sequence.chain is not None:
+            sequence.chain.close()
+        if isinstance(outcome, str):
+            try:
+                self._stream(sequence, final=True)
+            except Exception as error:
+                outcome = RequestFailed(f"on_text raised {error!r}")
+        figures = self._book(sequence, outcome)
+        with self._condition:
+            self._alive_requests -= 1
+            self._condition.notify_all()
+        future = sequence.handle.future
+        if not future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            text = sequence.text.decode(errors="replace")
+            future.set_result(Completion(sequence.tokens[sequence.n_prompt :], text, outcome, figures))
+
+    def _book(self, sequence: Sequence, outcome: str | Exception) -> Figures:
+        now, figures, totals = time.perf_counter(), sequence.figures, self._totals
+        started = sequence.started or now
+        first = sequence.first_token or now
+        figures.completion_tokens = sequence.made
+        figures.queued_ms = (started - sequence.submitted) * 1000
+        figures.prefill_ms = (first - started) * 1000
+        figures.decode_ms = (now - first) * 1000
+        if sequence.started:
+            self._service_s += 0.1 * (now - started - self._service_s)
+        totals.requests += 1
+        totals.failed += isinstance(outcome, Exception)
+        totals.cancelled += outcome == "cancelled"
+        totals.overdue += outcome == "deadline"
+        for name in ("prompt", "completion", "cached", "forced", "drafted", "accepted"):
+            name += "_tokens"
+            setattr(totals, name, getattr(totals, name) + getattr(figures, name))
+        return figures
+
+    def _end_all(self, error: EngineClosed) -> None:
+        """Fail whatever is left; used when the thread ends."""
+        if self._scheduler is None:
+            return
+        with self._condition:
+            self._draining = True
+        while self._arrived:
+            self._scheduler.add(self._arrived.popleft())
+        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
+            self._finish(sequence, error)
+
+
+def _whole_characters(text: bytearray, end: int) -> int:
+    """The last place up to `end` at which a UTF-8 character ends."""
+    for back in range(1, min(4, end) + 1):
+        byte = text[end - back]
+        if byte & 0xC0 != 0x80:
+            size = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return end if back >= size else end - back
+    return end

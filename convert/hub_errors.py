@@ -1,0 +1,90 @@
+"""Hub failures in one sentence each: what happened and what to do. No token ever gets into a message.
+
+Knows the exceptions of huggingface_hub and the operating system; imports huggingface_hub only when asked to translate.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+
+class HubError(Exception):
+    """A push or pull that failed; the message is one sentence that says what to do."""
+
+
+class HubAway(HubError):
+    """The hub did not answer or answered with a fault of its own: what is cached may be used instead."""
+
+
+def token_from_environment() -> str | None:
+    """HF_TOKEN, and nothing else: no login file, no keyring, no argument. None where it is not set."""
+    return os.environ.get("HF_TOKEN", "").strip() or None
+
+
+def without_token(text: str) -> str:
+    """text with the token, and anything shaped like one, blotted out."""
+    token = token_from_environment()
+    if token:
+        text = text.replace(token, "<token>")
+    return re.sub(r"\bhf_[A-Za-z0-9_]{4,}", "<token>", text)
+
+
+def as_hub_error(error: Exception, repository: str, revision: str | None = None, file: str | None = None) -> HubError:
+    """The sentence for an exception of a hub call about repository (at revision, about file)."""
+    if isinstance(error, HubError):
+        return error
+    kind, sentence = _sentence(error, repository, revision or "main", file)
+    return kind(without_token(sentence))
+
+
+def _sentence(error: Exception, repository: str, revision: str, file: str | None) -> tuple[type[HubError], str]:
+    from huggingface_hub import errors
+
+    token = token_from_environment()
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HubError, f"the disk is full: free space in {cache_hint()} or point HF_HOME at a larger disk"
+    if isinstance(error, PermissionError) and not isinstance(error, errors.HfHubHTTPError):
+        return HubError, f"{error.filename} cannot be written: point HF_HOME at a folder that this user may write"
+    if isinstance(error, errors.GatedRepoError):
+        return HubError, (f"{repository} is gated: ask for access on its page, then use a token of the account that got it "
+                          "in HF_TOKEN")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return HubError, f"{repository} has no revision {revision!r}: give one of its tags or branches, or a whole commit id"
+    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
+        return HubError, f"{repository} has no file {file!r} at {revision}: look at the file list of that revision"
+    if status == 401 or (isinstance(error, errors.RepositoryNotFoundError) and not token):
+        if token:
+            return HubError, (f"the hub does not accept the token in HF_TOKEN for {repository}: it is wrong or was revoked, "
+                              "make a new one in the hub's settings")
+        return HubError, (f"{repository} needs a token: set HF_TOKEN in the environment (read for pull, write for push), or "
+                          "give a local folder such as ./models/published")
+    if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
+        return HubError, (f"{repository} is not found: check the name, and that the account of HF_TOKEN may see it if it "
+                          "is private")
+    if status == 403:
+        return HubError, (f"the token in HF_TOKEN may not write to {repository}: make a token with write permission for "
+                          "that namespace")
+    if isinstance(error, errors.HFValidationError):
+        return HubError, f"{repository!r} is not a repository name: expected owner/name"
+    if status == 409 or status == 412:
+        return HubError, f"{repository} was changed by someone else meanwhile: run the same command again"
+    if status == 429:
+        return HubAway, f"the hub limits the rate for {repository}: wait some minutes and run the same command again"
+    if isinstance(error, errors.HTTPError | ConnectionError | TimeoutError):
+        what = f"answered {status}" if status else "cannot be reached"
+        return HubAway, (f"the hub {what} ({_address()}): check the connection and HF_ENDPOINT, then run the same command "
+                         "again; it goes on where it stopped")
+    if isinstance(error, OSError) and "Consistency check failed" in str(error):
+        return HubAway, f"the download of {file!r} from {repository} broke off: run the same command again, it goes on there"
+    return HubError, f"{repository}: {type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+
+
+def cache_hint() -> str:
+    return os.environ.get("HF_HOME") or "~/.cache/huggingface"
+
+
+def _address() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"

@@ -1,0 +1,193 @@
+"""All steps in their order: merge, F16 GGUF with its proofs, LoRA GGUF, importance matrix, quantisations, gate, manifest.
+
+Every step is skipped where it was done before for the same inputs. `python -m convert --run runs/<name>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from convert import examples as task
+from convert import gate, gate_report, imatrix, manifest, proofs, quantise
+from convert.card import card
+from convert.errors import ConvertError
+from convert.llama_cpp_source import LLAMA_CPP_COMMIT
+from convert.merge import merge
+from convert.run_folder import Run
+from convert.stages import Stages
+from convert.to_gguf import lora_to_gguf, to_f16
+
+STEPS = ("merge", "gguf", "lora", "imatrix", "quantise", "gate", "manifest")
+ADAPTER_FILE = "adapter-f16.gguf"
+_LIMIT = 1024  # tokens of an example; the task's are a few hundred
+
+
+@dataclass(frozen=True)
+class Settings:
+    examples: Path  # for the gate: held out from training
+    imatrix_examples: Path  # for the importance matrix: what training saw
+    count: int = 200
+    quantisations: tuple[str, ...] = tuple(quantise.QUANTISATIONS)
+    min_accuracy: float = 0.2
+    accuracy_command: str | None = None
+
+
+class Pipeline:
+    def __init__(self, run: Run, out: Path, settings: Settings, say: Callable[[str], None] = print) -> None:
+        self.run, self.out, self.settings, self.say = run, out, settings, say
+        self.stages = Stages(out, say)
+        self.merged = self.stages.work / "merged"
+        self.f16 = out / quantise.file_name("F16")
+
+    def until(self, last: str) -> gate.GateResult | None:
+        """Run every step up to last and return the gate's result, None where the gate was not reached."""
+        result = None
+        for step in STEPS[:STEPS.index(last) + 1]:
+            result = getattr(self, f"_{step}")() or result
+        return result
+
+    def _merge(self) -> None:
+        def make() -> tuple[dict[str, Any], str]:
+            proof = merge(self.run.base, self.run.adapter, self.merged)
+            return proof.as_dict(), (
+                f"{proof.parameters / 1e6:.2f} M parameters; largest logit difference {proof.logit_difference:.1e} merged, "
+                f"{proof.reloaded_difference:.1e} read back (training made {proof.training_difference:.2g}); "
+                f"{proof.changed_tensors} tensors changed by up to {proof.largest_weight_change:.2g}; "
+                f"{proof.tokens} tokens{', embeddings tied' if proof.tied_embeddings else ''}")
+
+        self._merge_proof = self.stages.run(
+            "merge", {"base": self.run.base_sha256, "adapter": self.run.adapter_sha256}, [self.merged], make)
+
+    def _gguf(self) -> None:
+        provenance = self.run.provenance(LLAMA_CPP_COMMIT)
+
+        def make() -> tuple[dict[str, Any], str]:
+            staged = self.stages.work / "unproven-f16.gguf"  # gets its name only when the proofs have passed
+            conversion = to_f16(self.merged, staged, provenance)
+            examples = self._examples(self.settings.examples)
+            texts = [m["content"] for e in examples for m in e.messages] + [e.completion for e in examples]
+            proof = proofs.prove(staged, self.merged, [e.messages for e in examples], texts)
+            staged.replace(self.f16)
+            size = self.f16.stat().st_size
+            return proof.as_dict(), (
+                f"{size / 1e6:.2f} MB, peak memory {conversion.peak_extra_bytes / size:.2f} x that; {proof.tokens.texts} texts "
+                f"and {proof.prompts} prompts have equal tokens; largest logit difference "
+                f"{proof.logits.max_difference:.4f} of {proof.logits.bound} allowed on {proof.logits.positions} positions")
+
+        self._proofs = self.stages.run("gguf", {
+            "merged": self._done("merge"), "keys": provenance, "examples": self._hash(self.settings.examples)}, [self.f16], make)
+
+    def _lora(self) -> None:
+        target = self.out / ADAPTER_FILE
+
+        def make() -> tuple[dict[str, Any], str]:
+            try:
+                lora_to_gguf(self.run.adapter, self.run.base, target)
+            except ConvertError as error:  # such as trained embeddings; the merged model is whole without it
+                target.unlink(missing_ok=True)
+                return {"made": False}, f"left out: {error}"
+            return {"made": True}, f"{target.name}, {target.stat().st_size / 1e6:.2f} MB"
+
+        inputs = {"base": self.run.base_sha256, "adapter": self.run.adapter_sha256}
+        self._lora_made = self.stages.run("lora", inputs, [target], make)["made"]
+
+    def _imatrix(self) -> None:
+        self._matrix = self.stages.work / "imatrix.npz"
+
+        def make() -> tuple[dict[str, Any], str]:
+            encoded = self._encoded(self.settings.imatrix_examples)
+            matrix = imatrix.collect(self.f16, [example.ids for example in encoded])
+            imatrix.save(matrix, self._matrix)
+            return {"matrices": len(matrix)}, f"{len(matrix)} weight matrices over {sum(len(e.ids) for e in encoded)} tokens"
+
+        self.stages.run("imatrix", {"f16": manifest.sha256_file(self.f16), "count": self.settings.count,
+                                    "examples": self._hash(self.settings.imatrix_examples)}, [self._matrix], make)
+
+    def _quantise(self) -> None:
+        targets = {name: self.out / quantise.file_name(name) for name in self.settings.quantisations if name != "F16"}
+
+        def make() -> tuple[dict[str, Any], str]:
+            made = quantise.quantise(self.f16, self._matrix, targets)
+            for one in made:
+                if line := one.fallback_line():
+                    self.say(f"          {line}")
+            peak = max((one.peak_extra_bytes for one in made), default=0) / self.f16.stat().st_size
+            return ({"fallbacks": {one.quantisation: one.fallbacks for one in made}},
+                    f"{', '.join(targets)}; peak memory {peak:.2f} x the F16 file")
+
+        self._fallbacks = self.stages.run(
+            "quantise", {"f16": manifest.sha256_file(self.f16), "imatrix": manifest.sha256_file(self._matrix),
+                         "names": list(targets)}, list(targets.values()), make)["fallbacks"]
+
+    def _gate(self) -> gate.GateResult:
+        files = {name: self.out / quantise.file_name(name) for name in quantise.QUANTISATIONS
+                 if name in ("F16", *self.settings.quantisations)}
+        json_path, picture_path = self.out / "gate.json", self.out / "gate.png"
+
+        def make() -> tuple[dict[str, Any], str]:
+            encoded = self._encoded(self.settings.examples)
+            command = self.settings.accuracy_command
+            self.say(f"gate      reading {len(encoded)} examples with {', '.join(files)}")
+            result = gate.measure(
+                files, encoded, reference_accuracy=gate.merged_accuracy(self.merged, encoded),
+                min_accuracy=self.settings.min_accuracy,
+                accuracy_of=gate.accuracy_by_command(command) if command else None)
+            manifest.write_atomically(json_path, result.to_json())
+            gate_report.picture(result, picture_path)
+            return asdict(result), gate_report.summary(result)
+
+        self.stages.run("gate", {
+            "files": {name: manifest.sha256_file(path) for name, path in files.items()}, "count": self.settings.count,
+            "examples": self._hash(self.settings.examples), "least": self.settings.min_accuracy,
+            "command": self.settings.accuracy_command}, [json_path, picture_path], make)
+        self._result = gate.GateResult.from_json(json_path.read_text(encoding="utf-8"))
+        return self._result
+
+    def _manifest(self) -> None:
+        result, run = self._result, self.run
+        card_path, path = self.out / "README.md", self.out / manifest.MANIFEST_NAME
+        names = {score.file: score.quantisation for score in result.scores}
+        if self._lora_made:
+            names[ADAPTER_FILE] = "LoRA F16"
+
+        def make() -> tuple[dict[str, Any], str]:
+            files = {name: manifest.entry_for(self.out / name, kind) for name, kind in names.items()}
+            files |= {name: manifest.entry_for(self.out / name) for name in ("gate.json", "gate.png")}
+            default = next((s for s in result.scores if s.quantisation == result.default), result.scores[0])
+            record = manifest.Manifest(
+                name=self.out.name, created=datetime.now(UTC).isoformat(timespec="seconds"),
+                base=manifest.Base(run.base_id, run.base_revision, run.base_sha256),
+                data=manifest.Data(run.season, run.data_sha256), adapter=manifest.Adapter(run.adapter_sha256),
+                prompt_version=run.prompt_version, llama_cpp_commit=LLAMA_CPP_COMMIT, default_file=default.file, files=files,
+                evaluation={**run.evaluation, "task_accuracy": default.accuracy, "perplexity": default.perplexity,
+                            "merge": self._merge_proof, "conversion": self._proofs},
+                gate={"passed": result.passed, "default": result.default, "reasons": result.reasons,
+                      "reference_accuracy": result.reference_accuracy, "examples": result.examples,
+                      "fallbacks": self._fallbacks})
+            manifest.write_atomically(card_path, card(record, result, run.evaluation))
+            record.files["README.md"] = manifest.entry_for(card_path)
+            manifest.save(record, self.out)
+            return {}, f"{path}: {len(record.files)} files, default {default.file}"
+
+        self.stages.run("manifest", {
+            "name": self.out.name, "run": asdict(run), "lora": self._done("lora"), "gate": self._done("gate"),
+            "proofs": [self._merge_proof, self._proofs]}, [path, card_path], make)
+
+    def _done(self, stage: str) -> str:
+        return manifest.sha256_file(self.stages.work / f"{stage}.json")
+
+    @staticmethod
+    def _hash(path: Path) -> str | None:
+        return manifest.sha256_file(path) if path.is_file() else None
+
+    def _examples(self, path: Path) -> list[task.Example]:
+        return task.load(path, self.settings.count)
+
+    def _encoded(self, path: Path) -> list[task.EncodedExample]:
+        from transformers import AutoTokenizer
+
+        return task.encode(AutoTokenizer.from_pretrained(self.merged), self._examples(path), _LIMIT)

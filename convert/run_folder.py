@@ -1,0 +1,142 @@
+"""What a training run left behind, as the conversion needs it: adapter, base model, data, prompt version, figures.
+
+Reads runs/<name>/ (config.yaml, adapter/, eval.json); writes nothing. A base model that is not a local folder is
+fetched from the hub with the token in HF_TOKEN.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convert.errors import ConvertError
+from convert.manifest import sha256_files
+
+EMBEDDED_BASE = "train/base"
+
+
+@dataclass(frozen=True)
+class Run:
+    name: str
+    adapter: Path | None
+    adapter_sha256: str | None
+    base: Path
+    base_id: str
+    base_revision: str | None
+    base_sha256: str
+    season: str | None
+    data_sha256: str | None
+    prompt_version: str | None
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+    def provenance(self, llama_cpp_commit: str) -> dict[str, str]:
+        """The string keys written into the GGUF's metadata; quantising copies them."""
+        values = {"base.id": self.base_id, "base.revision": self.base_revision, "base.sha256": self.base_sha256,
+                  "adapter.sha256": self.adapter_sha256, "data.season": self.season, "data.sha256": self.data_sha256,
+                  "prompt_version": self.prompt_version, "llama_cpp_commit": llama_cpp_commit}
+        return {f"cricket.{key}": value for key, value in values.items() if value}
+
+
+def read_run(folder: Path, base: str | None = None) -> Run:
+    """Read a run folder; base overrides what it names. Raises ConvertError saying what is missing."""
+    if not folder.is_dir():
+        raise ConvertError(f"no run in {folder}: run `python -m train` first, or name a run with --run runs/<name>")
+    adapter = folder / "adapter"
+    if not (adapter / "adapter_config.json").is_file():
+        raise ConvertError(f"no adapter in {adapter}: run `python -m train` first, or name another run with --run")
+    config = _mapping(folder / "config.yaml", yaml.safe_load)
+    lora = _mapping(adapter / "adapter_config.json", json.loads)
+    base_id = base or _find(config, "base") or lora.get("base_model_name_or_path") or EMBEDDED_BASE
+    if isinstance(base_id, dict):
+        base_id = base_id.get("id") or base_id.get("path")
+    revision = None if base else _find(config, "base_revision", "revision") or lora.get("revision")
+    base_folder, commit = _base_folder(str(base_id), revision)
+    season = _find(config, "season")
+    return Run(
+        name=folder.name, adapter=adapter, adapter_sha256=sha256_files(_files(adapter), adapter), base=base_folder,
+        base_id=_portable(str(base_id)), base_revision=commit, base_sha256=sha256_files(_files(base_folder), base_folder),
+        season=season, data_sha256=_find(config, "data_sha256") or _data_sha256(season),
+        prompt_version=_text(_find(config, "prompt_version")),
+        evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)))
+
+
+def _mapping(path: Path, parse: Any, missing_ok: bool = False) -> dict[str, Any]:
+    if not path.is_file():
+        if missing_ok or path.name == "config.yaml":
+            return {}
+        raise ConvertError(f"{path} is missing: run `python -m train` again")
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConvertError(f"{path} cannot be read ({error}): run `python -m train` again") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _find(config: dict[str, Any], *keys: str) -> Any:
+    """The first of keys at the top of the configuration or one level below."""
+    for mapping in (config, *(value for value in config.values() if isinstance(value, dict))):
+        for key in keys:
+            if mapping.get(key) not in (None, ""):
+                return mapping[key]
+    return None
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files that make the model what it is; a README or a picture beside them does not."""
+    kinds = {".safetensors", ".json", ".model", ".jinja", ".txt", ".bin"}
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds]
+
+
+def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
+    path = Path(base_id)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ConvertError(f"{path} has no config.json: --base must be a Hugging Face model folder or a model id")
+        return path, None
+    if base_id.count("/") != 1 or base_id.startswith((".", "/")):
+        raise ConvertError(f"no base model at {base_id}: give a folder with config.json or a model id with --base")
+    from huggingface_hub import snapshot_download
+
+    from convert.hub import as_hub_error, token_from_environment
+
+    try:
+        folder = Path(snapshot_download(base_id, revision=revision, token=token_from_environment() or False,
+                                        allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]))
+    except Exception as error:
+        raise ConvertError(f"base model: {as_hub_error(error, base_id, revision)}") from error
+    return folder, folder.name
+
+
+def _portable(base_id: str) -> str:
+    """A name that means something on another machine: a path inside this project relative to it, else the folder's name."""
+    path = Path(base_id)
+    if not path.is_absolute():
+        return base_id
+    root = Path(__file__).resolve().parent.parent
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _data_sha256(season: str | None) -> str | None:
+    folder = Path("data/seasons") / (season or "") / "qa"
+    files = sorted(folder.glob("*.jsonl*")) if season else []
+    return sha256_files(files, folder) if files else None
+
+
+def _text(value: Any) -> str | None:
+    if value is not None:
+        return str(value)
+    try:  # the prompts' owner; a run made before it wrote its version into config.yaml
+        from data import prompts
+    except ImportError:
+        return None
+    version = getattr(prompts, "PROMPT_VERSION", None)
+    return None if version is None else str(version)
+
+
+def _figures(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The plain figures of eval.json, for the manifest and the card."""
+    return {key: value for key, value in evaluation.items() if isinstance(value, int | float | str | bool)}

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.dates import Calendar, Moment
 from data.name_index import Alias, plain
-from data.name_sense import Sense, Word
+from data.name_sense import Sense, Word, is_initials
 from data.names import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Names
 from data.season import load
 from data.spelling import Speller
@@ -84,6 +84,7 @@ class Linker:
         spans = self._plain_spans(words, sense)
         spans = self._guarded_spans(words, sense, spans)
         spans += self._unknown_spans(words, sense, spans)
+        spans = [s for s in spans if s.alias is None or s.alias.kind != "things"]
         mentions = self._number(question, spans, moments)
         return Linked(self._render(question, words, spans, moments, mentions), mentions)
 
@@ -127,18 +128,26 @@ class Linker:
                 at += 1
                 continue
             span = self._with_ground_words(words, span)
-            spans.append(span)
             at = span.last
+            if spans and spans[-1].last == span.first and spans[-1].alias.keys == span.alias.keys and self._joins(
+                    words[span.first - 1], words[span.first]):  # "bhuvi bhuvneshwar"
+                span = replace(span, first=spans[-1].first, start=spans[-1].start)
+                spans.pop()
+            spans.append(span)
         return spans
 
     def _readings(self, words: list[Word], first: int, sense: Sense, spans: list[Span]):
         """Spans from one word on, longest first: exact, plural, then mended."""
         previous = spans[-1].last if spans else -1
+        if words[first].gap == "." and first and len(words[first - 1].norm) == 1:
+            return  # inside an abbreviation: the "r.r." of "n.r.r."
         for last in self._windows(words, first):
             norms = [w.norm for w in words[first:last]]
             if last - first > 1 and not sense.may_begin(first, previous == first):
                 continue
             alias = self.index.lookup("".join(norms))
+            if alias and last - first == 1 and not self.index.one_word(norms[0]):
+                alias = None
             mended = 0
             if alias is None and norms[-1].endswith("s") and len(norms[-1]) > 3:
                 alias = self.index.lookup("".join(norms)[:-1])
@@ -148,10 +157,12 @@ class Linker:
                 yield Span(first, last, words[first].start, words[last - 1].end, alias, mended)
 
     def _mended(self, words: list[Word], may: list[bool]) -> tuple[Alias | None, int]:
-        if not all(ok or self.index.is_word(w.norm) or len(w.norm) <= 4 for w, ok in zip(words, may)):
+        if not all(ok or self.index.is_word(w.norm) or is_initials(w.norm) for w, ok in zip(words, may)):
             return None, 0
         for spelling, slips in self.names.variants([w.norm for w in words]):
             if slips and (alias := self.index.lookup(spelling)):
+                if len(words) == 1 and not alias.rank:
+                    continue  # too little to say that somebody of another season is meant
                 if len(words) == 1 and spelling in self.index.guarded | self.index.never_alone | self.index.loose:
                     continue
                 known = self.speller.distance(words[0].norm) if len(words) == 1 else None

@@ -24,7 +24,7 @@ STATISTICS = _set(
     " scores boundaries boundary dots dot catches catch fifties fifty hundreds hundred century centuries 50s 100s 4s 6s"
     " ducks duck innings spell spells figures stats stat numbers record highest best total hit hits bowled bowl bats bat"
     " batted took take takes did got made make has vs versus v against matchup season knock knocks partnership dismissals"
-    " dismissed stumpings maidens powerplay death performance ke ka ki ne aur kitne"
+    " dismissed stumpings maidens powerplay death performance fastest slowest pp avgs most ka ki ke ne ko"
 )
 # What stands before the name of somebody who did something.
 BEFORE = _set(
@@ -68,6 +68,10 @@ CAPITALISED = _set(
     " yaar kaun kitne kitna kya kis sabse zyada batao bataiye please pls plz ball-by-ball analysis answer question"
 )
 
+PRAISED_FOR = _set("hitting sixer six sixes fours boundary boundaries spin death powerplay run runs wicket wickets dot catch duck real"
+                   " bonus gentle many chase chasing middle batting bowling fielding yorker")
+SHORT_WORDS = _set("as my me no up us we go hi ok am be oh ke ka ki se pe ne me n u r ur off out got get via min max avg econ sr")
+
 
 @dataclass(frozen=True)
 class Word:
@@ -86,6 +90,11 @@ class Word:
         return self.text[:1].isupper()
 
 
+def is_initials(norm: str) -> bool:
+    """Whether a short word may be initials or a particle of a name: "rg", "du", not "in"."""
+    return len(norm) <= 3 and norm.isalpha() and norm not in CAPITALISED and norm not in SHORT_WORDS
+
+
 class Sense:
     """One question's evidence. Made once a question."""
 
@@ -94,7 +103,7 @@ class Sense:
         letters = [w for w in words if len(w.norm) >= 3 and w.norm.isalpha()]
         capitals = sum(w.capital for w in letters)
         shouting = len(letters) > 1 and sum(w.text.isupper() for w in letters) > 0.6 * len(letters)
-        self.case_tells = not shouting and capitals <= max(2, 0.6 * len(letters))
+        self.case_tells = not shouting and capitals < len(letters) and capitals <= max(2, 0.6 * len(letters))
         self.blocked = {
             i for pattern in NOT_NAMES for m in pattern.finditer(question) for i, w in enumerate(words)
             if m.start() <= w.start < m.end()
@@ -138,8 +147,8 @@ class Sense:
     def _is_team(self, first: int, last: int) -> bool:
         """Team words that also praise: "kings of sixes", "six hitting giants"."""
         after = self.words[last].norm if last < len(self.words) else ""
-        before = self.words[first - 1].norm if first else ""
-        return after not in ("of", "among") and before not in ("hitting", "sixer", "six", "spin", "death", "real", "run", "gentle", "many")
+        praised = first and not self.words[first].gap.strip() and self.words[first - 1].norm in PRAISED_FOR
+        return after not in ("of", "among") and (not praised or self.capital(first))
 
     def _is_rajasthan(self, at: int) -> bool:
         """RR, not the run rate: not right after a team, "net", "required" or "highest"."""

@@ -168,10 +168,10 @@ class Names:
         same_side = others.batters if role == "bowler" else others.bowlers if role == "batter" else ()
         against = {t for k in same_side if k in self.index.players for t in self.index.players[k].teams}
         filters = (
-            lambda p: role != "bowler" or p.balls_bowled > 0,
             lambda p: not others.teams or set(p.teams) & set(others.teams),
             lambda p: not set(p.teams) <= set(others.opponents),
             lambda p: not set(p.teams) <= against,
+            lambda p: role != "bowler" or p.balls_bowled > 0,
         )
         for keep in filters:
             people = [p for p in people if keep(p)] or people

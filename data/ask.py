@@ -1,0 +1,56 @@
+"""A query line typed by a person: names in it are resolved, the table printed. `python -m data ask 'economy | bowler=Bumrah'`.
+
+Knows nothing about questions in English or models.
+"""
+
+from __future__ import annotations
+
+from data.names import FOUND, Names, Outcome
+from data.query import QueryError, StatTable, Statistics, parse
+from data.query.language import FILTERS
+
+_KINDS = {"P": "player", "T": "team", "V": "venue"}
+
+
+class NameNotResolved(QueryError):
+    """A name in a query line that stands for nobody, or for several."""
+
+    def __init__(self, outcome: Outcome):
+        super().__init__(outcome.suggestion)
+        self.outcome = outcome
+
+
+def resolver(names: Names):
+    """The engine's `resolve(key, value)`: full names, surnames, nicknames and keys alike."""
+
+    def resolve(key: str, value: str) -> tuple[str, ...]:
+        kind = _KINDS.get(FILTERS[key].takes)
+        if kind is None or (kind == "player" and value in names.index.players):
+            return (value,)
+        outcome = getattr(names, kind)(value)
+        if outcome.status != FOUND:
+            raise NameNotResolved(outcome)
+        return outcome.candidates
+
+    return resolve
+
+
+def ask(line: str, statistics: Statistics, names: Names) -> list[StatTable]:
+    """One table for each query of the line. Raises QueryError with the remedy."""
+    plan = parse(line)
+    return [statistics.answer(query, resolver(names)) for query in plan.queries]
+
+
+def as_text(table: StatTable) -> str:
+    """The table in columns for a terminal."""
+    texts = [[c.label for c in table.columns], *table.texts()]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(table.columns))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in texts]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    if not table.rows:
+        lines.append("(no such record in this season)")
+    if table.totals:
+        lines.append("total: " + ", ".join(f"{name} {value:g}" for name, value in table.totals.items()))
+    if table.qualification:
+        lines.append(f"({table.qualification})")
+    return "\n".join(lines)

@@ -1,0 +1,185 @@
+"""Query lines as text and as records: `parse(text) -> Plan`, `str(plan) -> text`. Knows nothing about seasons or SQL.
+
+    plan    = query { " ; " query }  |  "decline" reason
+    query   = measure {", " measure} [" by " dimension {", " dimension}] { " | " clause }
+    clause  = filter {" " filter}  |  "having " condition {" " condition}  |  ("top"|"bottom"|"first"|"last") " " n
+    filter  = key operator value {"," value}        value = P1, word, number, a-b or "quoted name"
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, RANKS
+
+
+class QueryError(ValueError):
+    """A line that is not in the language; the message says what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    key: str
+    op: str  # "=", "!=", ">=", ...
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.key}{self.op}{','.join(_quote(v) for v in self.values)}"
+
+
+@dataclass(frozen=True)
+class Having:
+    measure: str
+    op: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.measure}{self.op}{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Rank:
+    kind: str  # one of RANKS
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.n}"
+
+
+@dataclass(frozen=True)
+class Query:
+    measures: tuple[str, ...]
+    by: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    having: tuple[Having, ...] = ()
+    rank: Rank | None = None
+
+    def __str__(self) -> str:
+        head = ", ".join(self.measures) + (f" by {', '.join(self.by)}" if self.by else "")
+        parts = [head]
+        if self.filters:
+            parts.append(" ".join(map(str, self.filters)))
+        if self.having:
+            parts.append("having " + " ".join(map(str, self.having)))
+        if self.rank:
+            parts.append(str(self.rank))
+        return " | ".join(parts)
+
+    def filter(self, key: str) -> Filter | None:
+        return next((f for f in self.filters if f.key == key), None)
+
+    def canonical(self) -> Query:
+        """Filters in the definition's order: equal questions give equal lines."""
+        order = list(FILTERS)
+        return replace(self, filters=tuple(sorted(self.filters, key=lambda f: order.index(f.key))))
+
+
+@dataclass(frozen=True)
+class Plan:
+    queries: tuple[Query, ...] = ()
+    decline: str | None = None
+
+    def __str__(self) -> str:
+        return f"decline {self.decline}" if self.decline else " ; ".join(map(str, self.queries))
+
+    def canonical(self) -> Plan:
+        return replace(self, queries=tuple(q.canonical() for q in self.queries))
+
+
+_FILTER = re.compile(r'(?P<key>[a-z_]+)(?P<op>!=|>=|<=|=|>|<)(?P<values>(?:"[^"]*"|[^\s",]+)(?:,(?:"[^"]*"|[^\s",]+))*)')
+_VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
+_RANGE = re.compile(r"\d{1,3}(?:-\d{1,3})?$")
+_NUMBER = re.compile(r"\d{1,4}(?:\.\d+)?$")
+
+
+def parse(text: str) -> Plan:
+    """Raises QueryError with the remedy."""
+    text = text.strip()
+    if not text:
+        raise QueryError("the query line is empty: write something like `runs by batter | top 3`")
+    if text.startswith("decline"):
+        reason = text.removeprefix("decline").strip()
+        if reason not in DECLINES:
+            raise QueryError(f"unknown reason {reason!r} after decline: use one of {', '.join(DECLINES)}")
+        return Plan(decline=reason)
+    return Plan(queries=tuple(_query(part) for part in _split(text, ";")))
+
+
+def _split(text: str, mark: str) -> list[str]:
+    return [part.strip() for part in re.split(rf'\s*{re.escape(mark)}\s*(?=(?:[^"]*"[^"]*")*[^"]*$)', text)]
+
+
+def _query(text: str) -> Query:
+    head, *clauses = _split(text, "|")
+    names, _, dims = head.partition(" by ")
+    measures = tuple(_known(n, MEASURES, "measure") for n in names.split(","))
+    by = tuple(_known(d, DIMENSIONS, "dimension") for d in dims.split(",")) if dims.strip() else ()
+    filters: list[Filter] = []
+    having: list[Having] = []
+    rank: Rank | None = None
+    for clause in clauses:
+        word, _, rest = clause.partition(" ")
+        if word in RANKS:
+            if not rest.strip().isdigit() or not int(rest):
+                raise QueryError(f"{clause!r}: write a number from 1 after {word}, such as `{word} 3`")
+            rank = Rank(word, int(rest))
+        elif word == "having":
+            having += [_having(c) for c in rest.split()]
+        else:
+            filters += _filters(clause)
+    return Query(measures, by, tuple(filters), tuple(having), rank)
+
+
+def _known(name: str, table: dict, what: str) -> str:
+    name = name.strip()
+    if name in table:
+        return name
+    import difflib
+
+    near = difflib.get_close_matches(name, table, 3, 0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"`python -m data language` lists every {what}"
+    raise QueryError(f"unknown {what} {name!r}: {hint}")
+
+
+def _having(text: str) -> Having:
+    m = re.fullmatch(r"([a-z_]+)(>=|<=|=|>|<)(\d+(?:\.\d+)?)", text)
+    if not m:
+        raise QueryError(f"{text!r} is no condition: write one such as `having balls>=100`")
+    return Having(_known(m[1], MEASURES, "measure"), m[2], float(m[3]))
+
+
+def _filters(clause: str) -> list[Filter]:
+    found, end = [], 0
+    for m in _FILTER.finditer(clause):
+        if clause[end : m.start()].strip():
+            break
+        end = m.end()
+        found.append(_check(Filter(m["key"], m["op"], tuple(a or b for a, b in _VALUE.findall(m["values"])))))
+    if clause[end:].strip() or not found:
+        raise QueryError(f"{clause[end:].strip() or clause!r} is no filter: write key=value, such as phase=death")
+    return found
+
+
+def _check(f: Filter) -> Filter:
+    key = FILTERS.get(f.key) or FILTERS[_known(f.key, FILTERS, "filter")]
+    if f.op == "!=" and not key.negatable:
+        raise QueryError(f"{f}: {key.name} takes no '!='")
+    if f.op in (">=", "<=", ">", "<") and key.takes != "number":
+        raise QueryError(f"{f}: {key.name} takes '=' only")
+    for value in f.values:
+        if key.takes == "enum" and value not in ENUMS[key.name]:
+            raise QueryError(f"{f}: {key.name} is one of {', '.join(ENUMS[key.name])}")
+        if key.takes == "range" and not _RANGE.match(value):
+            raise QueryError(f"{f}: {key.name} takes a number or a range, such as {key.name}=16-20")
+        if key.takes == "number" and not _NUMBER.match(value):
+            raise QueryError(f"{f}: {key.name} takes a number")
+    if key.name == "between" and len(f.values) != 2:
+        raise QueryError(f"{f}: between takes two teams, such as between=CSK,MI")
+    return f
+
+
+def _quote(value: str) -> str:
+    return f'"{value}"' if re.search(r'[\s,|;"=<>]', value) else value
+
+

@@ -1,0 +1,490 @@
+"""Composes questions with their query lines from the phrase files: `Phrasebook.load().sample(rng)`.
+
+Whole pairs written by hand (`phrases/*.txt`) are the core; `measures.yaml`, `filters.yaml` and `frames.yaml` hold parts
+from which further questions are put together; noise (typos, dropped words, lead-ins) imitates typing. Names are
+placeholders throughout. Knows nothing about a season, a table or a model.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from data.query.language import MEASURES
+from data.query.line import Filter, Having, Plan, Query, Rank, parse
+from data.text import plain, renumber
+
+PHRASES = Path(__file__).parent / "phrases"
+PAIR_FILES = ("players.txt", "teams.txt", "declines.txt")
+_WORDS = "zero one two three four five six seven eight nine ten".split()
+
+# filters that a source takes beside those of a match
+_MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "date")
+_TAKES: dict[str, tuple[str, ...]] = {
+    "bat": (*_MATCH, "team", "overs", "last", "phase", "position", "bowling", "bowler", "hand", "chose"),
+    "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose"),
+    "team": (*_MATCH, "overs", "last", "phase", "bowling"),
+    "concede": (*_MATCH, "overs", "last", "phase"),
+    "field": (*_MATCH, "team", "keeper", "phase"),
+    "result": (*_MATCH, "won_by", "total", "target", "chose"),
+    "stand": (*_MATCH, "team", "wicket", "stand"),
+    "award": ("opponent", "venue", "result", "stage", "team", "home"),
+    "match": (),
+    "table": (),
+}
+_WHOLE_INNINGS = ("overs", "last", "phase", "bowling", "bowler", "dismissal", "hand")
+_ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}
+
+
+@dataclass(frozen=True)
+class Example:
+    question: str  # plain, with placeholders
+    line: str  # canonical query line, or "decline ..."
+    kind: str  # where it came from: pair, ask, noun, leader ...
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A filter phrase: words that follow an ask, and what they mean."""
+
+    words: str
+    filters: tuple[Filter, ...] = ()
+    having: tuple[Having, ...] = ()
+
+
+class _Names:
+    """Hands out placeholders that the question does not use yet."""
+
+    def __init__(self, used: str = ""):
+        self.used = set(re.findall(r"\b[PTVDY]\d\b", used))
+
+    def new(self, kind: str) -> str:
+        name = next(f"{kind}{i}" for i in range(1, 10) if f"{kind}{i}" not in self.used)
+        self.used.add(name)
+        return name
+
+
+@dataclass
+class Phrasebook:
+    pairs: list[tuple[str, str]]
+    measures: dict[str, dict[str, list[str]]]
+    filters: dict[str, dict[str, list[str]]]
+    frames: dict
+
+    @classmethod
+    def load(cls, folder: Path = PHRASES, files: tuple[str, ...] = PAIR_FILES) -> Phrasebook:
+        pairs = [pair for name in files if (folder / name).exists() for pair in read_pairs(folder / name)]
+        banks = [yaml.safe_load((folder / f"{n}.yaml").read_text()) for n in ("measures", "filters", "frames")]
+        return cls(pairs, *banks)
+
+    # -- sampling
+
+    def sample(self, rng: random.Random) -> Example:
+        makers: list[tuple[float, Callable[[random.Random], Example | None]]] = [
+            (46, self._pair), (12, self._ask), (10, self._nouns), (14, self._leader), (4, self._in_innings),
+            (5, self._compare), (3, self._by), (4, self._joined), (2, self._against),
+        ]  # fmt: skip
+        while True:
+            made = rng.choices([m for _, m in makers], [w for w, _ in makers])[0](rng)
+            if made is not None:
+                return self._noisy(rng, made)
+
+    def stream(self, seed: int) -> Iterator[Example]:
+        rng = random.Random(seed)
+        while True:
+            yield self.sample(rng)
+
+    def words(self) -> frozenset[str]:
+        """Every word of the phrasings: the lexicon against which typing errors are corrected."""
+        texts = [q for q, _ in self.pairs]
+        for bank in (self.measures, self.filters, self.frames):
+            texts += list(_strings(bank))
+        found: set[str] = set()
+        for text in texts:
+            found.update(re.findall(r"[a-z][a-z'-]*[a-z]|[a-z]", plain(re.sub(r"\{\w+\}|[(|)]", " ", text))))
+        return frozenset(found)
+
+    def _pair(self, rng: random.Random) -> Example:
+        question, line = rng.choice(self.pairs)
+        question = expand(question, rng)
+        plan = parse(line)
+        if len(plan.queries) == 1 and rng.random() < 0.3:
+            query = plan.queries[0]
+            source = MEASURES[query.measures[0]].source
+            part = self._part(rng, source, query, _Names(question))
+            if part and MEASURES[query.measures[0]].kind != "fact":
+                grown = _grow(query, part)
+                if _sound(grown):
+                    return self._done(_attach(rng, question, [part.words]), Plan((grown,)), "pair+")
+        return self._done(question, plan, "pair")
+
+    def _ask(self, rng: random.Random) -> Example | None:
+        name, bank = rng.choice(self._with("ask"))
+        names, measure = _Names(), MEASURES[name]
+        if measure.kind == "fact":
+            return self._fact(rng, name, bank)
+        subject = self._subject(rng, measure.source, names)
+        question = rng.choice(bank["ask"]).replace("{s}", subject.values[0])
+        return self._with_parts(rng, question, Query((name,), filters=(subject,)), names, "ask")
+
+    def _fact(self, rng: random.Random, name: str, bank: dict) -> Example:
+        day, place = rng.random() < 0.3, rng.random() < 0.3
+        roll = rng.random()
+        if roll < 0.25:
+            stage = rng.choice(["final", "qualifier_1", "qualifier_2", "eliminator"])
+            words = {"qualifier_1": ["qualifier 1", "q1", "the first qualifier"], "final": ["the final", "the ipl final",
+                     "the title decider"], "qualifier_2": ["qualifier 2", "q2", "the second qualifier"],
+                     "eliminator": ["the eliminator", "the knockout eliminator"]}[stage]  # fmt: skip
+            subject, filters = rng.choice(words), (Filter("stage", "=", (stage,)),)
+        else:
+            pattern = ["T1 v T2", "T1 vs T2", "T1 and T2", "the T1 T2 game", "T1 against T2", "T1 - T2", "T1 T2",
+                       "the match between T1 and T2", "the T1 v T2 match"]  # fmt: skip
+            subject, filters = rng.choice(pattern), (Filter("between", "=", ("T1", "T2")),)
+            if place:
+                venue = rng.choice(["V1", "T3"])
+                subject += f" {rng.choice(['at', 'in', 'held at'])} {venue}"
+                filters += (Filter("venue", "=", (venue,)),)
+            if day:
+                subject += f" {rng.choice(['on', 'of', 'dated', ''])} D1"
+                filters += (Filter("date", "=", ("D1",)),)
+        if "ask" in bank and rng.random() < 0.7:
+            question = rng.choice(bank["ask"]).replace("{s}", subject)
+            measures: tuple[str, ...] = (name,)
+        else:
+            others = [m for m in ("winner", "margin", "player_of_match", "scores", "date", "venue", "toss") if m != name]
+            measures = (name, *rng.sample(others, rng.choice([0, 1, 1, 2])))
+            nouns = [rng.choice(self.measures[m]["noun"]) for m in measures]
+            question = rng.choice([f"{subject} {_join(rng, nouns)}", f"{_join(rng, nouns)} of {subject}",
+                                   f"{subject}: {_join(rng, nouns)}"])  # fmt: skip
+        return self._done(question, Plan((Query(measures, filters=filters),)), "fact")
+
+    def _nouns(self, rng: random.Random) -> Example | None:
+        source = rng.choices(["bat", "bowl", "team", "result", "field", "concede"], [40, 30, 10, 8, 6, 2])[0]
+        known = [m for m in self._names_of(source) if "noun" in self.measures[m]]
+        count = rng.choices([1, 2, 3, 4], [60, 24, 12, 4])[0]
+        chosen = tuple(rng.sample(known, min(count, len(known))))
+        names = _Names()
+        subject = self._subject(rng, source, names)
+        nouns = [rng.choice(self.measures[m]["noun"]) for m in chosen]
+        if len(nouns) == 1:
+            question = rng.choice(self.frames["of_noun"]).replace("{noun}", nouns[0])
+        else:
+            question = rng.choice(self.frames["of_nouns"]).replace("{nouns}", _join(rng, nouns))
+        question = question.replace("{s}", subject.values[0])
+        return self._with_parts(rng, question, Query(chosen, filters=(subject,)), names, "noun")
+
+    def _leader(self, rng: random.Random) -> Example | None:
+        key = rng.choices(["most", "least", "most_n", "least_n", "most_team", "least_team", "noun"],
+                          [40, 12, 20, 6, 6, 3, 13])[0]  # fmt: skip
+        name, bank = rng.choice(self._with(key))
+        measure, n = MEASURES[name], 1
+        if measure.kind == "fact" or (measure.source == "stand" and key.endswith("team")):
+            return None
+        if key == "noun":
+            high = rng.random() < 0.7
+            kind = "top" if high else "bottom"
+            if rng.random() < 0.35 and high:
+                n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
+                phrase = rng.choice(self.frames["top_n"]).replace("{n}", _number(rng, n))
+            else:
+                phrase = rng.choice(self.frames["leader" if high else "lowest"])
+            question = phrase.replace("{noun}", rng.choice(bank["noun"]))
+        else:
+            kind = "bottom" if key.startswith("least") else "top"
+            question = rng.choice(bank[key])
+            if "{n}" in question:
+                n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
+                question = question.replace("{n}", _number(rng, n))
+        by = "team" if key.endswith("team") else _ENTITY.get(measure.source, "team")
+        if measure.source == "stand":
+            by = "pair"
+        query = Query((name,), (by,), rank=Rank(kind, n))
+        return self._with_parts(rng, question, query, _Names(), "leader")
+
+    def _in_innings(self, rng: random.Random) -> Example | None:
+        name, bank = rng.choice(self._with("most_inn"))
+        by = _ENTITY.get(MEASURES[name].source, "team")
+        query = Query((name,), (by, "match"), rank=Rank("top", 1))
+        return self._with_parts(rng, rng.choice(bank["most_inn"]), query, _Names(), "innings")
+
+    def _compare(self, rng: random.Random) -> Example | None:
+        source = rng.choices(["bat", "bowl", "team", "result", "field"], [45, 35, 10, 6, 4])[0]
+        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
+        low = rng.random() < 0.25 and self.frames.get("compare_low")
+        frames = self.frames["compare_low"] if low else self.frames["compare"] + self.frames.get("compare_high", [])
+        names = _Names()
+        entity = _ENTITY.get(source, "team")
+        kind = "T" if entity == "team" else "P"
+        a, b = names.new(kind), names.new(kind)
+        question = rng.choice(frames).replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        question = question.replace("{a}", a).replace("{b}", b)
+        query = Query((name,), (entity,), (Filter(entity, "=", (a, b)),))
+        return self._with_parts(rng, question, query, names, "compare", most=1)
+
+    def _by(self, rng: random.Random) -> Example | None:
+        source = rng.choices(["bat", "bowl", "team", "result", "concede"], [35, 25, 25, 10, 5])[0]
+        dims = {"bat": ["venue", "opponent", "phase", "position", "innings", "bowling", "team", "over", "hand", "result"],
+                "bowl": ["venue", "opponent", "phase", "innings", "hand", "over", "team", "result", "dismissal"],
+                "team": ["venue", "opponent", "phase", "innings", "team", "over", "match"],
+                "result": ["venue", "opponent", "innings", "team", "toss", "home"],
+                "concede": ["venue", "phase", "team", "over", "innings"]}[source]  # fmt: skip
+        dim = rng.choice([d for d in dims if d in self.frames["dims"]])
+        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
+        names, question = _Names(), rng.choice(self.frames["by_dim"])
+        question = question.replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
+        query = Query((name,), (dim,))
+        if dim != "team" and rng.random() < 0.7:
+            subject = self._subject(rng, source, names)
+            question = rng.choice(["{s} {q}", "{q} for {s}", "{s}: {q}", "{q} of {s}", "for {s}, {q}"])\
+                .replace("{q}", question).replace("{s}", subject.values[0])  # fmt: skip
+            query = replace(query, filters=(subject,))
+        return self._with_parts(rng, question, query, names, "by", most=1)
+
+    def _joined(self, rng: random.Random) -> Example | None:
+        """Two asks about one subject that one line cannot hold."""
+        source = rng.choice(["bat", "bat", "bowl", "team"])
+        names = _Names()
+        subject = self._subject(rng, source, names)
+        texts, queries = [], []
+        for name in rng.sample([m for m in self._names_of(source) if "noun" in self.measures[m]], 2):
+            query = Query((name,), filters=(subject,))
+            part = self._part(rng, source, query, names)
+            if part is None:
+                return None
+            query = _grow(query, part)
+            texts.append(f"{rng.choice(self.measures[name]['noun'])} {part.words}")
+            queries.append(query)
+        if queries[0].filters == queries[1].filters or not all(map(_sound, queries)):
+            return None
+        joined = rng.choice(["{} and {}", "{}, {}", "{} plus {}", "{} & {}", "{}, also {}"]).format(*texts)
+        question = rng.choice(["{s} {q}", "{s}'s {q}", "{q} for {s}", "{s}: {q}", "what were {s}'s {q}", "give me {s}'s {q}"])
+        question = question.replace("{q}", joined).replace("{s}", subject.values[0])
+        return self._done(question, Plan(tuple(queries)), "joined")
+
+    def _against(self, rng: random.Random) -> Example | None:
+        """A batter's line against a bowler."""
+        measures = tuple(rng.sample(["runs", "balls", "dismissals", "strike_rate", "fours", "sixes", "dots"],
+                                    rng.choice([1, 2, 3, 3])))  # fmt: skip
+        nouns = _join(rng, [rng.choice(self.measures[m]["noun"]) for m in measures])
+        question = rng.choice([
+            "P1 vs P2 {n}", "P1 v P2 - {n}", "P1 against P2, {n}", "P1 facing P2: {n}", "{n} of P1 off P2", "{n} for P1 v P2",
+            "P1 batting to P2, {n}", "how did P1 do against P2, {n}", "when P2 bowled to P1, {n}",
+        ]).replace("{n}", nouns)  # fmt: skip
+        batter, bowler = ("P2", "P1") if question.startswith("when P2") else ("P1", "P2")
+        if question.startswith("when P2"):
+            batter, bowler = "P1", "P2"
+        query = Query(measures, filters=(Filter("batter", "=", (batter,)), Filter("bowler", "=", (bowler,))))
+        return self._with_parts(rng, question, query, _Names(question), "against", most=1)
+
+    # -- parts
+
+    def _names_of(self, source: str) -> list[str]:
+        return [m.name for m in MEASURES.values() if m.source == source and m.name in self.measures]
+
+    @cached_property
+    def _keys(self) -> dict[str, list[tuple[str, dict]]]:
+        return {}
+
+    def _with(self, key: str) -> list[tuple[str, dict]]:
+        if key not in self._keys:
+            self._keys[key] = [(n, b) for n, b in self.measures.items() if n in MEASURES and b.get(key)]
+        return self._keys[key]
+
+    def _subject(self, rng: random.Random, source: str, names: _Names) -> Filter:
+        entity = _ENTITY.get(source, "team")
+        if entity != "team" and rng.random() < 0.1 and source in ("bat", "bowl", "field"):
+            entity = "team"  # "T1's sixes"
+        return Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
+
+    def _part(self, rng: random.Random, source: str, query: Query, names: _Names) -> _Part | None:
+        """A filter phrase that the query does not have yet, or a qualification of a leaderboard."""
+        taken = {f.key for f in query.filters} | set(query.by)
+        whole = any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)
+        usable = []
+        for key, phrases in self.filters.items():
+            if key.startswith("having "):
+                if not (query.rank and not query.having and set(query.by) & {"batter", "bowler"}):
+                    continue
+                measure = re.match(r"having ([a-z_]+)", key)[1]
+                if MEASURES.get(measure) is None or MEASURES[measure].source != source or measure in query.measures:
+                    continue
+                usable.append((key, phrases, 3 if MEASURES[query.measures[0]].least else 0.6))
+                continue
+            name = re.match(r"[a-z_]+", key)[0]
+            if name in taken and "!=" not in key:
+                continue
+            if "!=" in key:
+                if not (query.rank and name in query.by):
+                    continue
+            elif name not in _TAKES[source] or (whole and name in _WHOLE_INNINGS):
+                continue
+            if name in ("overs", "last", "phase") and taken & {"overs", "last", "phase", "over"}:
+                continue
+            if name in ("opponent", "between") and taken & {"opponent", "between"}:
+                continue
+            if name in ("stage", "date") and taken & {"stage", "date"}:
+                continue
+            usable.append((key, phrases, {"opponent": 4, "venue": 4, "phase": 3, "innings": 3}.get(name, 1)))
+        words: list[str] = []
+        while usable and not words:
+            key, phrases, _ = choice = rng.choices(usable, [w for *_, w in usable])[0]
+            kind = {"award": "bat", "concede": "team"}.get(source, source)
+            words = [*phrases.get("all", ()), *phrases.get(kind, ())]
+            usable.remove(choice)
+        return self._realise(rng, key, rng.choice(words), names) if words else None
+
+    def _realise(self, rng: random.Random, key: str, words: str, names: _Names) -> _Part:
+        low, high = sorted(rng.sample(range(1, 21), 2))
+        measure = re.match(r"having ([a-z_]+)", key)
+        scale = {"having": 1, "score": [20, 25, 30, 40, 50, 60, 75, 80, 90, 100], "haul": [2, 3, 4, 5],
+                 "stand": [50, 75, 100, 150], "total": [100, 120, 140, 150, 160, 180, 200, 220, 250],
+                 "target": [120, 150, 160, 180, 200, 220], "position": range(1, 12), "wicket": range(1, 11),
+                 "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50]}  # fmt: skip
+        if measure:
+            choices = {"balls": [20, 30, 50, 60, 75, 100, 120, 150, 200, 250, 300], "overs_bowled": [5, 8, 10, 12, 15, 20, 25, 30, 40],
+                       "balls_bowled": [30, 60, 90, 100, 120, 150, 200, 240], "runs": [50, 100, 150, 200, 250, 300, 400, 500],
+                       "wickets": [3, 5, 8, 10, 12, 15], "dismissals": [3, 5, 7]}.get(measure[1], [2, 3, 4, 5, 6, 7, 8, 10])
+            n = rng.choice(choices)
+        else:
+            n = rng.choice(list(scale.get(re.match(r"[a-z_]+", key)[0], range(1, 21))))
+            if key.startswith("overs={a}") and "-" not in key:
+                low = n = rng.choice([*range(1, 21), 1, 20, 19, 18, 17, 16])
+            if key.startswith("position={a}") and "-" not in key:
+                low = n
+            if key.startswith("position={a}-{b}"):
+                low, high = sorted(rng.sample(range(1, 12), 2))
+        if key.startswith("overs={a}-{b}") and rng.random() < 0.5:
+            low, high = rng.choice([(17, 20), (7, 15), (16, 20), (1, 6), (1, 10), (11, 20), (19, 20), (1, 4), (7, 11),
+                                    (12, 16), (1, 2), (18, 20), (11, 15), (7, 16), (15, 20), (1, 3)])  # fmt: skip
+        filled = {"a": str(low), "b": str(high), "n": str(n)}
+        text = words.replace("{a_th}", ordinal(low)).replace("{b_th}", ordinal(high)).replace("{n_th}", ordinal(n))
+        for mark, value in filled.items():
+            spoken = _number(rng, int(value)) if mark == "n" else value
+            text = text.replace(f"{{{mark}}}", spoken)
+            key = key.replace(f"{{{mark}}}", value)
+        for kind in "PTVD":
+            if f"{{{kind}}}" in text or f"{{{kind}1}}" in text:
+                placeholder = names.new(rng.choice("VT") if kind == "V" else kind)
+                text = text.replace(f"{{{kind}}}", placeholder).replace(f"{{{kind}1}}", placeholder)
+                key = re.sub(rf"(!?=){kind}\b", rf"\g<1>{placeholder}", key)
+        query = parse(f"runs | {key}").queries[0]
+        return _Part(text, query.filters, query.having)
+
+    def _with_parts(self, rng: random.Random, question: str, query: Query, names: _Names, kind: str,
+                    most: int = 2) -> Example | None:  # fmt: skip
+        source = MEASURES[query.measures[0]].source
+        phrases: list[str] = []
+        for _ in range(min(most, rng.choices([0, 1, 2, 3], [38, 40, 18, 4])[0])):
+            part = self._part(rng, source, query, names)
+            if part:
+                query = _grow(query, part)
+                phrases.append(part.words)
+        if not _sound(query):
+            return None
+        return self._done(_attach(rng, question, phrases), Plan((query,)), kind)
+
+    def _done(self, question: str, plan: Plan, kind: str) -> Example:
+        question, line = renumber(plain(question), str(plan.canonical()))
+        return Example(question, line, kind)
+
+    def _noisy(self, rng: random.Random, example: Example) -> Example:
+        text = example.question
+        if rng.random() < 0.10:
+            text = plain(f"{rng.choice(self.frames['openers'])} {text}")
+        if rng.random() < 0.08:
+            text = plain(f"{text} {rng.choice(self.frames['closers'])}")
+        words = text.split()
+        if rng.random() < 0.10 and len(words) > 4:
+            droppable = [i for i, w in enumerate(words) if w in _LIGHT]
+            for i in sorted(rng.sample(droppable, min(len(droppable), rng.choice([1, 1, 2]))), reverse=True):
+                del words[i]
+        if rng.random() < 0.12:
+            i = rng.randrange(len(words))
+            if len(words[i]) > 3 and words[i].isalpha():
+                words[i] = typo(words[i], rng)
+        if rng.random() < 0.15:
+            words = [w.replace("'", "") for w in words]
+        question, line = renumber(" ".join(words), example.line)
+        return replace(example, question=question, line=line)
+
+
+_LIGHT = frozenset("the a an of in for is was were did has have with and that this his he please on to by".split())
+_KEYS = {"a": "sq", "e": "wr", "i": "uo", "o": "ip", "u": "yi", "s": "ad", "r": "et", "t": "ry", "n": "bm", "l": "ko"}
+
+
+def typo(word: str, rng: random.Random) -> str:
+    """One slip of the keyboard: two letters swapped, one lost, doubled or hit beside."""
+    i = rng.randrange(1, len(word) - 1)
+    roll = rng.randrange(4)
+    if roll == 0:
+        return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+    if roll == 1:
+        return word[:i] + word[i + 1 :]
+    if roll == 2:
+        return word[:i] + word[i] + word[i:]
+    return word[:i] + rng.choice(_KEYS.get(word[i], "aeiou")) + word[i + 1 :]
+
+
+def ordinal(n: int) -> str:
+    suffix = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{suffix}"
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """The hand-written `question => line` pairs of a file."""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return [tuple(line.rsplit(" => ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+
+
+def expand(pattern: str, rng: random.Random) -> str:
+    """One expansion of a pattern with (a|b|) alternatives, innermost first."""
+    while m := re.search(r"\(([^()]*)\)", pattern):
+        pattern = pattern[: m.start()] + rng.choice(m[1].split("|")) + pattern[m.end() :]
+    return pattern
+
+
+def _attach(rng: random.Random, question: str, phrases: list[str]) -> str:
+    question = question.rstrip("? ")
+    rng.shuffle(phrases)
+    front = [p for p in phrases if rng.random() < 0.22]
+    back = [p for p in phrases if p not in front]
+    return " ".join([*front, question, *back])
+
+
+def _grow(query: Query, part: _Part) -> Query:
+    return replace(query, filters=query.filters + part.filters, having=query.having + part.having)
+
+
+def _sound(query: Query) -> bool:
+    keys = [(f.key, f.op) for f in query.filters]
+    whole = any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)
+    return len(keys) == len(set(keys)) and not (whole and {k for k, _ in keys} & set(_WHOLE_INNINGS))
+
+
+def _join(rng: random.Random, words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    last = rng.choice([" and ", ", ", " & ", " + ", " n ", " plus ", " and "])
+    return ", ".join(words[:-1]) + last + words[-1]
+
+
+def _number(rng: random.Random, n: int) -> str:
+    return _WORDS[n] if n <= 10 and rng.random() < 0.45 else str(n)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for v in value.values():
+            yield from _strings(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from _strings(v)

@@ -1,0 +1,291 @@
+"""Words for a computed table: the cells that the model may refer to, and the plain sentence that needs no model.
+
+Sentences name cells (A1, B1 ...) and the question's mentions (P1, T1 ...); `fill` puts the values in. So a number or name
+in an answer is the table's or the question's by construction. Knows nothing about models or HTTP.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from data.query.engine import StatTable
+from data.query.language import ENUMS, MEASURES
+from data.query.line import Filter, Query
+
+MODEL_ROWS = 5  # a longer list is worded without the model
+PLAIN_ROWS = 12
+REFERENCE = re.compile(r"\b([A-Z])([1-9]\d?)\b")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Tables laid out like a spreadsheet: `values` by cell name, `text` is what the model reads."""
+
+    values: Mapping[str, str]
+    text: str
+    letters: tuple[tuple[str, ...], ...]  # per table, per column
+    rows: tuple[int, ...]
+
+
+def sheet(tables: Sequence[StatTable]) -> Sheet:
+    """Cells of the tables: letters go on from one table to the next; S is the total, Z the difference of two rows."""
+    # letters that are no placeholder's (P, T, V, D, Y) and not S or Z
+    free = iter([c for c in string.ascii_uppercase if c not in "PTVDYSZ"] + list("PTVDY"))
+    values: dict[str, str] = {}
+    parts, letters, counts = [], [], []
+    for table in tables:
+        columns = [(c, next(free, "X")) for c in table.columns if _worth(c.role, c.name, table)]
+        texts = {i: row for i, row in enumerate(table.texts(), 1)}
+        index = {c.name: i for i, c in enumerate(table.columns)}
+        for number, row in texts.items():
+            for column, letter in columns:
+                values[f"{letter}{number}"] = row[index[column.name]]
+        letters.append(tuple(letter for _, letter in columns))
+        counts.append(len(table.rows))
+        if not table.rows:
+            parts.append("nothing")
+        elif len(table.rows) == 1:
+            said = []
+            for column, letter in columns:
+                raw = table.rows[0][index[column.name]]
+                said.append(f"{letter}1 {column.name}{' none' if raw in (0, None) else ''}")
+            parts.append(" ".join(said))
+        else:
+            more = " more" if len(table.rows) > MODEL_ROWS else ""
+            parts.append(f"{len(table.rows) if not more else 'many'} " + " ".join(f"{letter} {c.name}" for c, letter in columns))
+        for k, (name, value) in enumerate(_difference(table).items(), 1):
+            values[f"Z{k}"] = value
+            parts[-1] += f" Z{k} difference {name}"
+        for k, (name, value) in enumerate(table.totals.items(), 1):
+            values[f"S{k}"] = f"{value:g}"
+            parts[-1] += f" S{k} total {name}"
+    return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
+
+
+def _worth(role: str, name: str, table: StatTable) -> bool:
+    return not (role == "dimension" and name == "ground" and table.query.filter("venue"))
+
+
+def _difference(table: StatTable) -> dict[str, str]:
+    """Of the two rows of a comparison, by measure."""
+    if len(table.rows) != 2 or table.query.rank or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}:
+        return {}
+    found = {}
+    for i, column in enumerate(table.columns):
+        a, b = table.rows[0][i], table.rows[1][i]
+        if column.role == "asked" and isinstance(a, (int, float)) and isinstance(b, (int, float)):
+            found[column.name] = f"{abs(a - b):.{column.decimals}f}"
+    return found
+
+
+def fill(sentence: str, values: Mapping[str, str]) -> str:
+    """The sentence with every reference replaced. KeyError if it names a cell that is not there."""
+    return REFERENCE.sub(lambda m: values[m[0]], sentence)
+
+
+# -- the plain sentence ---------------------------------------------------------------------------------------------
+
+
+def sentence(tables: Sequence[StatTable], laid: Sheet, rng: random.Random | None = None) -> str:
+    """A sentence over the cells that states all that was asked; with `rng` one of many wordings (training)."""
+    pick = rng.choice if rng else (lambda options: options[0])
+    said = []
+    for table, letters, rows in zip(tables, laid.letters, laid.rows):
+        said.append(_one(table, [c for c in table.columns if _worth(c.role, c.name, table)], letters, rows, laid, pick))
+    text = " ".join(said)
+    return text[0].upper() + text[1:] if not REFERENCE.match(text) else text
+
+
+def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, laid: Sheet, pick) -> str:
+    query = table.query
+    about = circumstances(query)
+    if not rows:
+        return _nothing(query, about, pick)
+    by = [(c, x) for c, x in zip(columns, letters) if c.role == "dimension"]
+    asked = [(c, x) for c, x in zip(columns, letters) if c.role == "asked"]
+    shown = [(c, x) for c, x in zip(columns, letters) if c.role == "shown"]
+    at = [(c, x) for c, x in zip(columns, letters) if c.role == "at"]
+    if MEASURES[query.measures[0]].kind == "fact":
+        return _facts(by, asked, rows, pick)
+    if not by:
+        return _single(query, asked, shown, at, about, pick)
+    end = _least(table)
+    if rows == 1:
+        figures = ", ".join(_figure(c, f"{x}1") for c, x in asked)
+        where = "".join(f", {x}1" for _, x in at) or _place(by, 1)
+        qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
+        name = _subject(by, 1)
+        lead = _lead(query, pick)
+        return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
+    listed = "; ".join(
+        f"{_subject(by, r)}{_place(by, r)} {', '.join(_brief(c, f'{x}{r}', asked) for c, x in asked)}"
+        + "".join(f" ({x}{r})" for _, x in at)
+        for r in range(1, min(rows, PLAIN_ROWS) + 1)
+    )
+    labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
+    more = f"; and {rows - PLAIN_ROWS} more" if rows > PLAIN_ROWS else ""
+    tail = "".join(f"; a difference of Z{k}" for k in range(1, 4) if f"Z{k}" in laid.values)
+    tail += "".join(f"; S{k} in all" for k in range(1, 4) if f"S{k}" in laid.values)
+    opening = pick([f"{_lead(query, pick)}{labels}{about}: ", f"{labels}{about}: ", f"by {labels}{about}: "])
+    return f"{opening}{listed}{more}{tail}{end}."
+
+
+def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) -> str:
+    subject = _who(query)
+    figures = [_figure(c, f"{x}1") for c, x in asked]
+    joined = figures[0] if len(figures) == 1 else ", ".join(figures[:-1]) + " and " + figures[-1]
+    where = "".join(f", {x}1" for _, x in at)
+    qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
+    rate = len(asked) == 1 and asked[0][0].decimals
+    column, letter = asked[0]
+    if rate or (len(asked) == 1 and MEASURES[column.name].kind == "best"):
+        owner = f"{subject}'s" if subject else "the"
+        text = pick([
+            f"{owner} {column.label}{about} was {letter}1",
+            f"{owner} {column.label}{about}: {letter}1",
+            f"{about.strip() + ', ' if about else ''}{owner} {column.label} was {letter}1",
+        ])  # fmt: skip
+        return f"{text}{where}{qualifies}."
+    if not subject:
+        return pick([f"there were {joined}{about}{where}{qualifies}.", f"{joined}{about}{where}{qualifies}."])
+    return pick([
+        f"{subject}{about}: {joined}{where}{qualifies}.",
+        f"{subject} had {joined}{about}{where}{qualifies}.",
+        f"{joined} for {subject}{about}{where}{qualifies}.",
+    ])  # fmt: skip
+
+
+def _facts(by: list, asked: list, rows: int, pick) -> str:
+    lines = []
+    for r in range(1, min(rows, PLAIN_ROWS) + 1):
+        match = f"{by[0][1]}{r}"
+        when = "".join(f", {x}{r}" for c, x in by[1:])
+        facts = {c.name: f"{x}{r}" for c, x in asked}
+        said = []
+        if "winner" in facts and "margin" in facts:
+            said.append(pick([f"{facts['winner']} won by {facts['margin']}", f"{facts['winner']} won it by {facts['margin']}"]))
+        elif "winner" in facts:
+            said.append(pick([f"{facts['winner']} won", f"won by {facts['winner']}"]))
+        elif "margin" in facts:
+            said.append(f"margin {facts['margin']}")
+        said += [f"{c.label} {x}{r}" for c, x in asked if c.name not in ("winner", "margin")]
+        lines.append(f"{match}{when}: {', '.join(said)}")
+    return "; ".join(lines) + "."
+
+
+def _nothing(query: Query, about: str, pick) -> str:
+    label = MEASURES[query.measures[0]].label
+    what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(query.measures[0], label)
+    who = _who(query)
+    if who:
+        return pick([f"{who} has no {what}{about}: there is no such record.", f"{who} never had any {what}{about}."])
+    return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
+
+
+def _who(query: Query) -> str:
+    for key in ("batter", "bowler", "fielder", "player", "team"):
+        f = query.filter(key)
+        if f and f.op == "=":
+            return " and ".join(f.values)
+    return ""
+
+
+def _lead(query: Query, pick) -> str:
+    if not query.rank:
+        return ""
+    kind = {"top": ["most: ", "on top: ", "the leader: "], "bottom": ["lowest: ", "at the bottom: "],
+            "first": ["first: ", "the first was "], "last": ["last: ", "the latest: "]}[query.rank.kind]  # fmt: skip
+    if query.rank.kind == "top" and MEASURES[query.measures[0]].kind != "count":
+        kind = ["highest: ", "on top: "]
+    return pick(["", *kind])
+
+
+def _subject(by: list, row: int) -> str:
+    numbered = {"innings": "innings ", "over": "over ", "position": "position ", "wicket": "wicket "}
+    return ", ".join(f"{numbered.get(c.name, '')}{x}{row}" for c, x in by if c.name not in ("on", "ground"))
+
+
+def _place(by: list, row: int) -> str:
+    return "".join(f", {x}{row}" for c, x in by if c.name in ("on", "ground"))
+
+
+def _least(table: StatTable) -> str:
+    return f" ({table.qualification})" if table.qualification else ""
+
+
+_BEFORE = {"highest score", "best figures", "highest total", "lowest total", "highest partnership"}
+
+
+def _figure(column, cell: str) -> str:
+    """'741 runs' for a count, 'strike rate 154.70' for a rate."""
+    kind = MEASURES[column.name].kind if column.name in MEASURES else "count"
+    return f"{cell} {column.label}" if kind == "count" else f"{column.label} {cell}"
+
+
+def _brief(column, cell: str, asked: list) -> str:
+    return cell if len(asked) == 1 else _figure(column, cell)
+
+
+def circumstances(query: Query) -> str:
+    """The filters in words: ' against T1 in the powerplay'. Numerals are the line's own."""
+    subject = next((k for k in ("batter", "bowler", "fielder", "player", "team") if query.filter(k)), None)
+    words = [_words(f) for f in query.filters if f.key != subject or f.op == "!="]
+    words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
+    return "".join(f" {w}" for w in words if w)
+
+
+_BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
+
+
+def _words(f: Filter) -> str:
+    values = " and ".join(v.replace("_", " ") for v in f.values)
+    no = f.op == "!="
+    first = f.values[0]
+    if f.key in ENUMS:
+        fixed = {
+            ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs", ("phase", "death"): "at the death",
+            ("innings", "1"): "in the first innings", ("innings", "2"): "in the second innings",
+            ("result", "won"): "in wins", ("result", "lost"): "in defeats", ("result", "tied"): "in ties",
+            ("result", "no_result"): "without a result", ("home", "home"): "at home", ("home", "away"): "away",
+            ("toss", "won"): "having won the toss", ("toss", "lost"): "having lost the toss",
+            ("chose", "bat"): "when the toss winner chose to bat", ("chose", "field"): "when the toss winner chose to field",
+            ("won_by", "runs"): "in matches won by runs", ("won_by", "wickets"): "in matches won by wickets",
+            ("keeper", "yes"): "among wicket-keepers", ("keeper", "no"): "leaving wicket-keepers aside",
+            ("shortened", "yes"): "in shortened matches", ("shortened", "no"): "in full matches",
+            ("stage", "league"): "in the league stage", ("stage", "playoffs"): "in the playoffs", ("stage", "final"): "in the final",
+            ("stage", "eliminator"): "in the eliminator", ("stage", "qualifier_1"): "in qualifier 1",
+            ("stage", "qualifier_2"): "in qualifier 2",
+        }.get((f.key, first))  # fmt: skip
+        if fixed:
+            return fixed
+        return {"bowling": f"against {values}", "hand": f"with {values}-handers on strike", "dismissal": f"({values})"}[f.key]
+    return {
+        "batter": f"other than {values}" if no else f"against {values}" ,
+        "bowler": f"other than {values}" if no else f"against {values}",
+        "fielder": f"other than {values}" if no else f"with {values} in the field",
+        "player": f"other than {values}" if no else f"with {values} playing",
+        "team": f"other than {values}" if no else f"for {values}",
+        "opponent": f"against sides other than {values}" if no else f"against {values}",
+        "between": f"between {values}",
+        "venue": f"at {values}",
+        "date": f"on {values}",
+        "match": f"in match {values}",
+        "overs": f"in over {values}" if "-" not in values else f"in overs {values}",
+        "last": f"in the last {first} overs",
+        "position": f"batting at {values}",
+        "wicket": f"for wicket {values}",
+        "margin": f"by {_BOUND[f.op] if f.op in _BOUND else ''} {first}",
+        "score": f"in innings of {_bound(f)}",
+        "haul": f"in hauls of {_bound(f)}",
+        "stand": f"in stands of {_bound(f)}",
+        "total": f"with a total of {_bound(f)}",
+        "target": f"with the other side on {_bound(f)}",
+    }[f.key]  # fmt: skip
+
+
+def _bound(f: Filter) -> str:
+    return f"{_BOUND[f.op]} {f.values[0]}"

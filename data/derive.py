@@ -21,7 +21,8 @@ WITH faced AS (
     SELECT match_id, innings, batter, sum(runs)::INT AS runs, (count(*) FILTER (faced))::INT AS balls,
            (count(*) FILTER (four))::INT AS fours, (count(*) FILTER (six))::INT AS sixes,
            (count(*) FILTER (faced AND runs = 0))::INT AS dots,
-           (min(balls) FILTER (score >= 50))::INT AS reached_50, (min(balls) FILTER (score >= 100))::INT AS reached_100
+           (min(balls) FILTER (score >= 50))::INT AS reached_50,
+           (min(balls) FILTER (score >= 100))::INT AS reached_100
     FROM faced GROUP BY ALL
 )
 SELECT b.match_id, b.innings, b.team, b.opponent, b.batter, b.position, coalesce(c.runs, 0) AS runs,
@@ -31,32 +32,36 @@ FROM batters b LEFT JOIN cards c USING (match_id, innings, batter)
 ORDER BY b.match_id, b.innings, b.position
 """
 
-# A maiden is a complete over of one bowler off which he conceded nothing; an over that others follow is complete even
-# where the umpire miscounted it.
+# A maiden is a complete over of one bowler off which he conceded nothing; an over that others follow is
+# complete even where the umpire miscounted it.
 BOWLING = """
 CREATE TABLE bowling AS
 WITH overs AS (
     SELECT match_id, innings, over, count(DISTINCT bowler) = 1 AND sum(conceded) = 0
-           AND (count(*) FILTER (legal) >= 6 OR over < max(max(over)) OVER (PARTITION BY match_id, innings)) AS maiden
+           AND (count(*) FILTER (legal) >= 6 OR over < max(max(over)) OVER (PARTITION BY match_id, innings))
+               AS maiden
     FROM deliveries GROUP BY match_id, innings, over
 ), credited AS (
     SELECT match_id, innings, bowler, count(*)::INT AS wickets FROM dismissals WHERE credited GROUP BY ALL
 ), cards AS (
     SELECT match_id, innings, bowling_team AS team, batting_team AS opponent, bowler,
            (count(*) FILTER (legal))::INT AS balls, sum(conceded)::INT AS runs,
-           (count(*) FILTER (conceded = 0))::INT AS dots, sum(wides)::INT AS wides, sum(noballs)::INT AS noballs,
+           (count(*) FILTER (conceded = 0))::INT AS dots, sum(wides)::INT AS wides, sum(noballs)::INT AS
+               noballs,
            (count(DISTINCT over) FILTER (maiden))::INT AS maidens,
            (count(*) FILTER (four))::INT AS fours, (count(*) FILTER (six))::INT AS sixes
     FROM deliveries JOIN overs USING (match_id, innings, over) GROUP BY ALL
 )
-SELECT match_id, innings, team, opponent, bowler, balls, runs, coalesce(wickets, 0) AS wickets, dots, wides, noballs,
+SELECT match_id, innings, team, opponent, bowler, balls, runs, coalesce(wickets, 0) AS wickets, dots, wides,
+    noballs,
        maidens, fours, sixes
 FROM cards LEFT JOIN credited USING (match_id, innings, bowler)
 ORDER BY match_id, innings, bowler
 """
 
-# A stand is a run of deliveries with the same pair and the same number of wickets down: a man retiring hurt ends one
-# pair's stand, and the next pair goes on for the same wicket. batter1 is the one who came in first.
+# A stand is a run of deliveries with the same pair and the same number of wickets down: a man retiring hurt
+# ends one pair's stand, and the next pair goes on for the same wicket. batter1 is the one who came in
+# first.
 PARTNERSHIPS = """
 CREATE TABLE partnerships AS
 WITH pairs AS (
@@ -68,8 +73,10 @@ WITH pairs AS (
 ), stands AS (
     SELECT *, sum(starts::INT) OVER (PARTITION BY match_id, innings ORDER BY seq) AS stand FROM changes
 ), sums AS (
-    SELECT match_id, innings, batting_team AS team, bowling_team AS opponent, wicket_stand AS wicket, one, other,
-           sum(total)::INT AS runs, (count(*) FILTER (faced))::INT AS balls, min(seq) AS first, max(seq) AS last
+    SELECT match_id, innings, batting_team AS team, bowling_team AS opponent, wicket_stand AS wicket, one,
+        other,
+           sum(total)::INT AS runs, (count(*) FILTER (faced))::INT AS balls, min(seq) AS first, max(seq) AS
+               last
     FROM stands GROUP BY match_id, innings, stand, batting_team, bowling_team, wicket_stand, one, other
 ), falls AS (
     SELECT DISTINCT match_id, innings, seq AS last
@@ -86,8 +93,8 @@ LEFT JOIN falls f ON f.match_id = s.match_id AND f.innings = s.innings AND f.las
 ORDER BY s.match_id, s.innings, s.first
 """
 
-# The files do not say who is at home. A ground is a team's home in a season where it plays (nearly) all the league
-# matches there and no other team does.
+# The files do not say who is at home. A ground is a team's home in a season where it plays (nearly) all the
+# league matches there and no other team does.
 HOMES = f"""
 CREATE TEMP TABLE homes AS
 WITH played AS (
@@ -118,7 +125,8 @@ SELECT r.match_id, r.season, r.date, r.team, r.opponent, r.venue, r.stage,
        own.innings, r.toss_winner = r.team AS toss_won,
        CASE WHEN r.toss_winner = r.team THEN r.toss_decision END AS chose,
        r.outcome AS result, own.runs, own.wickets, own.balls, own.quota_balls,
-       opp.runs AS opp_runs, opp.wickets AS opp_wickets, opp.balls AS opp_balls, opp.quota_balls AS opp_quota_balls,
+       opp.runs AS opp_runs, opp.wickets AS opp_wickets, opp.balls AS opp_balls, opp.quota_balls AS
+           opp_quota_balls,
        own.all_out, opp.all_out AS opp_all_out, r.margin,
        (CASE WHEN r.stage <> 'league' THEN NULL WHEN r.outcome = 'won' THEN 2 WHEN r.outcome = 'lost' THEN 0
              ELSE 1 END)::INT AS points

@@ -1,12 +1,12 @@
 """Exceptions of the data package. Each says what was given, what was expected and what to do next.
 
-    DataError
-    ├── SourceError          a Cricsheet file, zip or folder cannot be imported: names the file and the reason
-    ├── SeasonError
-    │   ├── SeasonNotFound   no tables under data/seasons/<name>: names the command that makes them
-    │   ├── SeasonExists     the season is already there and would be overwritten
-    │   └── SeasonDamaged    the stored tables are not what the import wrote
-    └── QueryError           base of everything the query line can get wrong
+DataError
+├── SourceError          a Cricsheet file, zip or folder cannot be imported: names the file and the reason
+├── SeasonError
+│   ├── SeasonNotFound   no tables under data/seasons/<name>: names the command that makes them
+│   ├── SeasonExists     the season is already there and would be overwritten
+│   └── SeasonDamaged    the stored tables are not what the import wrote
+└── QueryError           base of everything the query line can get wrong
 """
 
 from __future__ import annotations

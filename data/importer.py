@@ -1,7 +1,7 @@
 """Cricsheet's zip or folder becomes a stored season.
 
-What needs more than one match is done here: which season, the numbers of the play-offs, who kept wicket, the abandoned
-matches that have no file. Knows nothing about what is asked of the tables.
+What needs more than one match is done here: which season, the numbers of the play-offs, who kept wicket,
+the abandoned matches that have no file. Knows nothing about what is asked of the tables.
 
     python -m data import ipl_2023_json.zip --name ipl_2023
 """
@@ -21,16 +21,19 @@ from data.season import SEASONS, About, write
 from data.tables import STORED
 
 
-def import_season(source: str | Path, name: str, season: str | None = None, folder: Path = SEASONS,
-                  replace: bool = False) -> About:
+def import_season(
+    source: str | Path, name: str, season: str | None = None, folder: Path = SEASONS, replace: bool = False
+) -> About:
     """Import the matches of `source` (zip or folder) as season `name`.
 
-    `season` selects one of several (`2023`, `2007/08`); without it a name such as ipl_2023 selects that year, and one
-    that ends in `_all` takes every season. Raises SourceError (named file and reason), SeasonExists; nothing is left
-    half-imported.
+    `season` selects one of several (`2023`, `2007/08`); without it a name such as ipl_2023 selects that
+    year, and one that ends in `_all` takes every season. Raises SourceError (named file and reason),
+    SeasonExists; nothing is left half-imported.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SourceError(str(source), f"{name!r} cannot be a season's name; use small letters, digits, _ and -")
+        raise SourceError(
+            str(source), f"{name!r} cannot be a season's name; use small letters, digits, _ and -"
+        )
     matches = _select(str(source), list(read_matches(source)), name, season)
     _check_duplicates(matches)
     rows = Rows()
@@ -63,8 +66,11 @@ def _select(source: str, matches: list[Found], name: str, season: str | None) ->
         in_name = re.search(r"(\d{4})$", name)
         year = int(in_name[1]) if in_name else -1
     if year not in by_year:
-        raise SourceError(source, f"holds the seasons {', '.join(map(str, sorted(by_year)))}; choose one with the "
-                                  f"season option (given: {season or name!r}) or take all with a name ending in _all")
+        raise SourceError(
+            source,
+            f"holds the seasons {', '.join(map(str, sorted(by_year)))}; choose one with the "
+            f"season option (given: {season or name!r}) or take all with a name ending in _all",
+        )
     return by_year[year]
 
 
@@ -74,8 +80,11 @@ def _check_duplicates(matches: list[Found]) -> None:
         info = match.info
         key = (info.dates[0], frozenset(info.teams), info.event.match_number, info.event.stage)
         if key in seen:
-            raise SourceError(file, f"the same match as {seen[key]} ({' v '.join(info.teams)}, {info.dates[0]}) under "
-                                    "another id; keep one of them")
+            raise SourceError(
+                file,
+                f"the same match as {seen[key]} ({' v '.join(info.teams)}, {info.dates[0]}) under "
+                "another id; keep one of them",
+            )
         seen[key] = file
 
 
@@ -85,8 +94,29 @@ def _add_abandoned(rows: Rows, matches: list[Found]) -> None:
     labels = {season_year_of(match): match.info.season for _, _, match in matches}
     for a in abandoned_matches():
         if a.date.year in labels and (a.date.year, a.number) not in played:
-            rows.add("matches", a.match_id, labels[a.date.year], a.date, a.number, "league", a.venue, a.city, a.team1,
-                     a.team2, None, None, None, "abandoned", None, None, False, 20, False, None, None)
+            rows.add(
+                "matches",
+                a.match_id,
+                labels[a.date.year],
+                a.date,
+                a.number,
+                "league",
+                a.venue,
+                a.city,
+                a.team1,
+                a.team2,
+                None,
+                None,
+                None,
+                "abandoned",
+                None,
+                None,
+                False,
+                20,
+                False,
+                None,
+                None,
+            )
 
 
 def _number_matches(rows: Rows) -> None:
@@ -100,13 +130,14 @@ def _number_matches(rows: Rows) -> None:
     for row in sorted(rows.tables["matches"], key=lambda r: (r[2], r[0])):
         if row[number] is None:
             last[row[season]] += 1
-            row = (*row[:number], last[row[season]], *row[number + 1:])
+            row = (*row[:number], last[row[season]], *row[number + 1 :])
         numbered.append(row)
     rows.tables["matches"] = numbered
 
 
 def _mark_keepers(rows: Rows) -> None:
-    """Who kept wicket in each match: who stumped somebody, else of the eleven who stumps most, then who is a keeper.
+    """Who kept wicket in each match: who stumped somebody, else of the eleven who stumps most, then who is
+    a keeper.
 
     The files do not name the keeper; where an eleven has two regular ones this is the likelier.
     """
@@ -132,7 +163,8 @@ def _mark_keepers(rows: Rows) -> None:
             rank = [(stumpings[team, p], rows.people[p].keeper, dismissals[team, p]) for p in able]
             keepers[match_id, team] = {able[rank.index(max(rank))]}
     rows.tables["fielding"] = [
-        (*row[:7], row[4] in keepers.get((row[0], row[8]), ()), *row[8:]) for row in rows.tables.get("fielding", [])
+        (*row[:7], row[4] in keepers.get((row[0], row[8]), ()), *row[8:])
+        for row in rows.tables.get("fielding", [])
     ]
     for (team, player), count in stumpings.items():
         if count:
@@ -149,6 +181,21 @@ def _add_players(rows: Rows) -> None:
     stumpers = {player for player, _ in rows.tables.pop("_stumpers", [])}
     for player, counts in teams.items():
         p: Person = rows.people[player]
-        rows.add("players", player, p.name, p.display, p.full_name, p.common_name, p.country, p.born, p.batting_hand,
-                 p.bowling_style, p.bowling.pace_or_spin, p.bowling.arm, p.bowling.kind, p.role,
-                 p.keeper or player in stumpers, [t for t, _ in counts.most_common()])
+        rows.add(
+            "players",
+            player,
+            p.name,
+            p.display,
+            p.full_name,
+            p.common_name,
+            p.country,
+            p.born,
+            p.batting_hand,
+            p.bowling_style,
+            p.bowling.pace_or_spin,
+            p.bowling.arm,
+            p.bowling.kind,
+            p.role,
+            p.keeper or player in stumpers,
+            [t for t, _ in counts.most_common()],
+        )

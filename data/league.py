@@ -1,8 +1,9 @@
 """What the match files leave open about the league: grounds, team names, abandoned matches, names of seasons.
 
-Reads the reviewed files venues.json, teams.json and schedule.csv. Knows nothing about deliveries or nicknames.
+Reads the reviewed files venues.json, teams.json and schedule.csv. Knows nothing about deliveries or
+nicknames.
 
-    python -c "from data.league import venue_of; print(venue_of('MA Chidambaram Stadium, Chepauk, Chennai', 'Chennai'))"
+    python -c "from data.league import venue_of; print(venue_of('Feroz Shah Kotla', 'Delhi'))"
 """
 
 from __future__ import annotations
@@ -75,8 +76,14 @@ def abandoned_matches() -> tuple[Abandoned, ...]:
     with open(HERE / "schedule.csv", encoding="utf-8", newline="") as file:
         return tuple(
             Abandoned(
-                row["season"], int(row["match_id"]), datetime.date.fromisoformat(row["date"]), int(row["number"]),
-                row["team1"], row["team2"], row["venue"], row["city"],
+                row["season"],
+                int(row["match_id"]),
+                datetime.date.fromisoformat(row["date"]),
+                int(row["number"]),
+                row["team1"],
+                row["team2"],
+                row["venue"],
+                row["city"],
             )
             for row in csv.DictReader(file)
         )

@@ -1,7 +1,8 @@
 """Persons: who they are, the name people use for them, what they bowl.
 
-`people.csv` holds every person of the league's seasons as the source has them; `display_names.csv` the usual names that
-no rule finds (reviewed by hand). Knows nothing about matches, nicknames or how a question names somebody.
+`people.csv` holds every person of the league's seasons as the source has them; `display_names.csv` the
+usual names that no rule finds (reviewed by hand). Knows nothing about matches, nicknames or how a question
+names somebody.
 
     python -c "from data.people import load_people; print(load_people()['462411b3'])"
 """
@@ -51,7 +52,10 @@ class Person:
 # Searched in this order: "Slow Left arm Orthodox" also contains "Left arm", which alone would mean pace.
 STYLES = (
     (re.compile(r"slow left.arm orthodox"), Bowling("spin", "left", "left_arm_orthodox")),
-    (re.compile(r"left.arm wrist.?spin|slow left.arm chinaman"), Bowling("spin", "left", "left_arm_wrist_spin")),
+    (
+        re.compile(r"left.arm wrist.?spin|slow left.arm chinaman"),
+        Bowling("spin", "left", "left_arm_wrist_spin"),
+    ),
     (re.compile(r"legbreak|leg.?spin|right.arm wrist.?spin"), Bowling("spin", "right", "leg_spin")),
     (re.compile(r"off.?break|off.?spin"), Bowling("spin", "right", "off_spin")),
     (re.compile(r"right.arm (fast|medium|slow medium)"), Bowling("pace", "right", "right_arm_pace")),
@@ -81,8 +85,9 @@ def batting_hand_of(style: str | None) -> str | None:
 def display_name(name: str, full_name: str | None = None, common_name: str | None = None) -> str:
     """The name people use: `JJ Bumrah` with `Jasprit Jasbirsingh Bumrah` is `Jasprit Bumrah`.
 
-    A Cricsheet name without initials is already the usual one. Otherwise the first given name that begins with the
-    first initial stands before the surname; where the full name has none, the Cricsheet name stays.
+    A Cricsheet name without initials is already the usual one. Otherwise the first given name that begins
+    with the first initial stands before the surname; where the full name has none, the Cricsheet name
+    stays.
     """
     if common_name:
         return common_name

@@ -1,7 +1,8 @@
-"""One match record becomes rows of the stored tables: who faced what, in which phase, as which position, in which stand.
+"""One match record becomes rows of the stored tables: who faced what, in which phase, position and stand.
 
-Rules follow the laws and the league's conventions; each that is not obvious says so. Knows nothing about files on disk,
-DuckDB or other matches; what needs a whole season (keepers, match numbers) is done in data/importer.py.
+Rules follow the laws and the league's conventions; each that is not obvious says so. Knows nothing about
+files on disk, DuckDB or other matches; what needs a whole season (keepers, match numbers) is done in
+data/importer.py.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shape:
-    """How long an innings was to be: `quota_balls` counts for the net run rate, `scheduled_overs` for the phases.
+    """How long an innings was to be: `quota_balls` counts for the net run rate, `scheduled_overs` for the
+    phases.
 
     They differ where rain ended a chase early: the phases are those the batters played by.
     """
@@ -59,7 +61,8 @@ def add_match(rows: Rows, file: str, match_id: int, match: Match) -> None:
 
 
 def shapes_of(match: Match) -> list[Shape]:
-    """The shape of each main innings, from the target's overs and the powerplays of the file (info.overs stays 20)."""
+    """The shape of each main innings, from the target's overs and the powerplays of the file (info.overs
+    stays 20)."""
     main = [i for i in match.innings if not i.super_over]
     full = match.info.overs
     target = next((i.target for i in main if i.target and i.target.overs is not None), None)
@@ -68,22 +71,34 @@ def shapes_of(match: Match) -> list[Shape]:
         powerplay = innings.powerplays[0] if innings.powerplays else None
         given = powerplay.overs if powerplay and powerplay.complete else None
         quota = full * 6
-        if target is not None and target.balls is not None and (number == 2 or match.info.outcome.method is None):
+        if (
+            target is not None
+            and target.balls is not None
+            and (number == 2 or match.info.outcome.method is None)
+        ):
             quota = target.balls
         overs = math.ceil(quota / 6)
-        if number == 1 and match.info.outcome.method and given is not None and given < round(full * FULL_POWERPLAY):
+        if (
+            number == 1
+            and match.info.outcome.method
+            and given is not None
+            and given < round(full * FULL_POWERPLAY)
+        ):
             # Shortened before it began, by how much is not in the file: it ended when its overs were bowled.
             overs = len(innings.overs)
             quota = overs * 6
         scheduled = overs
         if given is not None and abs(given - full * FULL_POWERPLAY) < abs(given - overs * FULL_POWERPLAY):
             scheduled = full  # a full powerplay: the overs were lost after it had begun
-        shapes.append(Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY)))
+        shapes.append(
+            Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY))
+        )
     return shapes
 
 
 def balls_by_overs(innings: Innings) -> int:
-    """Balls faced as the overs count them: 19.3 overs are 117, also where the umpire miscounted an over before."""
+    """Balls faced as the overs count them: 19.3 overs are 117, also where the umpire miscounted an over
+    before."""
     if not innings.overs:
         return 0
     last = innings.overs[-1]
@@ -135,17 +150,30 @@ class _Scorer:
         # Nobody left to bat: ten out, or fewer with men retired or absent hurt.
         all_out = innings.wickets + len(innings.absent_hurt) + len(scorer.retired) >= 10
         self.rows.add(
-            "innings", self.match_id, number, self.team(innings.team), scorer.bowling_team, innings.runs,
-            innings.wickets, scorer.legal_balls, shape.quota_balls, innings.target.runs if innings.target else None,
-            all_out, scorer.extras + innings.penalty_runs.pre + innings.penalty_runs.post, shape.powerplay_overs,
-            shape.scheduled_overs, shape.quota_balls if all_out else min(balls, shape.quota_balls),
+            "innings",
+            self.match_id,
+            number,
+            self.team(innings.team),
+            scorer.bowling_team,
+            innings.runs,
+            innings.wickets,
+            scorer.legal_balls,
+            shape.quota_balls,
+            innings.target.runs if innings.target else None,
+            all_out,
+            scorer.extras + innings.penalty_runs.pre + innings.penalty_runs.post,
+            shape.powerplay_overs,
+            shape.scheduled_overs,
+            shape.quota_balls if all_out else min(balls, shape.quota_balls),
         )
 
     def add_match_row(self, main: list[Innings], shapes: list[Shape]) -> None:
         info, outcome = self.match.info, self.match.info.outcome
         stage = "league" if info.event.stage is None else STAGES.get(info.event.stage.lower())
         if stage is None:
-            raise SourceError(self.file, f"unknown stage {info.event.stage!r}, expected one of {sorted(STAGES)}")
+            raise SourceError(
+                self.file, f"unknown stage {info.event.stage!r}, expected one of {sorted(STAGES)}"
+            )
         venue = venue_of(info.venue, info.city)
         winner = outcome.winner or outcome.eliminator or outcome.bowl_out
         by = outcome.by
@@ -157,14 +185,30 @@ class _Scorer:
         elif by is not None and by.wickets is not None:
             result, margin = "wickets", by.wickets
         elif outcome.result != "no result":
-            raise SourceError(self.file, f"outcome {outcome.model_dump(exclude_none=True)} has neither margin nor tie")
+            raise SourceError(
+                self.file, f"outcome {outcome.model_dump(exclude_none=True)} has neither margin nor tie"
+            )
         overs = math.ceil(min(s.quota_balls for s in shapes) / 6) if shapes else info.overs
         self.rows.add(
-            "matches", self.match_id, info.season, info.dates[0], info.event.match_number, stage,
-            venue.name, venue.city, self.team(info.teams[0]), self.team(info.teams[1]),
-            self.team(info.toss.winner) if info.toss.winner else None, info.toss.decision,
-            self.team(winner) if winner else None, result, margin, outcome.method,
-            any(i.super_over for i in self.match.innings), overs, overs < info.overs,
+            "matches",
+            self.match_id,
+            info.season,
+            info.dates[0],
+            info.event.match_number,
+            stage,
+            venue.name,
+            venue.city,
+            self.team(info.teams[0]),
+            self.team(info.teams[1]),
+            self.team(info.toss.winner) if info.toss.winner else None,
+            info.toss.decision,
+            self.team(winner) if winner else None,
+            result,
+            margin,
+            outcome.method,
+            any(i.super_over for i in self.match.innings),
+            overs,
+            overs < info.overs,
             self.key(info.player_of_match[0]) if info.player_of_match else None,
             shapes[1].quota_balls - balls_by_overs(main[1]) if result == "wickets" else None,
         )
@@ -173,19 +217,36 @@ class _Scorer:
         """Everybody who played: the elevens and who replaced one of them (impact player, concussion)."""
         replaced_by = {
             r.player_in
-            for innings in self.match.innings for over in innings.overs for d in over.deliveries
-            if d.replacements for r in d.replacements.match
+            for innings in self.match.innings
+            for over in innings.overs
+            for d in over.deliveries
+            if d.replacements
+            for r in d.replacements.match
         }
         first, second = self.match.info.teams
         for team, opponent in ((first, second), (second, first)):
             for name in self.match.info.players[team]:
-                self.rows.add("appearances", self.match_id, self.key(name), self.team(team), self.team(opponent),
-                              name in replaced_by)
+                self.rows.add(
+                    "appearances",
+                    self.match_id,
+                    self.key(name),
+                    self.team(team),
+                    self.team(opponent),
+                    name in replaced_by,
+                )
 
 
 class _InningsScorer:
-    def __init__(self, match: _Scorer, number: int, innings: Innings, shape: Shape, super_over: bool = False) -> None:
-        self.match, self.number, self.innings, self.shape, self.super_over = match, number, innings, shape, super_over
+    def __init__(
+        self, match: _Scorer, number: int, innings: Innings, shape: Shape, super_over: bool = False
+    ) -> None:
+        self.match, self.number, self.innings, self.shape, self.super_over = (
+            match,
+            number,
+            innings,
+            shape,
+            super_over,
+        )
         self.rows = match.rows
         teams = match.match.info.teams
         self.batting_team = match.team(innings.team)
@@ -206,8 +267,17 @@ class _InningsScorer:
         for player, position in self.positions.items():
             how = self.how.get(player)
             out = how is not None and how not in NOT_A_DISMISSAL
-            self.rows.add("batters", self.match.match_id, self.number, self.batting_team, self.bowling_team, player,
-                          position, out, how)
+            self.rows.add(
+                "batters",
+                self.match.match_id,
+                self.number,
+                self.batting_team,
+                self.bowling_team,
+                player,
+                position,
+                out,
+                how,
+            )
 
     def came_in(self, name: str) -> str:
         player = self.match.key(name)
@@ -228,14 +298,38 @@ class _InningsScorer:
         kind = bowler.bowling
         self.rows.add(
             "super_over_deliveries" if self.super_over else "deliveries",
-            self.match.match_id, self.number, over, ball, seq, self.batting_team, self.bowling_team, batter,
-            bowler.player, non_striker, d.runs.batter, d.runs.extras, d.runs.total, extras.wides, extras.noballs,
-            extras.byes, extras.legbyes, extras.penalty, boundary and d.runs.batter == 4,
-            boundary and d.runs.batter == 6, legal, not extras.wides,
+            self.match.match_id,
+            self.number,
+            over,
+            ball,
+            seq,
+            self.batting_team,
+            self.bowling_team,
+            batter,
+            bowler.player,
+            non_striker,
+            d.runs.batter,
+            d.runs.extras,
+            d.runs.total,
+            extras.wides,
+            extras.noballs,
+            extras.byes,
+            extras.legbyes,
+            extras.penalty,
+            boundary and d.runs.batter == 4,
+            boundary and d.runs.batter == 6,
+            legal,
+            not extras.wides,
             d.runs.total - extras.byes - extras.legbyes - extras.penalty,
-            any(w.kind in BOWLER_KINDS for w in d.wickets), None if self.super_over else phase,
-            self.positions[batter], kind.pace_or_spin, kind.arm, kind.kind, self.match.person(d.batter).batting_hand,
-            self.shape.scheduled_overs - over + 1, self.wickets + 1,
+            any(w.kind in BOWLER_KINDS for w in d.wickets),
+            None if self.super_over else phase,
+            self.positions[batter],
+            kind.pace_or_spin,
+            kind.arm,
+            kind.kind,
+            self.match.person(d.batter).batting_hand,
+            self.shape.scheduled_overs - over + 1,
+            self.wickets + 1,
         )
         for wicket in d.wickets:
             player_out = self.came_in(wicket.player_out)
@@ -251,15 +345,47 @@ class _InningsScorer:
             by = bowler.player if credited else None
             style = kind if credited else None
             self.rows.add(
-                "dismissals", self.match.match_id, self.number, over, ball, player_out, wicket.kind, by, credited,
-                self.batting_team, self.bowling_team, phase, self.wickets, style and style.pace_or_spin,
-                style and style.arm, style and style.kind, self.positions[player_out],
+                "dismissals",
+                self.match.match_id,
+                self.number,
+                over,
+                ball,
+                player_out,
+                wicket.kind,
+                by,
+                credited,
+                self.batting_team,
+                self.bowling_team,
+                phase,
+                self.wickets,
+                style and style.pace_or_spin,
+                style and style.arm,
+                style and style.kind,
+                self.positions[player_out],
             )
-            fielding = {"caught": "catch", "caught and bowled": "catch", "stumped": "stumping",
-                        "run out": "run_out"}.get(wicket.kind)
+            fielding = {
+                "caught": "catch",
+                "caught and bowled": "catch",
+                "stumped": "stumping",
+                "run out": "run_out",
+            }.get(wicket.kind)
             names = [(f.name, f.substitute) for f in wicket.fielders if f.name is not None]
             if wicket.kind == "caught and bowled" and not names:
                 names = [(d.bowler, False)]
             for name, substitute in names if fielding else ():
-                self.rows.add("fielding", self.match.match_id, self.number, over, ball, self.match.key(name), fielding,
-                              substitute, None, self.bowling_team, self.batting_team, player_out, bowler.player, phase)
+                self.rows.add(
+                    "fielding",
+                    self.match.match_id,
+                    self.number,
+                    over,
+                    ball,
+                    self.match.key(name),
+                    fielding,
+                    substitute,
+                    None,
+                    self.bowling_team,
+                    self.batting_team,
+                    player_out,
+                    bowler.player,
+                    phase,
+                )

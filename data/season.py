@@ -1,4 +1,4 @@
-"""A season's tables: written to and read from Parquet under data/seasons/<name>/, queried with DuckDB in memory.
+"""A season's tables: Parquet under data/seasons/<name>/, loaded into DuckDB in memory.
 
 Knows nothing about match files, names or the query line.
 
@@ -33,7 +33,8 @@ NULL = "\\N"
 
 @dataclass(frozen=True)
 class About:
-    """season.json: what the folder holds. `digest` is over the rows, `files` over the Parquet files' bytes."""
+    """season.json: what the folder holds. `digest` is over the rows, `files` over the Parquet files'
+    bytes."""
 
     name: str
     title: str
@@ -88,9 +89,16 @@ def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
     return Season(about.name, about.title, tuple(about.years), about.digest, connection)
 
 
-def write(name: str, title: str, years: list[int], rows: dict[str, list[tuple[Any, ...]]], folder: Path = SEASONS,
-          replace: bool = False) -> About:
-    """Store the rows as season `name`. Written beside and then renamed: a season is there whole or not at all.
+def write(
+    name: str,
+    title: str,
+    years: list[int],
+    rows: dict[str, list[tuple[Any, ...]]],
+    folder: Path = SEASONS,
+    replace: bool = False,
+) -> About:
+    """Store the rows as season `name`. Written beside and then renamed: a season is there whole or not at
+    all.
 
     The same rows once more leave what is there; other rows raise SeasonExists unless `replace`.
     """
@@ -104,8 +112,10 @@ def write(name: str, title: str, years: list[int], rows: dict[str, list[tuple[An
         os.chmod(work, 0o755)  # mkdtemp makes it private
         if target.exists() and not replace:
             if _read_about(name, folder).digest != digest:
-                raise SeasonExists(f"season {name!r} is in {target} already, made from other matches; give another "
-                                   "name or ask to replace it")
+                raise SeasonExists(
+                    f"season {name!r} is in {target} already, made from other matches; give another "
+                    "name or ask to replace it"
+                )
             shutil.rmtree(work)
             return _read_about(name, folder)
         if target.exists():
@@ -131,11 +141,15 @@ def _write_tables(work: Path, rows: dict[str, list[tuple[Any, ...]]]) -> tuple[s
             types = {c: "TEXT" if t == "TEXT[]" else t for c, t in columns}
             connection.execute(
                 f"CREATE TABLE {table} AS SELECT * FROM read_csv(?, header = false, columns = {types}, "
-                f"nullstr = '{NULL}', quote = '\"', escape = '\"', auto_detect = false)", [str(work / "rows.csv")])
+                f"nullstr = '{NULL}', quote = '\"', escape = '\"', auto_detect = false)",
+                [str(work / "rows.csv")],
+            )
             select = ", ".join(f"string_split({c}, '|') AS {c}" if t == "TEXT[]" else c for c, t in columns)
             path = work / f"{table}.parquet"
-            connection.execute(f"COPY (SELECT {select} FROM {table} ORDER BY {ORDER[table]}) TO '{_sql(path)}' "
-                               "(FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(
+                f"COPY (SELECT {select} FROM {table} ORDER BY {ORDER[table]}) TO '{_sql(path)}' "
+                "(FORMAT parquet, COMPRESSION zstd)"
+            )
             digest.update(table.encode() + b"\0" + b"".join(sorted(text.splitlines(keepends=True))))
             files[path.name] = _sha256(path.read_bytes())
         (work / "rows.csv").unlink()
@@ -177,10 +191,14 @@ def _read_about(name: str, folder: Path) -> About:
     try:
         about = About(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise SeasonDamaged(f"season.json of season {name!r} cannot be read ({error}); {_how_to_import(name)}") from None
+        raise SeasonDamaged(
+            f"season.json of season {name!r} cannot be read ({error}); {_how_to_import(name)}"
+        ) from None
     if about.format != FORMAT:
-        raise SeasonDamaged(f"season {name!r} has tables of format {about.format}, this version reads {FORMAT}; "
-                            f"{_how_to_import(name)}")
+        raise SeasonDamaged(
+            f"season {name!r} has tables of format {about.format}, this version reads {FORMAT}; "
+            f"{_how_to_import(name)}"
+        )
     return about
 
 

@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.cricsheet_files import ZIPS, ball, folder_of, match, parsed, zip_of
 
 from data import season as season_module
 from data.errors import SeasonDamaged, SeasonExists, SeasonNotFound, SourceError
 from data.importer import import_season
 from data.season import load, seasons
+from tests.cricsheet_files import ZIPS, ball, folder_of, match, parsed, zip_of
 
 OVER = [ball(runs=1)] * 6
 
@@ -33,7 +33,12 @@ def test_a_folder_of_match_files_becomes_a_season(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "in", {"1.json": match([OVER]), "README.txt": "about these files"})
     about = import_season(source, "ipl_2024", folder=tmp_path / "out")
     loaded = load("ipl_2024", tmp_path / "out")
-    assert (about.title, loaded.title, loaded.year, loaded.digest) == ("IPL 2024", "IPL 2024", 2024, about.digest)
+    assert (about.title, loaded.title, loaded.year, loaded.digest) == (
+        "IPL 2024",
+        "IPL 2024",
+        2024,
+        about.digest,
+    )
     assert loaded.connection.execute("SELECT sum(total) FROM deliveries").fetchone() == (6,)
     assert seasons(tmp_path / "out") == ["ipl_2024"]
 
@@ -43,7 +48,9 @@ def test_a_zip_with_a_readme_and_a_folder_inside_is_taken(tmp_path: Path) -> Non
         archive.writestr("README.txt", "This is the readme of Cricsheet")
         archive.writestr("ipl/1.json", json.dumps(match([OVER])))
         archive.writestr("__MACOSX/ipl/._1.json", b"\0\5")
-    assert import_season(tmp_path / "ipl_json.zip", "ipl_2024", folder=tmp_path / "out").matches == 4  # 3 abandoned
+    assert (
+        import_season(tmp_path / "ipl_json.zip", "ipl_2024", folder=tmp_path / "out").matches == 4
+    )  # 3 abandoned
 
 
 @pytest.mark.parametrize(
@@ -54,10 +61,16 @@ def test_a_zip_with_a_readme_and_a_folder_inside_is_taken(tmp_path: Path) -> Non
         ("[]", "Input should be an object"),
         (json.dumps(match([OVER]))[:-700], "malformed or truncated JSON"),
         (changed("info.weather", "sunny"), "unknown field info.weather"),
-        (changed("innings.0.overs.0.deliveries.0.runs.sevens", 1), "unknown field innings.0.overs.0.deliveries.0.runs"),
+        (
+            changed("innings.0.overs.0.deliveries.0.runs.sevens", 1),
+            "unknown field innings.0.overs.0.deliveries.0.runs",
+        ),
         (changed("innings.0.overs.0.deliveries.0.runs.total", 5), "not the sum of their parts"),
         (changed("innings.0.overs.0.deliveries.0.runs.total", -1), "greater than or equal to 0"),
-        (changed("innings.0.overs.0.deliveries.0.bowler", "Nobody"), "'Nobody' is not in info.registry.people"),
+        (
+            changed("innings.0.overs.0.deliveries.0.bowler", "Nobody"),
+            "'Nobody' is not in info.registry.people",
+        ),
         (changed("innings.0.overs.0.over", 3), "over 3 where over 0 was expected"),
         (changed("innings.0.team", "Rajasthan Royals"), "not one of"),
         (changed("info.dates", []), "info.dates"),
@@ -80,10 +93,17 @@ def test_a_file_that_is_not_a_whole_match_is_named_with_the_reason(
 
 
 def test_a_result_that_the_deliveries_do_not_give_is_refused() -> None:
-    made = match([OVER], [[ball(second=True, runs=4)] * 2], outcome={"winner": "Chennai Super Kings", "by": {"wickets": 10}})
+    made = match(
+        [OVER],
+        [[ball(second=True, runs=4)] * 2],
+        outcome={"winner": "Chennai Super Kings", "by": {"wickets": 10}},
+    )
     parsed(made)
     with pytest.raises(SourceError, match="won by 9 wickets, but the deliveries have 0 wickets"):
-        parsed(made | {"info": made["info"] | {"outcome": {"winner": "Chennai Super Kings", "by": {"wickets": 9}}}})
+        parsed(
+            made
+            | {"info": made["info"] | {"outcome": {"winner": "Chennai Super Kings", "by": {"wickets": 9}}}}
+        )
     made["info"]["outcome"] = {"winner": "Mumbai Indians", "by": {"runs": 2}}
     with pytest.raises(SourceError, match="won by 2 runs, but the deliveries give 6 and 8"):
         parsed(made)
@@ -126,8 +146,13 @@ def two_seasons(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "option", "years"),
     [
-        ("ipl_2024", None, [2024]), ("ipl_2008", None, [2008]), ("mine", "2007/08", [2008]), ("mine", "2008", [2008]),
-        ("mine", "ipl_2024", [2024]), ("ipl_all", None, [2008, 2024]), ("ipl_all", "2024", [2024]),
+        ("ipl_2024", None, [2024]),
+        ("ipl_2008", None, [2008]),
+        ("mine", "2007/08", [2008]),
+        ("mine", "2008", [2008]),
+        ("mine", "ipl_2024", [2024]),
+        ("ipl_all", None, [2008, 2024]),
+        ("ipl_all", "2024", [2024]),
     ],
 )
 def test_of_several_seasons_the_option_or_the_name_selects(
@@ -138,7 +163,9 @@ def test_of_several_seasons_the_option_or_the_name_selects(
     assert about.title == ("IPL 2008-2024" if len(years) > 1 else f"IPL {years[0]}")
 
 
-@pytest.mark.parametrize(("name", "option"), [("mine", None), ("mine", "2019"), ("mine", "last"), ("ipl_2019", None)])
+@pytest.mark.parametrize(
+    ("name", "option"), [("mine", None), ("mine", "2019"), ("mine", "last"), ("ipl_2019", None)]
+)
 def test_of_several_seasons_none_selected_is_an_error_that_lists_them(
     tmp_path: Path, name: str, option: str | None
 ) -> None:
@@ -173,12 +200,16 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_missing_or_damaged_season_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(SeasonNotFound, match=r"no season 'ipl_1999'.*python -m data import .* --name ipl_1999"):
+    with pytest.raises(
+        SeasonNotFound, match=r"no season 'ipl_1999'.*python -m data import .* --name ipl_1999"
+    ):
         load("ipl_1999", tmp_path)
     import_season(folder_of(tmp_path / "in", {"1.json": match([OVER])}), "ipl_2024", folder=tmp_path)
     table = tmp_path / "ipl_2024" / "innings.parquet"
     table.write_bytes(table.read_bytes()[:-1])
-    with pytest.raises(SeasonDamaged, match="innings.parquet of season 'ipl_2024' is changed since the import"):
+    with pytest.raises(
+        SeasonDamaged, match="innings.parquet of season 'ipl_2024' is changed since the import"
+    ):
         load("ipl_2024", tmp_path)
     table.unlink()
     with pytest.raises(SeasonDamaged, match="is missing"):
@@ -189,10 +220,15 @@ def test_a_missing_or_damaged_season_names_the_command_that_makes_it(tmp_path: P
 
 
 def test_the_digest_is_of_the_matches_not_of_the_order_of_files(tmp_path: Path) -> None:
-    second = match([OVER, OVER], dates=["2024-04-02"], event={"name": "Indian Premier League", "match_number": 2})
+    second = match(
+        [OVER, OVER], dates=["2024-04-02"], event={"name": "Indian Premier League", "match_number": 2}
+    )
     one = folder_of(tmp_path / "one", {"1.json": match([OVER]), "2.json": second})
     two = folder_of(tmp_path / "two", {"a/2.json": second, "b/1.json": match([OVER])})
-    assert import_season(one, "x", folder=tmp_path / "o").digest == import_season(two, "y", folder=tmp_path / "o").digest
+    assert (
+        import_season(one, "x", folder=tmp_path / "o").digest
+        == import_season(two, "y", folder=tmp_path / "o").digest
+    )
 
 
 def test_the_shipped_season_is_what_the_zip_gives(tmp_path: Path) -> None:
@@ -214,7 +250,10 @@ def test_all_seasons_in_one_zip_are_told_apart(tmp_path: Path) -> None:
                     everything.writestr(member, archive.read(member))
     import_season(tmp_path / "ipl_json.zip", "ipl_all", folder=tmp_path / "out")
     seasons_there = "SELECT season, count(*) FROM matches GROUP BY season ORDER BY season"
-    assert load("ipl_all", tmp_path / "out").connection.execute(seasons_there).fetchall() == [("2009/10", 60), ("2023", 74)]
+    assert load("ipl_all", tmp_path / "out").connection.execute(seasons_there).fetchall() == [
+        ("2009/10", 60),
+        ("2023", 74),
+    ]
     one = import_season(tmp_path / "ipl_json.zip", "ipl_2023", folder=tmp_path / "out")
     alone = import_season(chosen[1], "alone", folder=tmp_path / "out")
     assert one.digest == alone.digest

@@ -1,7 +1,8 @@
-"""Dates and seasons in a question: "17 May", "May 17th, 2024", "2024-05-17", "on 17/5"; "2016", "last season".
+"""Dates and seasons in a question: "17 May", "May 17th, 2024", "2024-05-17", "on 17/5"; "2016", "last
+season".
 
-Knows the years and days of one season and nothing about names. This season's own year carries no meaning and is
-reported apart (`own`), so that it can be taken out of the text.
+Knows the years and days of one season and nothing about names. This season's own year carries no meaning
+and is reported apart (`own`), so that it can be taken out of the text.
 
     python -c "from data.dates import Calendar; print(Calendar((2024,), ()).find('who won on 17 may'))"
 """
@@ -35,12 +36,19 @@ OWN_WORDS = (
 )
 OTHERS = re.compile(
     r"\b(?:the\s+)?(?P<which>last|previous|prev|past|next|coming|upcoming|following)\s+"
-    r"(?:season|yr|year|ipl|edition)\b(?!'?s?\s+(?:match|over|ball))", re.I)
+    r"(?:season|yr|year|ipl|edition)\b(?!'?s?\s+(?:match|over|ball))",
+    re.I,
+)
 YEARS = re.compile(
     rf"(?<![\d.,/])(?:\bipl\s*[-_]?\s*)?\b(?P<year>(?:19|20)\d\d)(?:\s*[/-]\s*(?P<second>\d\d(?:\d\d)?))?\b{COUNTED}"
     rf"(?:\s+(?:ipl\b(?:\s+season\b)?|season\b|edition\b))?|\bipl\s*[-_]?\s*'?(?P<short>\d\d)\b{COUNTED}"
-    r"|(?<!\w)'(?P<quoted>\d\d)\b", re.I)
-LEAD = re.compile(r"(?:\b(?:in|of|for|during|from|at|throughout|across)\s+)?(?:\b(?:the|this|tata|season|edition)\s+)*$", re.I)
+    r"|(?<!\w)'(?P<quoted>\d\d)\b",
+    re.I,
+)
+LEAD = re.compile(
+    r"(?:\b(?:in|of|for|during|from|at|throughout|across)\s+)?(?:\b(?:the|this|tata|season|edition)\s+)*$",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,9 @@ class Calendar:
         year = int(groups["year"]) if groups.get("year") else None
         if year is not None and year < 100:
             year += 2000
-        days = [d for y in ([year] if year else self.years) if (d := self._day(y, number, int(groups["day"])))]
+        days = [
+            d for y in ([year] if year else self.years) if (d := self._day(y, number, int(groups["day"])))
+        ]
         if not days:
             return None
         best = next((d for d in days if d in self.dates), days[-1])

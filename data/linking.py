@@ -1,8 +1,10 @@
-"""Mentions in a question: "bumrah economy at the death in 2024?" becomes "P1 economy at the death?" with P1 = {Bumrah}.
+"""Mentions in a question: "bumrah economy at the death in 2024?" becomes "P1 economy at the death?" with
+P1 = {Bumrah}.
 
-Finds players, teams, grounds, dates and other seasons, and writes the question in the plain form that the model reads:
-lower case, placeholders in capitals, this season's own year left out, slips of ordinary words mended. Every occurrence
-is a `Mention`; the same entity has the same placeholder. Knows nothing about query lines.
+Finds players, teams, grounds, dates and other seasons, and writes the question in the plain form that the
+model reads: lower case, placeholders in capitals, this season's own year left out, slips of ordinary
+words mended. Every occurrence is a `Mention`; the same entity has the same placeholder. Knows nothing
+about query lines.
 
     python -m data.linking ipl_2024 "narine or salt, who hit more sixes at eden?"
 """
@@ -22,15 +24,27 @@ from data.spelling import Speller
 
 LETTERS = {"player": "P", "elsewhere": "P", "team": "T", "venue": "V", "date": "D", "season": "Y"}
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-GROUND_WORDS = ("cricket", "international", "stadium", "ground", "grounds", "sports", "academy", "association", "complex")
+GROUND_WORDS = (
+    "cricket",
+    "international",
+    "stadium",
+    "ground",
+    "grounds",
+    "sports",
+    "academy",
+    "association",
+    "complex",
+)
 # The longest alias is a ground's full name.
 LONGEST = 9
+# Longer runs of words are not searched for slips.
+LONGEST_MENDED = 4
 
 
 @dataclass(frozen=True)
 class Mention:
-    """`candidates` are player ids, team names, ground names, ISO dates or years, best first; a town without a team has
-    all its grounds. `start` and `end` are offsets in the original question."""
+    """`candidates` are player ids, team names, ground names, ISO dates or years, best first; a town
+    without a team has all its grounds. `start` and `end` are offsets in the original question."""
 
     placeholder: str
     text: str
@@ -69,7 +83,8 @@ class Span:
 
 
 class Linker:
-    """Links the questions of one season. `lexicon`: the ordinary words of questions, never read as misspelt names."""
+    """Links the questions of one season. `lexicon`: the ordinary words of questions, never read as
+    misspelt names."""
 
     def __init__(self, names: Names, lexicon: frozenset[str] = frozenset()) -> None:
         self.names, self.index = names, names.index
@@ -88,7 +103,7 @@ class Linker:
         mentions = self._number(question, spans, moments)
         return Linked(self._render(question, words, spans, moments, mentions), mentions)
 
-    # -- finding ------------------------------------------------------------------------------------------------------
+    # -- finding -----------------------------------------------------------------------------------
 
     @staticmethod
     def _words(question: str, moments: list[Moment]) -> list[Word]:
@@ -103,7 +118,9 @@ class Linker:
             elif question[end : end + 1] in ("'", "’") and raw.endswith("s"):
                 owned = True
             gap = question[words[-1].stop : match.start()] if words else question[: match.start()]
-            words.append(Word(base, plain(base).replace(" ", ""), match.start(), end, match.end(), owned, gap))
+            words.append(
+                Word(base, plain(base).replace(" ", ""), match.start(), end, match.end(), owned, gap)
+            )
         return words
 
     def _windows(self, words: list[Word], first: int) -> list[int]:
@@ -123,14 +140,25 @@ class Linker:
         spans: list[Span] = []
         at = 0
         while at < len(words):
-            span = next((s for s in self._readings(words, at, sense, spans) if sense.stands(s.first, s.last, s.alias)), None)
+            span = next(
+                (
+                    s
+                    for s in self._readings(words, at, sense, spans)
+                    if sense.stands(s.first, s.last, s.alias)
+                ),
+                None,
+            )
             if span is None:
                 at += 1
                 continue
             span = self._with_ground_words(words, span)
             at = span.last
-            if spans and spans[-1].last == span.first and spans[-1].alias.keys == span.alias.keys and self._joins(
-                    words[span.first - 1], words[span.first]):  # "bhuvi bhuvneshwar"
+            if (
+                spans
+                and spans[-1].last == span.first
+                and spans[-1].alias.keys == span.alias.keys
+                and self._joins(words[span.first - 1], words[span.first])
+            ):  # "bhuvi bhuvneshwar"
                 span = replace(span, first=spans[-1].first, start=spans[-1].start)
                 spans.pop()
             spans.append(span)
@@ -151,23 +179,31 @@ class Linker:
             mended = 0
             if alias is None and norms[-1].endswith("s") and len(norms[-1]) > 3:
                 alias = self.index.lookup("".join(norms)[:-1])
-            if alias is None and last - first <= 4 and any(sense.mendable(i) for i in range(first, last)):
-                alias, mended = self._mended(words[first:last], [sense.mendable(i) for i in range(first, last)])
+            if alias is None and last - first <= LONGEST_MENDED:
+                alias, mended = self._mended(words, first, last, sense)
             if alias is not None:
                 yield Span(first, last, words[first].start, words[last - 1].end, alias, mended)
 
-    def _mended(self, words: list[Word], may: list[bool]) -> tuple[Alias | None, int]:
-        if not all(ok or self.index.is_word(w.norm) or is_initials(w.norm) for w, ok in zip(words, may)):
+    def _mended(self, words: list[Word], first: int, last: int, sense: Sense) -> tuple[Alias | None, int]:
+        """The name that misspelt words stand for, and how many slips were mended."""
+        may = [sense.mendable(i) for i in range(first, last)]
+        run = [w.norm for w in words[first:last]]
+        if not any(may) or not all(
+            m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)
+        ):
             return None, 0
-        for spelling, slips in self.names.variants([w.norm for w in words]):
-            if slips and (alias := self.index.lookup(spelling)):
-                if len(words) == 1 and not alias.rank:
-                    continue  # too little to say that somebody of another season is meant
-                if len(words) == 1 and spelling in self.index.guarded | self.index.never_alone | self.index.loose:
-                    continue
-                known = self.speller.distance(words[0].norm) if len(words) == 1 else None
-                if known is None or slips < known or words[0].capital:
-                    return alias, slips
+        for spelling, slips in self.names.variants(run):
+            alias = self.index.lookup(spelling) if slips else None
+            if alias is None:
+                continue
+            if len(run) > 1:
+                return alias, slips
+            # A single word is too little to mean somebody of another season, and an ordinary word may be nearer.
+            if not alias.rank or spelling in self.index.delicate:
+                continue
+            known = self.speller.distance(run[0])
+            if known is None or slips < known + sense.names_somebody(first):
+                return alias, slips
         return None, 0
 
     def _with_ground_words(self, words: list[Word], span: Span) -> Span:
@@ -178,7 +214,12 @@ class Linker:
         while end < len(words) and words[end].norm in GROUND_WORDS and not words[end].gap.strip():
             end += 1
             last = end if words[end - 1].norm in GROUND_WORDS[2:] else last
-        if last < len(words) and words[last].gap.strip() == "," and span.alias.rank and len(span.alias.keys) == 1:
+        if (
+            last < len(words)
+            and words[last].gap.strip() == ","
+            and span.alias.rank
+            and len(span.alias.keys) == 1
+        ):
             town = self.index.lookup(words[last].norm)
             if town and town.town and span.alias.keys[0] in self.index.grounds_in(town.town):
                 last += 1
@@ -193,7 +234,9 @@ class Linker:
                 if first in taken or taken & set(range(first, last)):
                     continue
                 norm = "".join(w.norm for w in words[first:last])
-                plural = norm not in self.index.guarded and norm.endswith("s") and norm[:-1] in self.index.guarded
+                plural = (
+                    norm not in self.index.guarded and norm.endswith("s") and norm[:-1] in self.index.guarded
+                )
                 alias = self.index.lookup(norm[:-1] if plural else norm)
                 if alias and (plural or norm in self.index.guarded):
                     guarded.append(Span(first, last, words[first].start, words[last - 1].end, alias))
@@ -213,7 +256,7 @@ class Linker:
         taken = {i for s in spans for i in range(s.first, s.last)}
         return [Span(a, b, words[a].start, words[b - 1].end, None) for a, b in sense.strangers(taken)]
 
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------------
 
     def _number(self, question: str, spans: list[Span], moments: list[Moment]) -> tuple[Mention, ...]:
         full = {k for s in spans if s.alias and len(s.alias.keys) == 1 for k in s.alias.keys}
@@ -245,13 +288,21 @@ class Linker:
             mentions.append(Mention(labels[entity], text, start, end, kind, candidates, status))
         return tuple(mentions)
 
-    def _render(self, question: str, words: list[Word], spans: list[Span], moments: list[Moment],
-                mentions: tuple[Mention, ...]) -> str:
+    def _render(
+        self,
+        question: str,
+        words: list[Word],
+        spans: list[Span],
+        moments: list[Moment],
+        mentions: tuple[Mention, ...],
+    ) -> str:
         edits = [(m.start, m.end, f" {m.placeholder} ") for m in mentions]
         edits += [(m.start, m.end, " ") for m in moments if m.kind == "own"]
         taken = {i for s in spans for i in range(s.first, s.last)}
         for i, word in enumerate(words):
-            if i not in taken and (better := self.speller.mend(word.norm)) != word.norm:
+            if i in taken or self.index.is_word(word.norm):
+                continue
+            if (better := self.speller.mend(word.norm)) != word.norm:
                 edits.append((word.start, word.end, better))
         out, at = [], 0
         for start, end, text in sorted(edits):
@@ -274,8 +325,10 @@ def main(arguments: list[str]) -> None:
         linked = linker.link(question)
         print(linked.text)
         for mention in linked.mentions:
-            print(f"  {mention.placeholder} {mention.text!r} {mention.kind} {mention.status}: "
-                  + ", ".join(names.display(k) for k in mention.candidates))
+            print(
+                f"  {mention.placeholder} {mention.text!r} {mention.kind} {mention.status}: "
+                + ", ".join(names.display(k) for k in mention.candidates)
+            )
 
 
 if __name__ == "__main__":

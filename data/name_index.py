@@ -1,8 +1,8 @@
 """Alias tables: every way a player, team or ground may be called, and what it stands for in one season.
 
-Built once a season from the roster and `nicknames.yaml`. Knows nothing about questions or sentences: `names.py` looks
-single names up in it, `linking.py` finds them in questions. Aliases are kept joined ("frasermcgurk"), so that spaces
-and hyphens do not matter.
+Built once a season from the roster and `nicknames.yaml`. Knows nothing about questions or sentences:
+`names.py` looks single names up in it, `linking.py` finds them in questions. Aliases are kept joined
+("frasermcgurk"), so that spaces and hyphens do not matter.
 
     python -m data.names ipl_2024 "fraser mcgurk"
 """
@@ -27,17 +27,31 @@ NICKNAMES = Path(__file__).parent / "nicknames.yaml"
 
 # Classes of alias: of two readings of the same words the higher class wins, equal classes are ambiguous.
 FULL, NICKNAME, SURNAME, INITIAL, GIVEN, MIDDLE = 6, 5, 4, 3, 2, 1
-# A given name alone means the player with at least three times the matches of each other holder, none of whom played
-# more than three: "Kuldeep" is not Kuldeep Sen. Two regulars stay ambiguous.
+# A given name alone means the player with at least three times the matches of every other holder, none of whom
+# played more than three: "Kuldeep" is not Kuldeep Sen. Two regulars stay ambiguous.
 DOMINANT_RATIO, REGULAR_FROM = 3, 4
-SAME_SOUND = (("ph", "f"), ("ee", "i"), ("oo", "u"), ("ou", "u"), ("aa", "a"), ("ck", "k"), ("w", "v"), ("y", "i"), ("z", "s"))
-SHORT_GIVENS = {"mohammed": ("mohd", "md", "mohammad", "muhammad"), "mohammad": ("mohd", "md", "mohammed", "muhammad")}
+SAME_SOUND = (
+    ("ph", "f"),
+    ("ee", "i"),
+    ("oo", "u"),
+    ("ou", "u"),
+    ("aa", "a"),
+    ("ck", "k"),
+    ("w", "v"),
+    ("y", "i"),
+    ("z", "s"),
+)
+SHORT_GIVENS = {
+    "mohammed": ("mohd", "md", "mohammad", "muhammad"),
+    "mohammad": ("mohd", "md", "mohammed", "muhammad"),
+}
 PARTICLES = frozenset({"de", "du", "van", "der", "ten", "al", "ul", "ur"})
 
 
 @dataclass(frozen=True)
 class Alias:
-    """What some words stand for. `rank` 2: in the season (own name), 1: by an older name, 0: not in the season."""
+    """What some words stand for. `rank` 2: in the season (own name), 1: by an older name, 0: not in the
+    season."""
 
     kind: str
     keys: tuple[str, ...]
@@ -58,7 +72,8 @@ def joined(text: str) -> str:
 
 
 def sound(word: str) -> str:
-    """A rough key under which the usual Indian-English spellings of one name agree (Pooran/Puran, Klaasen/Klassen)."""
+    """A rough key under which the usual Indian-English spellings of one name agree (Pooran/Puran,
+    Klaasen/Klassen)."""
     for old, new in SAME_SOUND:
         word = word.replace(old, new)
     word = re.sub(r"(?<=[bcdgjkst])h", "", word)
@@ -73,7 +88,8 @@ def nicknames() -> dict:
 
 
 class NameIndex:
-    """All aliases of a season. `lookup` takes words exactly, `corrections` mends a misspelt word of a name."""
+    """All aliases of a season. `lookup` takes words exactly, `corrections` mends a misspelt word of a
+    name."""
 
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
@@ -81,6 +97,7 @@ class NameIndex:
         self.guarded = frozenset(joined(w) for w in self.file["guarded"])
         self.never_alone = frozenset(joined(w) for w in self.file["never_alone"])
         self.loose = frozenset(joined(w) for w in self.file["loose"])
+        self.delicate = self.guarded | self.never_alone | self.loose
         self.lookalikes = frozenset(self.file["lookalikes"])
         self.players = {p.key: p for p in roster.players}
         self._table: dict[str, list[Alias]] = defaultdict(list)
@@ -100,7 +117,7 @@ class NameIndex:
                 self._by_sound[sound(word)].append(word)
         self.corrections = lru_cache(maxsize=8192)(self._corrections)
 
-    # -- looking up ---------------------------------------------------------------------------------------------------
+    # -- looking up --------------------------------------------------------------------------------
 
     def lookup(self, phrase: str) -> Alias | None:
         """The meaning of joined words, or None."""
@@ -120,22 +137,25 @@ class NameIndex:
         return word in self._words or word in self._best
 
     def _corrections(self, word: str) -> tuple[tuple[str, int], ...]:
-        """Words of names near a misspelt word with their distance, nearest first: same sound, or one slip in five
-        to seven letters, two from eight letters on. The first letter stays."""
+        """Words of names near a misspelt word with their distance, nearest first: same sound, or one slip
+        in five to seven letters, two from eight letters on. The first letter stays."""
         if len(word) < 4 or not word.isascii() or not word.isalpha():
             return ()
         found = {w: 1 for w in self._by_sound.get(sound(word), ())} if len(word) >= 5 else {}
         limit = 2 if len(word) >= 8 else 1 if len(word) >= 5 else 0
         if limit:
-            near = process.extract(word, self._by_letter.get(word[0], ()), scorer=OSA.distance, score_cutoff=limit, limit=4)
+            near = process.extract(
+                word, self._by_letter.get(word[0], ()), scorer=OSA.distance, score_cutoff=limit, limit=4
+            )
             for other, distance, _ in near:
                 if min(len(word), len(other)) >= (8 if distance == 2 else 5):
                     found[other] = min(distance, found.get(other, 9))
         return tuple(sorted(found.items(), key=lambda item: (item[1], item[0])))[:4]
 
     def _settle(self, found: Iterable[Alias]) -> Alias:
-        """One meaning of equal words: what is in the season first, then the stronger class; ties are ambiguous. Only
-        a father's name gives way to somebody else's full one ("Sachin Tendulkar" is not Arjun Sachin Tendulkar)."""
+        """One meaning of equal words: what is in the season first, then the stronger class; ties are
+        ambiguous. Only a father's name gives way to somebody else's full one ("Sachin
+        Tendulkar" is not Arjun Sachin Tendulkar)."""
         found = list(found)
         if any(a.level == FULL for a in found):
             found = [a for a in found if a.level != MIDDLE]
@@ -148,11 +168,16 @@ class NameIndex:
         if kind == "player" and len(keys) > 1:
             keys = tuple(sorted(keys, key=lambda k: (-self.players[k].matches, self.players[k].display)))
             counts = [self.players[k].matches for k in keys]
-            if level == GIVEN and rank and counts[1] < REGULAR_FROM and counts[0] >= DOMINANT_RATIO * counts[1]:
+            if (
+                level == GIVEN
+                and rank
+                and counts[1] < REGULAR_FROM
+                and counts[0] >= DOMINANT_RATIO * counts[1]
+            ):
                 keys = keys[:1]
         return replace(found[0], keys=keys)
 
-    # -- players ------------------------------------------------------------------------------------------------------
+    # -- players -----------------------------------------------------------------------------------
 
     def _add_players(self) -> None:
         for person in self.roster.players:
@@ -177,24 +202,37 @@ class NameIndex:
             givens.add(cricsheet.split()[0])
         nicks = [plain(n) for n in self.file["players"].get(person.name, ())]
         givens |= {short for given in givens for short in SHORT_GIVENS.get(given, ())}
-        middle |= {n for n in nicks if " " not in n and len(n) > 2 and n not in surnames}  # "shubhman gill", "rutu gaikwad"
+        middle |= {
+            n for n in nicks if " " not in n and len(n) > 2 and n not in surnames
+        }  # "shubhman gill", "rutu gaikwad"
         out = {(display, FULL), (cricsheet, FULL), (full, FULL)} | {(n, NICKNAME) for n in nicks}
         for surname in surnames:
             last = surname.split()[-1]
             for given in (givens | middle) - {surname, last}:
                 level = FULL if given in givens else MIDDLE
-                out |= {(f"{given} {surname}", level), (f"{surname} {given}", level), (f"{given} {last}", level)}
+                out |= {
+                    (f"{given} {surname}", level),
+                    (f"{surname} {given}", level),
+                    (f"{given} {last}", level),
+                }
                 if given in givens and len(given) > 1:
                     out.add((f"{given[0]} {surname}", INITIAL))
             if has_initials:
-                out |= {(f"{first[:n]} {surname}", INITIAL if n < len(first) else FULL) for n in range(1, len(first) + 1)}
+                out |= {
+                    (f"{first[:n]} {surname}", INITIAL if n < len(first) else FULL)
+                    for n in range(1, len(first) + 1)
+                }
             out |= {(surname, SURNAME), (last, SURNAME)}
             out |= {(part, SURNAME) for part in plain(surname).split() if "-" in name and len(part) > 3}
         if person.matches:
             out |= {(given, GIVEN) for given in givens if len(given) > 2}
         else:  # only what is telling enough stands for somebody who is not in the season
             out = {(p, level) for p, level in out if level != SURNAME or len(p) >= 4}
-        return {(p, level) for p, level in out if level in (FULL, MIDDLE, NICKNAME) or joined(p) not in self.never_alone}
+        return {
+            (p, level)
+            for p, level in out
+            if level in (FULL, MIDDLE, NICKNAME) or joined(p) not in self.never_alone
+        }
 
     @staticmethod
     def _surname(name: str) -> str:
@@ -204,7 +242,7 @@ class NameIndex:
             start -= 1
         return plain(" ".join(words[start:]))
 
-    # -- teams --------------------------------------------------------------------------------------------------------
+    # -- teams -------------------------------------------------------------------------------------
 
     def _add_teams(self) -> None:
         listed = set()
@@ -234,9 +272,11 @@ class NameIndex:
 
     def home_grounds(self, team: str) -> tuple[str, ...]:
         """The team's home grounds of the season, the most used first."""
-        return tuple(sorted((g for t, g in self.roster.home if t == team), key=lambda g: -self.roster.home[team, g]))
+        return tuple(
+            sorted((g for t, g in self.roster.home if t == team), key=lambda g: -self.roster.home[team, g])
+        )
 
-    # -- grounds ------------------------------------------------------------------------------------------------------
+    # -- grounds -----------------------------------------------------------------------------------
 
     def _entry(self, ground: str) -> dict | None:
         text = f" {plain(ground)} "
@@ -256,14 +296,22 @@ class NameIndex:
         present = {g.name: self._entry(g.name) for g in self.roster.grounds}
         for ground, entry in present.items():
             head = ground.split(",")[0]
-            for phrase in {ground, head, re.sub(r"\b(cricket|stadium|international|ground)\b", "", head, flags=re.I)}:
+            for phrase in {
+                ground,
+                head,
+                re.sub(r"\b(cricket|stadium|international|ground)\b", "", head, flags=re.I),
+            }:
                 self._add(phrase, Alias("venue", (ground,), 2, FULL, label=ground))
             for phrase in entry["aliases"] if entry else ():
                 self._add(phrase, Alias("venue", (ground,), 2, NICKNAME, label=ground))
         for entry in self.file["grounds"]:
             for phrase in entry["aliases"]:
-                self._add(phrase, Alias("venue", (entry["aliases"][0].title(),), 0, NICKNAME, label=phrase.title()))
-        towns = {t for g in self.roster.grounds for t in self.towns_of(g)} | {e["city"] for e in self.file["grounds"]}
+                self._add(
+                    phrase, Alias("venue", (entry["aliases"][0].title(),), 0, NICKNAME, label=phrase.title())
+                )
+        towns = {t for g in self.roster.grounds for t in self.towns_of(g)} | {
+            e["city"] for e in self.file["grounds"]
+        }
         for town in towns | set(self.file["towns"]):
             here = self.grounds_in(town)
             alias = Alias("venue", here or (town,), 2 if here else 0, SURNAME, town, town)

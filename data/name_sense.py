@@ -1,7 +1,7 @@
 """Whether words of a question are meant as a name: "heads strike rate" is, "head to head" is not.
 
-Judges by the sentence around the words (capitals, possessives, statistics after, verbs before, names beside). Knows
-which aliases are ordinary words from the name index, and nothing about who is meant.
+Judges by the sentence around the words (capitals, possessives, statistics after, verbs before, names
+beside). Knows which aliases are ordinary words from the name index, and nothing about who is meant.
 
     python -m data.linking ipl_2024 "head to head of csk and mi" "heads strike rate"
 """
@@ -20,62 +20,85 @@ def _set(text: str) -> frozenset[str]:
 
 # What follows the name of a player whose figure is asked.
 STATISTICS = _set(
-    "strike sr average avg averages runs run wickets wicket wkts wkt economy econ eco sixes six fours four score scored"
-    " scores boundaries boundary dots dot catches catch fifties fifty hundreds hundred century centuries 50s 100s 4s 6s"
-    " ducks duck innings spell spells figures stats stat numbers record highest best total hit hits bowled bowl bats bat"
-    " batted took take takes did got made make has vs versus v against matchup season knock knocks partnership dismissals"
-    " dismissed stumpings maidens powerplay death performance fastest slowest pp avgs most ka ki ke ne ko"
+    "strike sr average avg averages runs run wickets wicket wkts wkt economy econ eco sixes six fours "
+    "four score scored scores boundaries boundary dots dot catches catch fifties fifty hundreds hundred "
+    "century centuries 50s 100s 4s 6s ducks duck innings spell spells figures stats stat numbers record "
+    "highest best total hit hits bowled bowl bats bat batted took take takes did got made make has vs "
+    "versus v against matchup season knock knocks partnership dismissals dismissed stumpings maidens "
+    "powerplay death performance fastest slowest pp avgs most ka ki ke ne ko batting bowling kitni kitne "
+    "kaise kab kis balls mom appeared play played face faced conceded away"
 )
 # What stands before the name of somebody who did something.
 BEFORE = _set(
-    "did does by dismiss dismissed dismisses vs versus v against between than has had was were got out removed remove"
-    " beat trap trapped does do when compare captain skipper sir mr king lord and travis phil sunil opener openers"
+    "did does by dismiss dismissed dismisses vs versus v against between than has had was were got out "
+    "removed remove beat trap trapped do when compare captain skipper sir mr king lord and travis phil "
+    "sunil opener openers gets get sent"
 )
-WEAK_BEFORE = _set("of for from to with about is are and or how what whats & , in was")
+WEAK_BEFORE = _set("of for from to with about is are and or how what whats & , in was off")
 AFTER_WEAK = _set("in at against vs versus v during this per on and or while when & facing before after as")
 JOIN = re.compile(r"^(?:and|or|vs|v|versus|n|aur|ya|with|than|to)$")
-NOT_NAMES = (
-    re.compile(r"\bhead\s*-?\s*(?:to|2)\s*-?\s*head\b", re.I),
-    re.compile(r"\b(?:a|how|so|too|very|as|bit|just|the)\s+(?:little|short|deep|green|white|price|more)\b(?!\s+(?:wickets|economy)\b)", re.I),
-    re.compile(r"\b(?:i|we|you|they|any|no|with|in|is there)\s+hope\b|\bhope\s+(?:of|for|so|to|you|he|they|this|that)\b", re.I),
-    re.compile(r"\bgreen\s+(?:top|tops|pitch|pitches|wicket\s+pitch|surface|track|light)\b|\bon\s+(?:a\s+)?green\b", re.I),
-    re.compile(r"\bshort\s+(?:ball|balls|of|pitch|pitched|run|runs|boundary|boundaries|side|chase|answer)\b", re.I),
-    re.compile(r"\bblue\s+sky\b|\bsky\s*(?:high|rocket\w*|is|full|ball|balls|sports|dive)\b|\bin\s+the\s+sky\b|\bsky\s+the\b", re.I),
-    re.compile(r"\b(?:root|price|white)\s+(?:cause|tag|ball)\b|\bwhite\b", re.I),
-    re.compile(r"\b(?:mark|marks|master)\s+(?:of|for)\b|\b\d+\s+mark\b|\bthe\s+\w+\s+mark\b", re.I),
-    re.compile(r"\b(?:of|and|once)\s+more\b|\bmore\b", re.I),
-    re.compile(r"\b(?:fall|fell|falling)\s+in\s+(?:a\s+)?wade\b|\bwood(?:en|work)\b|\bash\s*es\b", re.I),
-    re.compile(r"\b(?:in|took|take|takes|taken)\s+(?:the\s+)?(?:lead|head)\b|\b(?:over|per|at the)\s+head\b|\bhead\s+(?:coach|start|on|count|over|high|injury|band)\b", re.I),
+# Sayings in which a guarded word is no name.
+NOT_NAMES = tuple(
+    re.compile(rf"\b(?:{saying})\b", re.I)
+    for saying in (
+        r"head\s*-?\s*(?:to|2)\s*-?\s*head",
+        r"(?:a|how|so|too|very|as|bit|just|the)\s+(?:little|short|deep|green|white|price|more)(?!\s+(?:wickets|economy))",
+        r"(?:i|we|you|they|any|no|with|in|is there)\s+hope",
+        r"hope\s+(?:of|for|so|to|you|he|they|this|that)",
+        r"green\s+(?:tops?|pitch|wicket\s+pitch|surface|track|light)",
+        r"on\s+(?:a\s+)?green",
+        r"short\s+(?:balls?|of|pitch|pitched|runs?|boundary|boundaries|side|chase|answer)",
+        r"blue\s+sky|in\s+the\s+sky|sky\s+the|sky\s*(?:high|rocket\w*|is|full|balls?|sports|dive)",
+        r"(?:root|price)\s+(?:cause|tag)|white(?:\s+ball)?|more",
+        r"(?:record|cap|card|ticket)\s+holder",
+        r"marks?\s+(?:of|for)|\d+\s+mark|the\s+\w+\s+mark",
+        r"(?:many|of|took)\s+heads|(?:over|per|at the|take|takes|taken|took)\s+(?:the\s+)?head",
+        r"head\s+(?:coach|start|on|count|over|high|injury|band)",
+    )
 )
 # Ordinary words that stand capitalised in questions and are nobody.
 CAPITALISED = _set(
-    "i ipl tata cap caps orange purple player man match season final finals qualifier eliminator playoff playoffs super"
-    " over overs powerplay power play death middle impact drs dls duckworth lewis stern india indian indians england"
-    " english australia australian south african africa new zealand kiwi west indies sri lankan lanka afghan afghanistan"
-    " bangladesh bangladeshi pakistan pakistani nepal world cup champions trophy league premier t20 odi test tests mvp potm"
-    " pom bcci icc january february march april may june july august september october november december monday tuesday"
-    " wednesday thursday friday saturday sunday christmas diwali holi fair award emerging catch toss table points point"
-    " runs run wickets wicket sixes fours six four fifty fifties century centuries hundred hundreds strike rate average"
-    " economy team teams batter batters batsman batsmen bowler bowlers bowling batting keeper captain captains skipper"
-    " allrounder highest lowest most best worst top fastest longest who what which when where why how is was did does do"
-    " are were has have had can could will would tell show list give name find compare explain please hi hello hey thanks"
-    " and or but the a an in on at of for from to by with vs versus than per during against between first second third"
-    " all any every each how many much number total totals score scores innings partnership partnerships chase chasing"
-    " defending home away ground grounds stadium venue city rank ranking stats statistics also so if then it he she they"
-    " his her their this that these those not no yes ok spin pace spinner spinners pacer pacers left right arm hand hat"
-    " trick tricks maiden maidens duck ducks dot dots ball balls boundary boundaries extras wides wide noballs leg bye"
-    " byes lbw caught bowled stumped mr sir king lord legend coach uncapped overseas knight god goat news hinglish bhai"
-    " yaar kaun kitne kitna kya kis sabse zyada batao bataiye please pls plz ball-by-ball analysis answer question"
+    "i ipl tata cap caps orange purple player man match season final finals qualifier eliminator playoff "
+    "playoffs super over overs powerplay power play death middle impact drs dls duckworth lewis stern "
+    "india indian indians england english australia australian south african africa new zealand kiwi west "
+    "indies sri lankan lanka afghan afghanistan bangladesh bangladeshi pakistan pakistani nepal world cup "
+    "champions trophy league premier t20 odi test tests mvp potm pom bcci icc january february march "
+    "april may june july august september october november december monday tuesday wednesday thursday "
+    "friday saturday sunday christmas diwali holi fair award emerging catch toss table points point runs "
+    "run wickets wicket sixes fours six four fifty fifties century centuries hundred hundreds strike rate "
+    "average economy team teams batter batters batsman batsmen bowler bowlers bowling batting keeper "
+    "captain captains skipper allrounder highest lowest most best worst top fastest longest who what "
+    "which when where why how is was did does do are were has have had can could will would tell show "
+    "list give name find compare explain please hi hello hey thanks and or but the a an in on at of for "
+    "from to by with vs versus than per during against between first second third all any every each many "
+    "much number total totals score scores innings partnership partnerships chase chasing defending home "
+    "away ground grounds stadium venue city rank ranking stats statistics also so if then it he she they "
+    "his her their this that these those not no yes ok spin pace spinner spinners pacer pacers left right "
+    "arm hand hat trick tricks maiden maidens duck ducks dot dots ball balls boundary boundaries extras "
+    "wides wide noballs leg bye byes lbw caught bowled stumped mr sir king lord legend coach uncapped "
+    "overseas knight god goat news hinglish bhai yaar kaun kitne kitna kya kis sabse zyada batao bataiye "
+    "pls plz ball-by-ball analysis answer question"
 )
 
-PRAISED_FOR = _set("hitting sixer six sixes fours boundary boundaries spin death powerplay run runs wicket wickets dot catch duck real"
-                   " bonus gentle many chase chasing middle batting bowling fielding yorker")
-SHORT_WORDS = _set("as my me no up us we go hi ok am be oh ke ka ki se pe ne me n u r ur off out got get via min max avg econ sr")
+MATCH_WORDS = _set("h2h match game scorecard result winner won beat between fixture")
+RATE_BEFORE = _set(
+    "net required req current highest best lowest worst run better scoring higher pp powerplay death "
+    "middle overs"
+)
+PRAISED_FOR = _set(
+    "hitting sixer six sixes fours boundary boundaries spin death powerplay run runs wicket wickets dot "
+    "catch duck real bonus gentle many chase chasing middle batting bowling fielding yorker"
+)
+SHORT_WORDS = _set(
+    "as my me no up us we go hi ok am be oh ke ka ki se pe ne n u r ur off out got get via min max avg "
+    "econ sr"
+)
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the question without its possessive; `gap` is the text before it, `stop` where it ends with 's."""
+    """A word of the question without its possessive; `gap` is the text before it, `stop` its end with the
+    's."""
 
     text: str
     norm: str
@@ -104,10 +127,17 @@ class Sense:
         capitals = sum(w.capital for w in letters)
         shouting = len(letters) > 1 and sum(w.text.isupper() for w in letters) > 0.6 * len(letters)
         self.case_tells = not shouting and capitals < len(letters) and capitals <= max(2, 0.6 * len(letters))
-        self.blocked = {
-            i for pattern in NOT_NAMES for m in pattern.finditer(question) for i, w in enumerate(words)
-            if m.start() <= w.start < m.end()
-        } if index.guarded & {w.norm for w in words} else set()
+        self.blocked = (
+            {
+                i
+                for pattern in NOT_NAMES
+                for m in pattern.finditer(question)
+                for i, w in enumerate(words)
+                if m.start() <= w.start < m.end()
+            }
+            if index.guarded & {n for w in words for n in (w.norm, w.norm.removesuffix("s"))}
+            else set()
+        )
 
     def starts_sentence(self, at: int) -> bool:
         return at == 0 or bool(re.search(r"[.?!:\"“]", self.words[at].gap))
@@ -122,8 +152,23 @@ class Sense:
     def mendable(self, at: int) -> bool:
         """Whether the word may be a misspelt name: neither known as it stands nor an ordinary word."""
         norm = self.words[at].norm
-        return (len(norm) >= 4 and norm not in self.index.lookalikes and norm not in self.lexicon
-                and norm not in CAPITALISED and norm not in STATISTICS and not self.index.is_word(norm))
+        return (
+            len(norm) >= 4
+            and norm not in self.index.lookalikes
+            and norm not in self.lexicon
+            and norm not in CAPITALISED
+            and norm not in STATISTICS
+            and not self.index.is_word(norm)
+        )
+
+    def names_somebody(self, at: int) -> bool:
+        """Whether the place is one for a name: capital, possessive, or after "did", "by", "versus" and the like."""
+        before = self.words[at - 1].norm if at else ""
+        return (
+            self.words[at].owned
+            or self.capital(at)
+            or before in ("did", "by", "has", "had", "v", "vs", "versus")
+        )
 
     def may_begin(self, at: int, after_name: bool) -> bool:
         """Whether a longer name may begin here: not with an article, nor with the "v" between two sides."""
@@ -151,18 +196,19 @@ class Sense:
         return after not in ("of", "among") and (not praised or self.capital(first))
 
     def _is_rajasthan(self, at: int) -> bool:
-        """RR, not the run rate: not right after a team, "net", "required" or "highest"."""
+        """RR, not the run rate: not right after a team or a phase, nor "net" or "highest"."""
         before = self.words[at - 1].norm if at else ""
         after = self.words[at + 1].norm if at + 1 < len(self.words) else ""
-        joined = bool(at) and not self.words[at].gap.strip()
-        alias = self.index.lookup(before) if joined else None
-        if after in ("vs", "v", "versus", "and", "or"):
+        if after in ("vs", "v", "versus", "and", "or") or MATCH_WORDS & {w.norm for w in self.words}:
             return True
-        rates = ("net", "required", "req", "current", "highest", "best", "lowest", "worst", "run", "better", "scoring", "higher")
-        return not (before in rates or (alias is not None and alias.kind == "team"))
+        alias = self.index.lookup(before) if not self.words[at].gap.strip() else None
+        return before not in RATE_BEFORE and (alias is None or alias.kind != "team")
 
-    def shows(self, first: int, last: int, names: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:
-        """Whether the sentence shows that an ordinary word is a name. `names` are spans that are names for sure."""
+    def shows(
+        self, first: int, last: int, names: list[tuple[int, int]], others: list[tuple[int, int]]
+    ) -> bool:
+        """Whether the sentence shows that an ordinary word is a name. `names` are spans that are names
+        for sure."""
         words = self.words
         norm = "".join(w.norm for w in words[first:last])
         if any(i in self.blocked for i in range(first, last)) or norm in self.index.never_alone:
@@ -175,6 +221,8 @@ class Sense:
         after = words[last].norm if last < len(words) else ""
         if self._beside(first, last, names) or (self._beside(first, last, others) and not before == "the"):
             return True
+        if after in ("together", "partnership", "stand") and any(b == first for _, b in names):
+            return True  # "siraj head together"
         if before in ("the", "a", "an", "his", "my", "your", "their", "more", "most"):
             return False
         if last < len(words) and after in STATISTICS and not words[last].gap.strip():
@@ -191,7 +239,12 @@ class Sense:
             between = self.words[left:right]
             if len(between) == 1 and JOIN.match(between[0].norm):
                 return True
-            if not between and left == right and left < len(self.words) and self.words[left].gap.strip() in (",", "&", "/", "-"):
+            if (
+                not between
+                and left == right
+                and left < len(self.words)
+                and self.words[left].gap.strip() in (",", "&", "/", "-")
+            ):
                 return True
         return False
 
@@ -202,7 +255,12 @@ class Sense:
         out, at = [], 0
         while at < len(self.words):
             end = at
-            while end < len(self.words) and end not in taken and self._strange(end) and (end == at or not self.words[end].gap.strip()):
+            while (
+                end < len(self.words)
+                and end not in taken
+                and self._strange(end)
+                and (end == at or not self.words[end].gap.strip())
+            ):
                 end += 1
             if end > at and (not self.starts_sentence(at) or end - at > 1):
                 out.append((at, end))
@@ -211,6 +269,13 @@ class Sense:
 
     def _strange(self, at: int) -> bool:
         word = self.words[at]
-        return (word.capital and len(word.norm) >= 3 and word.norm.isalpha() and not word.text.isupper()
-                and word.norm not in CAPITALISED and word.norm not in self.lexicon and word.norm not in STATISTICS
-                and word.norm not in self.index.lookalikes)
+        return (
+            word.capital
+            and len(word.norm) >= 3
+            and word.norm.isalpha()
+            and not word.text.isupper()
+            and word.norm not in CAPITALISED
+            and word.norm not in self.lexicon
+            and word.norm not in STATISTICS
+            and word.norm not in self.index.lookalikes
+        )

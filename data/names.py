@@ -1,7 +1,8 @@
 """Names of one season: who is meant by "Kohli", "Thala", "Yellow Army", "Chepauk", or that nobody is.
 
-`Names` answers for a name on its own and for a mention in the role that a query line gives it. Every answer is found,
-ambiguous (with the candidates), absent (known, not in this season) or unknown. Knows nothing about sentences.
+`Names` answers for a name on its own and for a mention in the role that a query line gives it. Every
+answer is found, ambiguous (with the candidates), absent (known, not in this season) or unknown. Knows
+nothing about sentences.
 
     python -m data.names ipl_2024 "king kohli" sharma "ben stokes" motera
 """
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from data.linking import Mention
 
 FOUND, AMBIGUOUS, ABSENT, UNKNOWN = "found", "ambiguous", "absent", "unknown"
-PLAYER_ROLES = frozenset({"player", "batter", "bowler", "fielder", "keeper", "partner", "dismissed", "winner"})
+PLAYER_ROLES = frozenset(
+    {"player", "batter", "bowler", "fielder", "keeper", "partner", "dismissed", "winner"}
+)
 TEAM_ROLES = frozenset({"team", "opponent", "between"})
 # A word of a name has few near neighbours; this bounds the combinations tried for a misspelt full name.
 MAX_VARIANTS = 24
@@ -30,7 +33,8 @@ MAX_VARIANTS = 24
 
 @dataclass(frozen=True)
 class Outcome:
-    """`candidates` are player ids, team or ground names, best first; `suggestion` is what to tell the user."""
+    """`candidates` are player ids, team or ground names, best first; `suggestion` is what to tell the
+    user."""
 
     status: str
     candidates: tuple[str, ...] = ()
@@ -59,7 +63,7 @@ class Names:
         """Names of a loaded season (`data.season.load(...)`)."""
         return cls(roster_of(season))
 
-    # -- a name on its own --------------------------------------------------------------------------------------------
+    # -- a name on its own -------------------------------------------------------------------------
 
     def player(self, text: str) -> Outcome:
         return self._alone(text, "player")
@@ -95,7 +99,10 @@ class Names:
         yield "".join(words), 0
         if not mend:
             return
-        choices = [((w, 0),) if self.index.is_word(w) or len(w) < 4 else ((w, 0), *self.index.corrections(w)) for w in words]
+        choices = [
+            ((w, 0),) if self.index.is_word(w) or len(w) < 4 else ((w, 0), *self.index.corrections(w))
+            for w in words
+        ]
         options = list(islice(product(*choices), MAX_VARIANTS))[1:]
         for option in sorted(options, key=lambda o: sum(d for _, d in o)):
             yield "".join(w for w, _ in option), sum(d for _, d in option)
@@ -109,7 +116,9 @@ class Names:
             return Outcome(UNKNOWN, (), f"{alias.label.title()} is not among the players of {label}.")
         if not alias.rank:
             names = self._list(alias.keys) if alias.kind == "player" else alias.label or alias.keys[0]
-            verb = {"player": "did not play in", "team": "was not a team of", "venue": "hosted no match of"}[alias.kind]
+            verb = {"player": "did not play in", "team": "was not a team of", "venue": "hosted no match of"}[
+                alias.kind
+            ]
             return Outcome(ABSENT, alias.keys, f"{names} {verb} {label}.")
         if len(alias.keys) > 1 and alias.kind != "venue":
             return self._ambiguous(alias.keys, text)
@@ -126,15 +135,20 @@ class Names:
 
     def _ambiguous(self, keys: tuple[str, ...], text: str) -> Outcome:
         people = [self.index.players[k] for k in keys if k in self.index.players]
-        names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(keys)
-        return Outcome(AMBIGUOUS, keys, f"Which {text.strip().title()}: {', '.join(names[:-1])} or {names[-1]}?")
+        names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(
+            keys
+        )
+        return Outcome(
+            AMBIGUOUS, keys, f"Which {text.strip().title()}: {', '.join(names[:-1])} or {names[-1]}?"
+        )
 
-    # -- a mention in its role ----------------------------------------------------------------------------------------
+    # -- a mention in its role ---------------------------------------------------------------------
 
     def resolve(self, mention: Mention, role: str, others: Context = Context()) -> Outcome:
-        """What a mention stands for as the `role` of a query line: batter, bowler, fielder, player, team, opponent or
-        venue. `others` narrows ambiguous names (a bowler "Sharma" at Mumbai Indians). A team used as a venue is its
-        home grounds, or the grounds of the town it was called by; several grounds hold together."""
+        """What a mention stands for as the `role` of a query line: batter, bowler, fielder, player, team,
+        opponent or venue. `others` narrows ambiguous names (a bowler "Sharma" at Mumbai
+        Indians). A team used as a venue is its home grounds, or the grounds of the town it was
+        called by; several grounds hold together."""
         if role == "venue" and mention.kind == "team":
             alias = self._search(mention.text, "team")
             return self._grounds_for(alias) if alias else self._alone(mention.text, "venue")
@@ -142,7 +156,11 @@ class Names:
             return self._team_at(mention)
         if role in TEAM_ROLES and mention.kind == "player":
             return self._team_of(mention)
-        if (role in PLAYER_ROLES) != (mention.kind == "player") and mention.kind in ("player", "team", "venue"):
+        if (role in PLAYER_ROLES) != (mention.kind == "player") and mention.kind in (
+            "player",
+            "team",
+            "venue",
+        ):
             kind = "player" if role in PLAYER_ROLES else role
             if role in PLAYER_ROLES or role in {*TEAM_ROLES, "venue"}:
                 return Outcome(UNKNOWN, (), f'"{mention.text}" is a {mention.kind}, not a {kind}.')
@@ -212,7 +230,18 @@ def main(arguments: list[str]) -> None:
                 print(f"{text}: {kind} {outcome.status}: {shown} {outcome.suggestion}")
 
 
-__all__ = ["ABSENT", "AMBIGUOUS", "FOUND", "UNKNOWN", "Context", "Ground", "Names", "Outcome", "Player", "Roster"]
+__all__ = [
+    "ABSENT",
+    "AMBIGUOUS",
+    "FOUND",
+    "UNKNOWN",
+    "Context",
+    "Ground",
+    "Names",
+    "Outcome",
+    "Player",
+    "Roster",
+]
 
 if __name__ == "__main__":
     main(sys.argv[1:])

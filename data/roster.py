@@ -1,8 +1,8 @@
-"""Who and what one season has, as the name resolver needs it: persons of all seasons, teams, grounds, dates.
+"""Who and what one season has, for the name resolver: persons of all seasons, teams, grounds, dates.
 
 Reads a loaded season's tables and the people file. Knows nothing about nicknames.
 
-    python -c "from data.season import load; from data.roster import roster_of; print(roster_of(load('ipl_2024')).teams)"
+    python -c "from data import roster, season; print(roster.roster_of(season.load('ipl_2024')).teams)"
 """
 
 from __future__ import annotations
@@ -61,10 +61,14 @@ def roster_of(season: Season) -> Roster:
     ]
     keys = {p.key for p in here}
     others = [
-        Player(p.player, p.name, p.display, p.full_name or p.display) for p in load_people().values() if p.player not in keys
+        Player(p.player, p.name, p.display, p.full_name or p.display)
+        for p in load_people().values()
+        if p.player not in keys
     ]
     teams = cursor.execute("SELECT team1 FROM matches UNION SELECT team2 FROM matches ORDER BY 1").fetchall()
-    grounds = cursor.execute("SELECT DISTINCT venue, city FROM matches WHERE venue IS NOT NULL ORDER BY 1").fetchall()
+    grounds = cursor.execute(
+        "SELECT DISTINCT venue, city FROM matches WHERE venue IS NOT NULL ORDER BY 1"
+    ).fetchall()
     home = cursor.execute("SELECT team, venue, count(*) FROM team_matches WHERE home GROUP BY ALL").fetchall()
     dates = cursor.execute("SELECT DISTINCT date FROM matches ORDER BY 1").fetchall()
     return Roster(

@@ -45,10 +45,17 @@ class Speller:
             (w, d)
             for length in range(len(word) - limit, len(word) + limit + 1)
             for w, d, _ in process.extract(
-                word, self._by_length.get(length, ()), scorer=DamerauLevenshtein.distance, score_cutoff=limit, limit=20)
+                word,
+                self._by_length.get(length, ()),
+                scorer=DamerauLevenshtein.distance,
+                score_cutoff=limit,
+                limit=20,
+            )
         ]
         if not near:
             return None
         # Slips seldom hit the first letter, and an exchange or a wrong key keeps the length.
-        best, distance = min(near, key=lambda n: (n[1], n[0][0] != word[0], n[0][-1] != word[-1], len(n[0]) != len(word), n[0]))
+        best, distance = min(
+            near, key=lambda n: (n[1], n[0][0] != word[0], n[0][-1] != word[-1], len(n[0]) != len(word), n[0])
+        )
         return best, int(distance)

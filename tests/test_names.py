@@ -34,7 +34,15 @@ def linker(names: Names) -> Linker:
 def roster(year: int, teams: list[str], grounds: list[tuple[str, str]]) -> Roster:
     """Another season's roster from the people file, as large as the real one."""
     players = [
-        Player(p.player, p.name, p.display, p.full_name or p.display, (teams[0],), 9 if year in p.seasons else 0, 60)
+        Player(
+            p.player,
+            p.name,
+            p.display,
+            p.full_name or p.display,
+            (teams[0],),
+            9 if year in p.seasons else 0,
+            60,
+        )
         for p in load_people().values()
     ]
     return Roster(f"IPL {year}", (year,), tuple(players), tuple(teams), tuple(Ground(*g) for g in grounds))
@@ -51,8 +59,27 @@ def names_in(linker: Linker, questions: list[str]) -> dict[str, list[str]]:
 
 
 PLAYERS = {
-    "Virat Kohli": ["Virat Kohli", "kohli", "V Kohli", "virat", "king kohli", "KING KOHLI", "kohli virat", "kholi", "vk18"],
-    "MS Dhoni": ["MS Dhoni", "ms", "M.S. Dhoni", "thala", "Captain Cool", "mahi", "dohni", "Mahendra Singh Dhoni"],
+    "Virat Kohli": [
+        "Virat Kohli",
+        "kohli",
+        "V Kohli",
+        "virat",
+        "king kohli",
+        "KING KOHLI",
+        "kohli virat",
+        "kholi",
+        "vk18",
+    ],
+    "MS Dhoni": [
+        "MS Dhoni",
+        "ms",
+        "M.S. Dhoni",
+        "thala",
+        "Captain Cool",
+        "mahi",
+        "dohni",
+        "Mahendra Singh Dhoni",
+    ],
     "Jasprit Bumrah": ["bumra", "Boom", "boom boom bumrah", "JJ Bumrah", "jassi"],
     "Suryakumar Yadav": ["SKY", "surya", "surya kumar yadav", "SA Yadav", "suriyakumar yadav"],
     "Rohit Sharma": ["rohit", "hitman", "RG Sharma", "R Sharma", "rohit shama"],
@@ -87,29 +114,42 @@ def test_a_player_is_found_by_any_usual_name(names: Names, display: str, text: s
     assert (outcome.status, shown(names, outcome.candidates)) == (FOUND, [display])
 
 
-@pytest.mark.parametrize(("text", "some"), [
-    ("pandya", {"Hardik Pandya", "Krunal Pandya"}),
-    ("iyer", {"Shreyas Iyer", "Venkatesh Iyer"}),
-    ("sharma", {"Rohit Sharma", "Sandeep Sharma", "Abhishek Sharma"}),
-    ("singh", {"Arshdeep Singh", "Rinku Singh", "Shashank Singh"}),
-    ("khan", {"Rashid Khan", "Avesh Khan"}),
-    ("yadav", {"Suryakumar Yadav", "Kuldeep Yadav"}),
-    ("kumar", {"Bhuvneshwar Kumar", "Mukesh Kumar"}),
-    ("patel", {"Axar Patel", "Harshal Patel"}),
-    ("yash", {"Yash Dayal", "Yash Thakur"}),
-    ("sai", {"Sai Sudharsan", "Sai Kishore"}),
-])
-def test_a_name_of_several_players_is_ambiguous_with_all_of_them(names: Names, text: str, some: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("text", "some"),
+    [
+        ("pandya", {"Hardik Pandya", "Krunal Pandya"}),
+        ("iyer", {"Shreyas Iyer", "Venkatesh Iyer"}),
+        ("sharma", {"Rohit Sharma", "Sandeep Sharma", "Abhishek Sharma"}),
+        ("singh", {"Arshdeep Singh", "Rinku Singh", "Shashank Singh"}),
+        ("khan", {"Rashid Khan", "Avesh Khan"}),
+        ("yadav", {"Suryakumar Yadav", "Kuldeep Yadav"}),
+        ("kumar", {"Bhuvneshwar Kumar", "Mukesh Kumar"}),
+        ("patel", {"Axar Patel", "Harshal Patel"}),
+        ("yash", {"Yash Dayal", "Yash Thakur"}),
+        ("sai", {"Sai Sudharsan", "Sai Kishore"}),
+    ],
+)
+def test_a_name_of_several_players_is_ambiguous_with_all_of_them(
+    names: Names, text: str, some: set[str]
+) -> None:
     outcome = names.player(text)
     assert outcome.status == AMBIGUOUS
     assert some <= set(shown(names, outcome.candidates))
     assert all(name in outcome.suggestion for name in some)
 
 
-@pytest.mark.parametrize(("text", "display"), [
-    ("ben stokes", "Ben Stokes"), ("gayle", "Chris Gayle"), ("ABD", "AB de Villiers"), ("sachin tendulkar", "Sachin Tendulkar"),
-    ("chinna thala", "Suresh Raina"), ("matthew short", "Matthew Short"), ("chris green", "Chris Green"),
-])
+@pytest.mark.parametrize(
+    ("text", "display"),
+    [
+        ("ben stokes", "Ben Stokes"),
+        ("gayle", "Chris Gayle"),
+        ("ABD", "AB de Villiers"),
+        ("sachin tendulkar", "Sachin Tendulkar"),
+        ("chinna thala", "Suresh Raina"),
+        ("matthew short", "Matthew Short"),
+        ("chris green", "Chris Green"),
+    ],
+)
 def test_a_player_of_other_seasons_is_absent_and_named(names: Names, text: str, display: str) -> None:
     outcome = names.player(text)
     assert outcome.status == ABSENT
@@ -123,33 +163,68 @@ def test_nobody_is_unknown_and_the_answer_quotes_the_name(names: Names) -> None:
     assert names.player("").status == names.team("").status == names.venue("  ").status == UNKNOWN
 
 
-@pytest.mark.parametrize(("text", "team"), [
-    ("csk", "Chennai Super Kings"), ("Yellow Army", "Chennai Super Kings"), ("super kings", "Chennai Super Kings"),
-    ("paltan", "Mumbai Indians"), ("mumbay indians", "Mumbai Indians"), ("kings", "Punjab Kings"), ("KXIP", "Punjab Kings"),
-    ("Kings XI Punjab", "Punjab Kings"), ("delhi daredevils", "Delhi Capitals"), ("dc", "Delhi Capitals"),
-    ("Royal Challengers Bangalore", "Royal Challengers Bengaluru"), ("banglore", "Royal Challengers Bengaluru"),
-    ("royals", "Rajasthan Royals"), ("RR", "Rajasthan Royals"), ("knights", "Kolkata Knight Riders"),
-    ("orange army", "Sunrisers Hyderabad"), ("hydrabad", "Sunrisers Hyderabad"), ("lucknow", "Lucknow Super Giants"),
-    ("super giants", "Lucknow Super Giants"), ("titans", "Gujarat Titans"), ("gujarat", "Gujarat Titans"),
-    ("ahmedabad", "Gujarat Titans"),
-])
+@pytest.mark.parametrize(
+    ("text", "team"),
+    [
+        ("csk", "Chennai Super Kings"),
+        ("Yellow Army", "Chennai Super Kings"),
+        ("super kings", "Chennai Super Kings"),
+        ("paltan", "Mumbai Indians"),
+        ("mumbay indians", "Mumbai Indians"),
+        ("kings", "Punjab Kings"),
+        ("KXIP", "Punjab Kings"),
+        ("Kings XI Punjab", "Punjab Kings"),
+        ("delhi daredevils", "Delhi Capitals"),
+        ("dc", "Delhi Capitals"),
+        ("Royal Challengers Bangalore", "Royal Challengers Bengaluru"),
+        ("banglore", "Royal Challengers Bengaluru"),
+        ("royals", "Rajasthan Royals"),
+        ("RR", "Rajasthan Royals"),
+        ("knights", "Kolkata Knight Riders"),
+        ("orange army", "Sunrisers Hyderabad"),
+        ("hydrabad", "Sunrisers Hyderabad"),
+        ("lucknow", "Lucknow Super Giants"),
+        ("super giants", "Lucknow Super Giants"),
+        ("titans", "Gujarat Titans"),
+        ("gujarat", "Gujarat Titans"),
+        ("ahmedabad", "Gujarat Titans"),
+    ],
+)
 def test_a_team_is_found_by_short_old_and_misspelt_names(names: Names, text: str, team: str) -> None:
     assert names.team(text).candidates == (team,)
 
 
-@pytest.mark.parametrize("text", ["Deccan Chargers", "Pune Warriors", "Rising Pune Supergiants", "Kochi Tuskers", "Gujarat Lions"])
+@pytest.mark.parametrize(
+    "text", ["Deccan Chargers", "Pune Warriors", "Rising Pune Supergiants", "Kochi Tuskers", "Gujarat Lions"]
+)
 def test_a_team_that_is_gone_is_absent(names: Names, text: str) -> None:
     outcome = names.team(text)
     assert outcome.status == ABSENT and "was not a team of IPL 2024" in outcome.suggestion
 
 
-@pytest.mark.parametrize(("text", "word"), [
-    ("chepauk", "Chidambaram"), ("motera", "Narendra Modi"), ("Narendra Modi Stadium", "Narendra Modi"), ("wankede", "Wankhede"),
-    ("eden", "Eden Gardens"), ("chinnaswamy stadium", "Chinnaswamy"), ("kotla", "Arun Jaitley"), ("uppal", "Rajiv Gandhi"),
-    ("ekana", "Ekana"), ("vizag", "Rajasekhara"), ("dharamshala", "Himachal"), ("mullanpur", "Yadavindra"),
-    ("mohali", "Yadavindra"), ("guwahati", "Barsapara"), ("SMS stadium", "Sawai Mansingh"), ("jaipur", "Sawai Mansingh"),
-    ("mumbai", "Wankhede"), ("delhi", "Arun Jaitley"),
-])
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("chepauk", "Chidambaram"),
+        ("motera", "Narendra Modi"),
+        ("Narendra Modi Stadium", "Narendra Modi"),
+        ("wankede", "Wankhede"),
+        ("eden", "Eden Gardens"),
+        ("chinnaswamy stadium", "Chinnaswamy"),
+        ("kotla", "Arun Jaitley"),
+        ("uppal", "Rajiv Gandhi"),
+        ("ekana", "Ekana"),
+        ("vizag", "Rajasekhara"),
+        ("dharamshala", "Himachal"),
+        ("mullanpur", "Yadavindra"),
+        ("mohali", "Yadavindra"),
+        ("guwahati", "Barsapara"),
+        ("SMS stadium", "Sawai Mansingh"),
+        ("jaipur", "Sawai Mansingh"),
+        ("mumbai", "Wankhede"),
+        ("delhi", "Arun Jaitley"),
+    ],
+)
 def test_a_ground_is_found_by_its_names_and_by_its_town(names: Names, text: str, word: str) -> None:
     outcome = names.venue(text)
     assert outcome.status == FOUND and len(outcome.candidates) == 1 and word in outcome.candidates[0]
@@ -161,7 +236,11 @@ def test_a_ground_without_a_match_is_absent(names: Names) -> None:
 
 LINKED = [
     ("bumrah economy at the death?", "P1 economy at the death?", ["Jasprit Bumrah"]),
-    ("What was Kohli's average against RR in IPL 2024?", "what was P1 average against T1?", ["Virat Kohli", "Rajasthan Royals"]),
+    (
+        "What was Kohli's average against RR in IPL 2024?",
+        "what was P1 average against T1?",
+        ["Virat Kohli", "Rajasthan Royals"],
+    ),
     ("heads strike rate", "P1 strike rate", ["Travis Head"]),
     ("Who hit more sixes, narine or salt?", "who hit more sixes, P1 or P2?", ["Sunil Narine", "Phil Salt"]),
     ("green runs", "P1 runs", ["Cameron Green"]),
@@ -171,14 +250,21 @@ LINKED = [
     ("dhoni v kohli", "P1 v P2", ["MS Dhoni", "Virat Kohli"]),
     ("csk rr in death overs", "T1 rr in death overs", ["Chennai Super Kings"]),
     ("mi v rr at jaipur", "T1 v T2 at V1", ["Mumbai Indians", "Rajasthan Royals", "Sawai Mansingh Stadium"]),
-    ("RCB-CSK at Wankhede Stadium, Mumbai", "T1 - T2 at V1",
-     ["Royal Challengers Bengaluru", "Chennai Super Kings", "Wankhede Stadium"]),
+    (
+        "RCB-CSK at Wankhede Stadium, Mumbai",
+        "T1 - T2 at V1",
+        ["Royal Challengers Bengaluru", "Chennai Super Kings", "Wankhede Stadium"],
+    ),
     ("matches in chennai", "matches in T1", ["Chennai Super Kings"]),
     ("rinku singhs sixes this season", "P1 sixes", ["Rinku Singh"]),
     ("in the 2024 season kohli’s runs", "P1 runs", ["Virat Kohli"]),
     ("most sixes ipl24", "most sixes", []),
     ("IPL 2024: most sixes?", "most sixes?", []),
-    ("who won RCB vs CSK on 18 May", "who won T1 vs T2 on D1", ["Royal Challengers Bengaluru", "Chennai Super Kings", "2024-05-18"]),
+    (
+        "who won RCB vs CSK on 18 May",
+        "who won T1 vs T2 on D1",
+        ["Royal Challengers Bengaluru", "Chennai Super Kings", "2024-05-18"],
+    ),
     ("score on May 17th, 2024", "score on D1", ["2024-05-17"]),
     ("1 April 2024 who won", "D1 who won", ["2024-04-01"]),
     ("score of 2024-05-17", "score of D1", ["2024-05-17"]),
@@ -194,15 +280,24 @@ LINKED = [
 
 
 @pytest.mark.parametrize(("question", "text", "keys"), LINKED)
-def test_a_question_is_written_with_placeholders(linker: Linker, question: str, text: str, keys: list[str]) -> None:
+def test_a_question_is_written_with_placeholders(
+    linker: Linker, question: str, text: str, keys: list[str]
+) -> None:
     linked = linker.link(question)
     assert linked.text == text
     assert [linker.names.display(m.candidates[0]) for m in linked.by_placeholder().values()] == keys
     assert all(question[m.start : m.end] == m.text for m in linked.mentions)
 
 
-@pytest.mark.parametrize("question", ["How many did Joe Bloggs score at Chepauk", "what about Smriti Mandhana's runs",
-                                      "how many runs did babar azam make", "Is Joe Bloggs good?"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many did Joe Bloggs score at Chepauk",
+        "what about Smriti Mandhana's runs",
+        "how many runs did babar azam make",
+        "Is Joe Bloggs good?",
+    ],
+)
 def test_somebody_unknown_gets_a_placeholder_without_candidates(linker: Linker, question: str) -> None:
     mention = linker.link(question).by_placeholder()["P1"]
     assert (mention.status, mention.candidates, mention.kind) == (UNKNOWN, (), "player")
@@ -219,7 +314,9 @@ def test_a_full_name_in_the_question_says_which_surname_is_meant(linker: Linker)
     assert {m.status for m in linked.mentions} == {FOUND}
 
 
-@pytest.mark.parametrize("write", [str, str.capitalize, str.upper, str.title], ids=["lower", "sentence", "upper", "title"])
+@pytest.mark.parametrize(
+    "write", [str, str.capitalize, str.upper, str.title], ids=["lower", "sentence", "upper", "title"]
+)
 def test_ordinary_questions_hold_no_names(linker: Linker, write) -> None:
     assert len(ORDINARY) > 400
     assert names_in(linker, [write(q) for q in ORDINARY]) == {}
@@ -234,12 +331,25 @@ def test_ordinary_questions_hold_no_names_in_a_season_with_short_root_white_and_
 
 def test_the_words_of_a_question_survive_where_there_is_no_slip(names: Names) -> None:
     linker = Linker(names, WORDS)
-    assert linker.link("Who took the most catches, excluding keepers?").text == "who took the most catches, excluding keepers?"
+    assert (
+        linker.link("Who took the most catches, excluding keepers?").text
+        == "who took the most catches, excluding keepers?"
+    )
     assert linker.link("bumrah ecomony in the midle overs").text == "P1 economy in the middle overs"
 
 
-@pytest.mark.parametrize(("typo", "word"), [("ecomony", "economy"), ("wikets", "wickets"), ("stike", "strike"),
-                                            ("econmy", "economy"), ("runs", "runs"), ("teh", "teh"), ("zzzzzz", "zzzzzz")])
+@pytest.mark.parametrize(
+    ("typo", "word"),
+    [
+        ("ecomony", "economy"),
+        ("wikets", "wickets"),
+        ("stike", "strike"),
+        ("econmy", "economy"),
+        ("runs", "runs"),
+        ("teh", "teh"),
+        ("zzzzzz", "zzzzzz"),
+    ],
+)
 def test_slips_are_mended_against_the_lexicon_only(typo: str, word: str) -> None:
     assert Speller(frozenset({"economy", "wickets", "strike", "runs", "the"})).mend(typo) == word
 
@@ -262,7 +372,9 @@ def test_the_role_narrows_a_surname_to_those_who_bowled(linker: Linker) -> None:
 
 
 def test_an_opponent_rules_out_its_own_players(linker: Linker) -> None:
-    outcome = resolve(linker, "pandya runs against mi", "P1", "batter", Context(opponents=("Mumbai Indians",)))
+    outcome = resolve(
+        linker, "pandya runs against mi", "P1", "batter", Context(opponents=("Mumbai Indians",))
+    )
     assert shown(linker.names, outcome.candidates) == ["Krunal Pandya"]
     kohli = linker.names.player("jadeja").candidates
     outcome = resolve(linker, "pandya v jadeja", "P1", "bowler", Context(batters=kohli))
@@ -295,7 +407,9 @@ def test_names_follow_the_season(names: Names) -> None:
     assert then.venue("kanpur").candidates == ("Green Park",)
     assert then.venue("arun jaitley stadium").candidates == ("Feroz Shah Kotla",)
     assert shown(then, then.player("raina").candidates) == ["Suresh Raina"]
-    assert Names(roster(2011, ["Deccan Chargers", "Delhi Daredevils"], [])).team("dc").candidates == ("Deccan Chargers",)
+    assert Names(roster(2011, ["Deccan Chargers", "Delhi Daredevils"], [])).team("dc").candidates == (
+        "Deccan Chargers",
+    )
 
 
 def test_every_entry_of_the_nickname_file_is_about_somebody_in_the_files() -> None:
@@ -307,8 +421,11 @@ def test_every_entry_of_the_nickname_file_is_about_somebody_in_the_files() -> No
 
 
 def test_every_player_of_the_season_is_found_by_the_name_shown(names: Names) -> None:
-    wrong = {p.display: shown(names, found.candidates) for p in names.roster.players if p.matches
-             and (found := names.player(p.display)).candidates != (p.key,)}
+    wrong = {
+        p.display: shown(names, found.candidates)
+        for p in names.roster.players
+        if p.matches and (found := names.player(p.display)).candidates != (p.key,)
+    }
     assert wrong == {}
 
 
@@ -324,8 +441,30 @@ def test_every_player_of_the_season_is_linked_in_a_question(linker: Linker) -> N
     assert wrong == []
 
 
-@pytest.mark.parametrize("question", ["", "   ", "?", "'", "’s", "....", "p1 t1 {}", "🏏🏏", "कोहली के रन", "a" * 5000, "kohli " * 300,
-                                      "31/02/2024", "99 may", "\x00", "v", "M.S.", "-", "MS-", "2024"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "   ",
+        "?",
+        "'",
+        "’s",
+        "....",
+        "p1 t1 {}",
+        "🏏🏏",
+        "कोहली के रन",
+        "a" * 5000,
+        "kohli " * 300,
+        "31/02/2024",
+        "99 may",
+        "\x00",
+        "v",
+        "M.S.",
+        "-",
+        "MS-",
+        "2024",
+    ],
+)
 def test_odd_text_is_linked_without_an_error(linker: Linker, question: str) -> None:
     linked = linker.link(question)
     assert "\n" not in linked.text and "  " not in linked.text

@@ -39,18 +39,25 @@ class Case:
 def cases() -> list[Case]:
     """A preset is rendered with the values that its first lines ask for; the other cases switch everything on."""
     required = HERE / "tests" / "values" / "required.yaml"
-    presets = [
-        Case(p.stem.removeprefix("values-"), (required, p)) for p in sorted(CHART.glob("values-*.yaml"))
-    ]
+    presets = [Case(p.stem.removeprefix("values-"), (required, p)) for p in sorted(CHART.glob("values-*.yaml"))]
     others = [Case(p.stem, (p,)) for p in sorted((HERE / "tests" / "values").glob("*.yaml")) if p != required]
     return [Case("default", (required,)), *presets, *others]
 
 
-def render(values: tuple[Path, ...] = (), sets: tuple[str, ...] = (), helm_major: str = "4",
-           kube_version: str = KUBE_VERSION) -> str:  # fmt: skip
+def render(
+    values: tuple[Path, ...] = (), sets: tuple[str, ...] = (), helm_major: str = "4", kube_version: str = KUBE_VERSION
+) -> str:
     """Manifests as `helm template` prints them. Raises CalledProcessError with helm's own message in `stderr`."""
-    command = [str(tools.helm(helm_major)), "template", RELEASE, str(CHART), "--namespace", NAMESPACE,
-               "--kube-version", kube_version]  # fmt: skip
+    command = [
+        str(tools.helm(helm_major)),
+        "template",
+        RELEASE,
+        str(CHART),
+        "--namespace",
+        NAMESPACE,
+        "--kube-version",
+        kube_version,
+    ]
     command += [part for path in values for part in ("--values", str(path))]
     command += [part for setting in sets for part in ("--set", setting)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -115,9 +122,7 @@ def documented_values() -> list[Value]:
 def chart_readme() -> str:
     """The chart's README with its table made anew."""
     text = (CHART / "README.md").read_text()
-    rows = [
-        f"| `{v.key}` | `{v.default.replace('|', chr(92) + '|')}` | {v.text} |" for v in documented_values()
-    ]
+    rows = [f"| `{v.key}` | `{v.default.replace('|', chr(92) + '|')}` | {v.text} |" for v in documented_values()]
     table = "\n".join(["| value | default | meaning |", "|---|---|---|", *rows])
     before, _, rest = text.partition(_BEGIN)
     _, marker, after = rest.partition(_END)
@@ -138,9 +143,7 @@ def expected_files() -> dict[Path, str]:
 def main() -> int:
     """Write or check."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing, exit 1 if something would change"
-    )
+    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if something would change")
     check = parser.parse_args().check
     try:
         files = expected_files()

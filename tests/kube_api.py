@@ -17,10 +17,11 @@ import json
 import re
 import threading
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
@@ -113,11 +114,11 @@ def _settled_status(item: Object, generation: int) -> Object | None:
     """The status that the object would have once everything went well."""
     if item["kind"] == "Deployment":
         replicas = item["spec"].get("replicas", 1)
-        conditions = [{"type": "Available", "status": "True"},
-                      {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]  # fmt: skip
-        counts = dict.fromkeys(
-            ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas
-        )
+        conditions = [
+            {"type": "Available", "status": "True"},
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        ]
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
         return {"observedGeneration": generation, **counts, "conditions": conditions}
     if item["kind"] == "Pod":
         return {"phase": "Succeeded", "conditions": [{"type": "Ready", "status": "True"}]}
@@ -177,9 +178,7 @@ def secret_from_protobuf(raw: bytes) -> Object:
 
 def _pairs(query: dict[str, list[str]], name: str) -> dict[str, str]:
     text = query.get(name, [""])[0]
-    return dict(
-        part.split("=", 1) for part in text.replace("==", "=").split(",") if "=" in part and "!=" not in part
-    )
+    return dict(part.split("=", 1) for part in text.replace("==", "=").split(",") if "=" in part and "!=" not in part)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -200,8 +199,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _fail(self, code: int, reason: str, message: str) -> None:
-        self._send(code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason,
-                          "message": message, "code": code})  # fmt: skip
+        self._send(
+            code,
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "reason": reason,
+                "message": message,
+                "code": code,
+            },
+        )
 
     def _handle(self) -> None:
         url = urlsplit(self.path)
@@ -216,9 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer what clients ask to learn about the server; False if the path is something else."""
         if path == "/version":
             self._send(200, {"major": "1", "minor": "32", "gitVersion": "v1.32.0", "platform": "linux/amd64"})
-        elif (
-            path == "/openapi/v2"
-        ):  # an empty document: no client-side validation, kubectl is content with it
+        elif path == "/openapi/v2":  # an empty document: no client-side validation, kubectl is content with it
             self._send_bytes(200, b"\x0a\x032.0", "application/octet-stream")
         elif path == "/api":
             self._send(200, {"kind": "APIVersions", "versions": ["v1"]})
@@ -227,9 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             for version in RESOURCES:
                 if "/" in version:
                     entry = {"groupVersion": version, "version": version.split("/")[1]}
-                    groups.append(
-                        {"name": version.split("/")[0], "versions": [entry], "preferredVersion": entry}
-                    )
+                    groups.append({"name": version.split("/")[0], "versions": [entry], "preferredVersion": entry})
             self._send(200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
         else:
             return False
@@ -247,13 +251,14 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if resource is None:
             if namespace:
-                return self._send(
-                    200, {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}}
-                )
-            listed = [{"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": VERBS}
-                      for plural, kind in RESOURCES[version].items()]  # fmt: skip
-            return self._send(200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version,
-                                    "resources": listed})  # fmt: skip
+                return self._send(200, {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}})
+            listed = [
+                {"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": VERBS}
+                for plural, kind in RESOURCES[version].items()
+            ]
+            return self._send(
+                200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": listed}
+            )
         if resource not in RESOURCES[version]:
             return self._fail(404, "NotFound", f"no resource {resource} in {version}")
         if route["sub"] == "log":
@@ -276,8 +281,15 @@ class _Handler(BaseHTTPRequestHandler):
             events = [json.dumps({"type": "ADDED", "object": item}).encode() + b"\n" for item in items]
             return self._send_bytes(200, b"".join(events), "application/json")
         kind = RESOURCES[version][resource] + "List"
-        self._send(200, {"kind": kind, "apiVersion": version, "items": items,
-                         "metadata": {"resourceVersion": str(self.store.revision)}})  # fmt: skip
+        self._send(
+            200,
+            {
+                "kind": kind,
+                "apiVersion": version,
+                "items": items,
+                "metadata": {"resourceVersion": str(self.store.revision)},
+            },
+        )
 
     def _object(self, key: Key, dry_run: bool, raw: bytes) -> None:
         body = secret_from_protobuf(raw) if raw[:4] == b"k8s\0" else (yaml.safe_load(raw) if raw else None)
@@ -333,14 +345,17 @@ class KubeApi:
                     "current-context": "simulated",
                     "clusters": [{"name": "simulated", "cluster": {"server": self.url}}],
                     "users": [{"name": "nobody", "user": {}}],
-                    "contexts": [
-                        {"name": "simulated", "context": {"cluster": "simulated", "user": "nobody"}}
-                    ],
+                    "contexts": [{"name": "simulated", "context": {"cluster": "simulated", "user": "nobody"}}],
                 }
             )
         )
-        return {"KUBECONFIG": str(kubeconfig), "HELM_CACHE_HOME": str(folder / "cache"), "HOME": str(folder),
-                "HELM_CONFIG_HOME": str(folder / "config"), "HELM_DATA_HOME": str(folder / "data")}  # fmt: skip
+        return {
+            "KUBECONFIG": str(kubeconfig),
+            "HELM_CACHE_HOME": str(folder / "cache"),
+            "HOME": str(folder),
+            "HELM_CONFIG_HOME": str(folder / "config"),
+            "HELM_DATA_HOME": str(folder / "data"),
+        }
 
     def __enter__(self) -> KubeApi:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

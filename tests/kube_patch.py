@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# List field → key of its elements, as in the `patchMergeKey` tags of k8s.io/api. Lists not named here are replaced whole.
+# List field → key of its elements, as in the `patchMergeKey` tags of k8s.io/api. Other lists are replaced.
 MERGE_KEYS = {
     "containers": "name",
     "initContainers": "name",
@@ -56,15 +56,12 @@ def strategic_merge_patch(base: Any, patch: Any) -> Any:
 
 def _key_of(field: str, *lists: list[dict[str, Any]]) -> str:
     key = MERGE_KEYS[field]
-    return (
-        "port"
-        if field == "ports" and not any(key in element for elements in lists for element in elements)
-        else key
-    )
+    return "port" if field == "ports" and not any(key in element for elements in lists for element in elements) else key
 
 
-def _merge_list(base: list[dict[str, Any]], patch: list[dict[str, Any]], key: str,
-                order: list[dict[str, Any]]) -> list[dict[str, Any]]:  # fmt: skip
+def _merge_list(
+    base: list[dict[str, Any]], patch: list[dict[str, Any]], key: str, order: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     elements = {element[key]: element for element in base}
     for element in patch:
         if element.get("$patch") == "delete":

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.kube_api import KubeApi
 
 from k8s import render, tools
+from tests.kube_api import KubeApi
 
 REQUIRED = render.HERE / "tests" / "values" / "required.yaml"
 EVERYTHING = render.HERE / "tests" / "values" / "everything.yaml"
@@ -141,7 +141,7 @@ def test_the_schema_check_notices_a_misspelt_field() -> None:
         (["train.enabled=true", "train.repo=o/n", "hf.existingSecret="], "hf.existingSecret"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_a_bad_value_is_refused_with_its_name(sets: list[str], named: str) -> None:
     for major in tools.HELM_MAJORS:
         message = refusal(*sets, major=major)
@@ -228,9 +228,7 @@ def test_a_model_on_a_volume_is_mounted_read_only() -> None:
 def test_every_container_is_locked_down(case: render.Case) -> None:
     for document in manifests(values=case.values):
         spec = (
-            document["spec"]["template"]["spec"]
-            if document["kind"] in ("Deployment", "Job")
-            else document.get("spec")
+            document["spec"]["template"]["spec"] if document["kind"] in ("Deployment", "Job") else document.get("spec")
         )
         if document["kind"] not in ("Deployment", "Job", "Pod"):
             continue
@@ -301,8 +299,11 @@ def test_services_select_the_server_and_not_the_training_pod() -> None:
 def test_the_training_job_runs_the_three_stages_in_order_and_only_training_holds_the_gpu() -> None:
     spec = pod(manifests(values=(render.HERE / "tests" / "values" / "train.yaml",)), "Job")
     stages = [*spec["initContainers"], *spec["containers"]]
-    assert [s["command"][:3] for s in stages] == [["python", "-m", "train"], ["python", "-m", "convert"],
-                                                  ["python", "-m", "convert"]]  # fmt: skip
+    assert [s["command"][:3] for s in stages] == [
+        ["python", "-m", "train"],
+        ["python", "-m", "convert"],
+        ["python", "-m", "convert"],
+    ]
     assert stages[2]["command"][3] == "push"
     assert [s["resources"]["limits"].get("nvidia.com/gpu") for s in stages] == [1, None, None]
     assert spec["nodeSelector"] == {"kubernetes.azure.com/accelerator": "nvidia"}
@@ -310,9 +311,9 @@ def test_the_training_job_runs_the_three_stages_in_order_and_only_training_holds
 
 def test_the_training_job_is_replaced_only_when_its_values_change() -> None:
     def name(*sets: str) -> str:
-        return only(manifests(*sets, values=(render.HERE / "tests" / "values" / "train.yaml",)), "Job")[
-            "metadata"
-        ]["name"]
+        return only(manifests(*sets, values=(render.HERE / "tests" / "values" / "train.yaml",)), "Job")["metadata"][
+            "name"
+        ]
 
     assert name() == name("replicaCount=3")
     assert name() != name("train.version=v3")
@@ -350,9 +351,7 @@ def test_the_settings_the_chart_passes_are_settings_of_the_service() -> None:
     }
     everything = env(pod(manifests(values=(EVERYTHING,)))["containers"][0])
     on_gpu = env(
-        pod(manifests("gpu.enabled=true", "server.openaiBaseUrl=http://x", "server.openaiModel=m"))[
-            "containers"
-        ][0]
+        pod(manifests("gpu.enabled=true", "server.openaiBaseUrl=http://x", "server.openaiModel=m"))["containers"][0]
     )
     assert set(everything) | set(on_gpu) <= known | theirs
 
@@ -360,9 +359,7 @@ def test_the_settings_the_chart_passes_are_settings_of_the_service() -> None:
 def dashboard_and_rules() -> tuple[Manifest, Manifest]:
     """Dashboard and rules as rendered."""
     documents = manifests(values=(EVERYTHING,))
-    return json.loads(only(documents, "ConfigMap")["data"]["cricket-inference.json"]), only(
-        documents, "PrometheusRule"
-    )
+    return json.loads(only(documents, "ConfigMap")["data"]["cricket-inference.json"]), only(documents, "PrometheusRule")
 
 
 METRICS = {
@@ -418,9 +415,7 @@ class Helm:
         return self._run(tools.kubectl(self.major), arguments, check)
 
     def _run(self, tool: Path, arguments: tuple[str, ...], check: bool) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [tool, *arguments], env=self.environment, capture_output=True, text=True, timeout=120
-        )
+        done = subprocess.run([tool, *arguments], env=self.environment, capture_output=True, text=True, timeout=120)
         assert not check or done.returncode == 0, f"{tool.name} {' '.join(arguments)}: {done.stderr}"
         return done
 
@@ -474,9 +469,7 @@ def test_a_bad_upgrade_leaves_the_running_release_alone(tmp_path: Path, major: s
 def test_notes_warn_of_a_token_in_the_values_and_of_a_moving_revision(tmp_path: Path) -> None:
     with KubeApi() as api:
         helm = Helm(api, tmp_path, "4")
-        loose = helm(
-            "install", "loose", str(render.CHART), "--set", "model.repo=o/n,hf.token=hf_SeCrEt"
-        ).stdout
+        loose = helm("install", "loose", str(render.CHART), "--set", "model.repo=o/n,hf.token=hf_SeCrEt").stdout
         strict = helm("install", "strict", str(render.CHART), "--values", str(REQUIRED)).stdout
         on_gpu = helm(
             "install", "gpu", str(render.CHART), "--values", str(REQUIRED), "--set", "gpu.enabled=true"
@@ -492,16 +485,13 @@ def test_kubectl_applies_the_golden_manifests_server_side(tmp_path: Path) -> Non
         for name in CASE_NAMES:
             helm.kubectl("apply", "--server-side", "--filename", str(render.GOLDEN / f"{name}.yaml"))
         assert (
-            api.store.get("Deployment", "cricket")["spec"]["template"]["spec"]["automountServiceAccountToken"]
-            is False
+            api.store.get("Deployment", "cricket")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
         )
         assert {"ScaledObject", "HTTPRoute", "Ingress", "Job"} <= set(api.store.kinds())
 
 
 def test_the_chart_packages(tmp_path: Path) -> None:
-    subprocess.run(
-        [tools.helm(), "package", render.CHART, "--destination", tmp_path], check=True, capture_output=True
-    )
+    subprocess.run([tools.helm(), "package", render.CHART, "--destination", tmp_path], check=True, capture_output=True)
     package = next(tmp_path.glob("cricket-inference-*.tgz"))
     listed = subprocess.run(["tar", "tzf", package], capture_output=True, text=True, check=True).stdout
     assert {"values.schema.json", "files/alerts.yaml", "files/dashboard.json", "values-aks-gpu.yaml"} <= {

@@ -1,0 +1,150 @@
+# syntax=docker/dockerfile:1
+# One file, three images:
+#   docker build -t cricket-inference .                              CPU: any x86-64-v2 or arm64 node (the last stage)
+#   docker build -t cricket-inference:0.1.0-cuda --target cuda .     the same with a CUDA backend, loaded where there is a GPU
+#   docker build -t cricket-inference:0.1.0-train --target train .   training, conversion and publishing (with torch)
+#
+# The bases are named by tag, because their digests could not be looked up where this was written. Pin them at your
+# registry with --build-arg PYTHON_IMAGE=...@sha256:... and the CUDA ones likewise.
+ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG CUDA_DEVEL_IMAGE=docker.io/nvidia/cuda:12.8.1-devel-ubuntu22.04
+ARG CUDA_RUNTIME_IMAGE=docker.io/nvidia/cuda:12.8.1-runtime-ubuntu22.04
+
+# Wheels built before, instead of compiling: --build-context wheels=FOLDER. Empty by itself.
+FROM scratch AS wheels
+COPY requirements.txt /requirements.txt
+
+
+# --- llama-cpp-python with one library a CPU generation: the best one that the node can run is loaded at start ---------
+FROM ${PYTHON_IMAGE} AS compile-cpu
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends g++ make && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY requirements.txt .
+ARG BUILD_JOBS=
+# No pip cache here: a wheel in it would not say with which flags it was built. mtmd (images, sound) is not served.
+RUN --mount=type=bind,from=wheels,target=/prebuilt \
+    mkdir /wheels; cp /prebuilt/llama_cpp_python-*.whl /wheels 2> /dev/null && exit 0; \
+    awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
+    && CMAKE_BUILD_PARALLEL_LEVEL="${BUILD_JOBS:-$(nproc)}" \
+       CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DLLAVA_BUILD=OFF" \
+       pip wheel --no-cache-dir --no-deps --wheel-dir /wheels --requirement llama.txt
+
+
+# --- the environment of the CPU image ----------------------------------------------------------------------------------
+FROM ${PYTHON_IMAGE} AS venv
+WORKDIR /build
+COPY requirements.txt .
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+# llama-cpp-python goes in first, so that the second pip finds it there and checks the hashes of everything else.
+RUN --mount=type=bind,from=compile-cpu,source=/wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps /wheels/llama_cpp_python-*.whl && pip install --requirement requirements.txt
+COPY k8s/slim_venv.py .
+RUN python slim_venv.py /opt/venv
+
+
+# --- what every image that serves has ----------------------------------------------------------------------------------
+FROM ${PYTHON_IMAGE} AS runtime
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 cricket && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp cricket \
+    && install -d -o 10001 -g 10001 /models /state
+WORKDIR /app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOST=0.0.0.0 \
+    PORT=8000 \
+    MODEL_PATH=/models/default \
+    HF_HOME=/models/.cache/huggingface \
+    FEEDBACK_DB=/state/feedback.sqlite
+COPY data data
+COPY convert convert
+COPY agents agents
+COPY serve serve
+RUN python -m compileall -q /app
+USER 10001:10001
+VOLUME ["/models", "/state"]
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 CMD ["python", "-m", "serve.healthcheck"]
+ENTRYPOINT ["python", "-m", "serve"]
+
+
+# --- training, conversion, publishing: a Job, not a service --------------------------------------------------------------
+FROM ${PYTHON_IMAGE} AS train
+# Triton compiles small kernels while it runs.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends g++ libgomp1 && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY requirements.txt requirements-train.txt ./
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 HF_HOME=/work/huggingface
+RUN --mount=type=bind,from=compile-cpu,source=/wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps /wheels/llama_cpp_python-*.whl \
+    && pip install --requirement requirements.txt --requirement requirements-train.txt
+COPY data data
+COPY train train
+COPY convert convert
+COPY agents agents
+COPY serve serve
+RUN groupadd --gid 10001 cricket && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp cricket \
+    && install -d -o 10001 -g 10001 /app/runs /app/models /work
+USER 10001:10001
+ENTRYPOINT ["python", "-m"]
+CMD ["train"]
+
+
+# --- CUDA: the CPU image's environment with libraries that also have a CUDA backend -------------------------------------
+FROM ${CUDA_DEVEL_IMAGE} AS compile-cuda
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends python3-pip python3-venv && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY requirements.txt .
+ARG BUILD_JOBS=
+# T4, A100, A10, L4, H100 and later by PTX. "native" would ask for a GPU in the build.
+ARG CUDA_ARCHITECTURES=75-real;80-real;86-real;89-real;90
+# The glibc of this base is older than the runtime's, so what is linked here loads there.
+RUN awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
+    && CMAKE_BUILD_PARALLEL_LEVEL="${BUILD_JOBS:-$(nproc)}" \
+       CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DLLAVA_BUILD=OFF -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES}" \
+       pip wheel --no-cache-dir --no-deps --wheel-dir /wheels --requirement llama.txt
+
+FROM venv AS venv-cuda
+RUN --mount=type=bind,from=compile-cuda,source=/wheels,target=/wheels \
+    python -m venv /opt/pip && /opt/pip/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --force-reinstall \
+      /wheels/llama_cpp_python-*.whl \
+    && python slim_venv.py /opt/venv
+
+FROM ${CUDA_RUNTIME_IMAGE} AS cuda-libraries
+
+FROM runtime AS cuda
+COPY --from=cuda-libraries /usr/local/cuda/lib64/libcudart.so.12 /usr/local/cuda/lib64/libcublas.so.12 \
+     /usr/local/cuda/lib64/libcublasLt.so.12 /usr/local/cuda/lib64/
+COPY --from=venv-cuda /opt/venv /opt/venv
+# Without a GPU or its driver the CUDA library does not load, and the CPU one serves.
+ENV LD_LIBRARY_PATH=/usr/local/cuda/lib64 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    N_GPU_LAYERS=-1
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="cricket-inference (CUDA)" \
+      org.opencontainers.image.description="Answers cricket questions with a fine-tuned GGUF model" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+
+# --- the CPU image, last: what `docker build .` makes --------------------------------------------------------------------
+FROM runtime AS cpu
+COPY --from=venv /opt/venv /opt/venv
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="cricket-inference" \
+      org.opencontainers.image.description="Answers cricket questions with a fine-tuned GGUF model" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

@@ -15,8 +15,7 @@ from data.cricsheet import BOWLER_KINDS, NOT_A_DISMISSAL, Delivery, Innings, Mat
 from data.errors import SourceError
 from data.league import STAGES, team_of, venue_of
 from data.people import Person, person_of
-
-FULL_POWERPLAY = 0.3  # of the overs, rounded: 6 of 20 (playing conditions, table of fielding restrictions)
+from data.shape import Shape, balls_by_overs, is_legal, shapes_of
 
 Row = tuple[Any, ...]
 
@@ -32,25 +31,6 @@ class Rows:
         self.tables.setdefault(table, []).append(row)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """How long an innings was to be: `quota_balls` counts for the net run rate, `scheduled_overs` for the
-    phases.
-
-    They differ where rain ended a chase early: the phases are those the batters played by.
-    """
-
-    quota_balls: int
-    scheduled_overs: int
-    powerplay_overs: int
-
-    def phase(self, over: int) -> str:
-        if over <= self.powerplay_overs:
-            return "powerplay"
-        last_quarter = max(1, round(self.scheduled_overs / 4))
-        return "death" if over > self.scheduled_overs - last_quarter else "middle"
-
-
 def season_year_of(match: Match) -> int:
     return match.info.dates[0].year
 
@@ -58,58 +38,6 @@ def season_year_of(match: Match) -> int:
 def add_match(rows: Rows, file: str, match_id: int, match: Match) -> None:
     """Append the match to `rows`."""
     _Scorer(rows, file, match_id, match).run()
-
-
-def shapes_of(match: Match) -> list[Shape]:
-    """The shape of each main innings, from the target's overs and the powerplays of the file (info.overs
-    stays 20)."""
-    main = [i for i in match.innings if not i.super_over]
-    full = match.info.overs
-    target = next((i.target for i in main if i.target and i.target.overs is not None), None)
-    shapes = []
-    for number, innings in enumerate(main, 1):
-        powerplay = innings.powerplays[0] if innings.powerplays else None
-        given = powerplay.overs if powerplay and powerplay.complete else None
-        quota = full * 6
-        if (
-            target is not None
-            and target.balls is not None
-            and (number == 2 or match.info.outcome.method is None)
-        ):
-            quota = target.balls
-        overs = math.ceil(quota / 6)
-        if (
-            number == 1
-            and match.info.outcome.method
-            and given is not None
-            and given < round(full * FULL_POWERPLAY)
-        ):
-            # Shortened before it began, by how much is not in the file: it ended when its overs were bowled.
-            overs = len(innings.overs)
-            quota = overs * 6
-        scheduled = overs
-        if given is not None and abs(given - full * FULL_POWERPLAY) < abs(given - overs * FULL_POWERPLAY):
-            scheduled = full  # a full powerplay: the overs were lost after it had begun
-        shapes.append(
-            Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY))
-        )
-    return shapes
-
-
-def balls_by_overs(innings: Innings) -> int:
-    """Balls faced as the overs count them: 19.3 overs are 117, also where the umpire miscounted an over
-    before."""
-    if not innings.overs:
-        return 0
-    last = innings.overs[-1]
-    in_last = sum(_legal(d) for d in last.deliveries)
-    if last.over + 1 in innings.miscounted_overs or in_last > 6:
-        in_last = 6
-    return last.over * 6 + in_last
-
-
-def _legal(d: Delivery) -> bool:
-    return not d.extras.wides and not d.extras.noballs
 
 
 class _Scorer:
@@ -178,7 +106,9 @@ class _Scorer:
         winner = outcome.winner or outcome.eliminator or outcome.bowl_out
         by = outcome.by
         result, margin = "no_result", None
-        if outcome.result == "tie":
+        if outcome.result == "no result" and not self.match.innings:
+            result = "abandoned"
+        elif outcome.result == "tie":
             result = "tie"
         elif by is not None and by.runs is not None:
             result, margin = "runs", by.runs
@@ -291,7 +221,7 @@ class _InningsScorer:
                 self.retired.discard(back)
                 self.how.pop(back, None)
         bowler = self.match.person(d.bowler)
-        extras, legal, phase = d.extras, _legal(d), self.shape.phase(over)
+        extras, legal, phase = d.extras, is_legal(d), self.shape.phase(over)
         boundary = not d.runs.non_boundary  # four overthrown or run is no boundary
         self.legal_balls += legal
         self.extras += d.runs.extras

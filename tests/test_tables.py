@@ -126,6 +126,12 @@ def test_a_miscounted_over_has_its_real_balls_but_is_one_over() -> None:
     assert rows(season, "SELECT balls_left FROM matches WHERE match_id = 1136564") == [25]
 
 
+def test_an_innings_that_ends_with_a_miscounted_over_has_that_over_whole(tmp_path: Path) -> None:
+    made = match([[ball()] * 6, [ball()] * 5])
+    made["innings"][0]["miscounted_overs"] = {"1": {"balls": 5, "umpire": "An Umpire"}}
+    assert rows(loaded(tmp_path, made), "SELECT balls, nrr_balls FROM innings") == [(11, 12)]
+
+
 # Wickets
 
 
@@ -380,6 +386,13 @@ def test_abandoned_matches_are_rows_without_innings() -> None:
     assert rows(season_of("2024"), "SELECT number FROM matches ORDER BY number") == list(range(1, 75))
 
 
+def test_a_match_file_without_innings_is_an_abandoned_match(tmp_path: Path) -> None:
+    made = match([], event={"name": "Indian Premier League", "match_number": 63}, dates=["2024-05-13"])
+    season = loaded(tmp_path, made | {"innings": []})
+    assert rows(season, "SELECT match_id, result FROM matches WHERE number = 63") == [(1, "abandoned")]
+    assert rows(season, "SELECT points FROM team_matches WHERE match_id = 1") == [1, 1]
+
+
 def test_home_is_the_ground_where_the_team_plays_its_league_matches() -> None:
     season = season_of("2024")
     assert rows(
@@ -512,9 +525,9 @@ def test_initials_become_the_given_name(
 def test_players_have_the_names_people_use() -> None:
     found = rows(season_of("2024"), "SELECT display FROM players")
     usual = """Jasprit Bumrah|Varun Chakravarthy|MS Dhoni|KL Rahul|Yashasvi Jaiswal|Ravichandran Ashwin
-        |Rinku Singh|Virat Kohli|Suryakumar Yadav|Faf du Plessis|Dinesh Karthik|Jos Buttler|Phil Salt|Axar Patel
-        |Sai Sudharsan|T Natarajan|Ravindra Jadeja|Sam Curran|Pat Cummins|Umesh Yadav|Nitish Kumar Reddy
-        |Prabhsimran Singh|Tim David|Naveen-ul-Haq"""
+        |Rinku Singh|Virat Kohli|Suryakumar Yadav|Faf du Plessis|Dinesh Karthik|Jos Buttler|Phil Salt
+        |Axar Patel|Sai Sudharsan|T Natarajan|Ravindra Jadeja|Sam Curran|Pat Cummins|Umesh Yadav
+        |Nitish Kumar Reddy|Prabhsimran Singh|Tim David|Naveen-ul-Haq"""
     assert {name.strip() for name in usual.split("|")} <= set(found)
     assert len(found) == len(set(found)), "two players of a season under one name"
 

@@ -161,7 +161,8 @@ def test_every_innings_total_of_2024() -> None:
     assert [f"{date} {one}, {two}" for date, one, two in found.values()] == TOTALS.strip().splitlines()
 
 
-# Points tables as published by the league: team, points, net run rate, in order.
+# Points tables as published: team, points, net run rate, in order. 2024's is the league's; 2007/08 was compared
+# with howstat.com; the others were written down from memory before the code first ran, and looked up nowhere.
 TABLES = {
     "2024": """
         KKR 20 +1.428, SRH 17 +0.414, RR 17 +0.273, RCB 14 +0.459, CSK 14 +0.392, DC 14 -0.377,
@@ -209,7 +210,7 @@ TABLES = {
     "2009": """
         DD 20 +0.311, CSK 17 +0.951, RCB 16 -0.191, DC 14 +0.203, KXIP 14 -0.483, RR 13 -0.352,
         MI 11 +0.297, KKR 7 -0.789""",
-    # Bangalore's rate is -1.1595 by the match files; tables in print have -1.160 or -1.161.
+    # Bangalore: howstat.com has -1.160 (1983/272.4, 2205/261.3), as the match files give; Wikipedia -1.161.
     "2007_08": """
         RR 22 +0.632, KXIP 20 +0.509, CSK 16 -0.192, DD 15 +0.342, MI 14 +0.570, KKR 13 -0.147,
         RCB 8 -1.160, DC 4 -0.467""",

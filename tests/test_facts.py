@@ -161,8 +161,9 @@ def test_every_innings_total_of_2024() -> None:
     assert [f"{date} {one}, {two}" for date, one, two in found.values()] == TOTALS.strip().splitlines()
 
 
-# Points tables as published: team, points, net run rate, in order. 2024's is the league's; 2007/08 was compared
-# with howstat.com; the others were written down from memory before the code first ran, and looked up nowhere.
+# Points tables as published: team, points, net run rate, in order. 2024's is the league's; 2007/08 was
+# compared with howstat.com; the others were written down from memory before the code first ran on those
+# seasons, and looked up nowhere.
 TABLES = {
     "2024": """
         KKR 20 +1.428, SRH 17 +0.414, RR 17 +0.273, RCB 14 +0.459, CSK 14 +0.392, DC 14 -0.377,

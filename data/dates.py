@@ -24,7 +24,9 @@ YEAR = r"(?:\s*,?\s*(?P<year>(?:19|20)\d\d)\b)?"
 NO_DATE_BEFORE = re.compile(r"\b(top|first|last|overs?|min|minimum)\s*$", re.I)
 DATES = [
     re.compile(r"\b(?P<year>(?:19|20)\d\d)-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b"),
-    re.compile(r"\b(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>(?:20)?\d\d)\b"),
+    # Two-digit years only between strokes: 4-1-25-3 are a bowler's figures.
+    re.compile(r"(?<![\d/.-])(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>(?:20)?\d\d)(?![\d/.-])"),
+    re.compile(r"(?<![\d/.-])(?P<day>\d{1,2})[.-](?P<month>\d{1,2})[.-](?P<year>20\d\d)(?![\d/-])"),
     re.compile(rf"\b{DAY}(?:\s+of)?[\s-]*{MONTH}{YEAR}", re.I),
     re.compile(rf"\b{MONTH}\s*(?:the\s+)?{DAY}\b(?!\s*(?:runs|wickets|balls|overs)\b){YEAR}", re.I),
     re.compile(r"(?:(?<=\bon )|(?<=\bon the )|(?<=\bdated ))(?P<day>\d{1,2})/(?P<month>\d{1,2})\b", re.I),
@@ -123,6 +125,9 @@ class Calendar:
         years = {year} if not second else {year, int(second) % 100 + 2000}
         if not years & set(self.years):
             return Moment(match.start(), match.end(), "season", str(year), False)
+        if len(self.years) > 1:  # where several seasons are loaded, which one is meant does matter
+            known = str(min(years & set(self.years)))
+            return Moment(match.start(), match.end(), "season", known)
         # The words that lead to this season's own year go with it: "in the 2024 season", "of ipl 2024".
         lead = LEAD.search(match.string, 0, match.start())
         return Moment(lead.start() if lead else match.start(), match.end(), "own")

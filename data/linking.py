@@ -198,7 +198,7 @@ class Linker:
                 continue
             if len(run) > 1:
                 return alias, slips
-            # A single word is too little to mean somebody of another season, and an ordinary word may be nearer.
+            # One word is too little to mean somebody of another season, and an ordinary word may be nearer.
             if not alias.rank or spelling in self.index.delicate:
                 continue
             known = self.speller.distance(run[0])

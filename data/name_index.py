@@ -26,8 +26,8 @@ from data.roster import Ground, Player, Roster
 NICKNAMES = Path(__file__).parent / "nicknames.yaml"
 
 # Classes of alias: of two readings of the same words the higher class wins, equal classes are ambiguous.
-FULL, NICKNAME, SURNAME, INITIAL, GIVEN, MIDDLE = 6, 5, 4, 3, 2, 1
-# A given name alone means the player with at least three times the matches of every other holder, none of whom
+OWN, FULL, NICKNAME, SURNAME, INITIAL, GIVEN, MIDDLE = 7, 6, 5, 4, 3, 2, 1
+# A given name alone means the player with three times the matches of every other holder, none of whom
 # played more than three: "Kuldeep" is not Kuldeep Sen. Two regulars stay ambiguous.
 DOMINANT_RATIO, REGULAR_FROM = 3, 4
 SAME_SOUND = (
@@ -157,7 +157,7 @@ class NameIndex:
         ambiguous. Only a father's name gives way to somebody else's full one ("Sachin
         Tendulkar" is not Arjun Sachin Tendulkar)."""
         found = list(found)
-        if any(a.level == FULL for a in found):
+        if any(a.level >= FULL for a in found):
             found = [a for a in found if a.level != MIDDLE]
         rank, level = max((a.rank, a.level) for a in found)
         found = [a for a in found if (a.rank, a.level) == (rank, level)]
@@ -205,7 +205,7 @@ class NameIndex:
         middle |= {
             n for n in nicks if " " not in n and len(n) > 2 and n not in surnames
         }  # "shubhman gill", "rutu gaikwad"
-        out = {(display, FULL), (cricsheet, FULL), (full, FULL)} | {(n, NICKNAME) for n in nicks}
+        out = {(display, OWN), (cricsheet, OWN), (full, FULL)} | {(n, NICKNAME) for n in nicks}
         for surname in surnames:
             last = surname.split()[-1]
             for given in (givens | middle) - {surname, last}:
@@ -231,7 +231,7 @@ class NameIndex:
         return {
             (p, level)
             for p, level in out
-            if level in (FULL, MIDDLE, NICKNAME) or joined(p) not in self.never_alone
+            if level in (OWN, FULL, MIDDLE, NICKNAME) or joined(p) not in self.never_alone
         }
 
     @staticmethod
@@ -251,17 +251,23 @@ class NameIndex:
             listed |= set(names)
             current = [n for n in names if n in self.roster.teams]
             for own, aliases in names.items():
-                keys = tuple(current) or (own,)
+                keys = (own,) if own in current else tuple(current) or (own,)
                 rank = 2 if own in self.roster.teams else 1 if current else 0
                 for phrase in (own, *aliases):
                     level = FULL if phrase == own else NICKNAME
                     self._add(phrase, Alias("team", keys, rank, level, label=own))
             keys = tuple(current) or (next(iter(names)),)
             for town in franchise["towns"]:
-                self._add(town, Alias("team", keys, 2 if current else 0, NICKNAME, self._town(town), keys[0]))
+                name = self._town(town)
+                label = keys[0] if current else f"A team of {name}"
+                self._add(town, Alias("team", keys, 2 if current else 0, NICKNAME, name, label))
         for team in self.roster.teams:
             if team not in listed:
                 self._add(team, Alias("team", (team,), 2, FULL, label=team))
+
+    def one_franchise(self, teams: tuple[str, ...]) -> bool:
+        """Whether the names are one franchise's over several loaded seasons; they hold together."""
+        return any(set(teams) <= set(f["names"]) for f in self.file["franchises"])
 
     def _town(self, alias: str) -> str:
         """Today's name of a town."""
@@ -326,7 +332,7 @@ class NameIndex:
         if len(words) == 1 or len(words[0]) > 1:
             self._whole.add(key)
         least = 4 if alias.rank else 5
-        if alias.level in (FULL, NICKNAME, SURNAME, GIVEN):
+        if alias.level in (OWN, FULL, NICKNAME, SURNAME, GIVEN):
             self._words |= {w for w in words if len(w) >= least and w.isalpha()}
             if len(words) > 1 and len(key) >= 8 and alias.rank and alias.level >= NICKNAME:
                 self._words.add(key)

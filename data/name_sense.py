@@ -26,7 +26,8 @@ STATISTICS = _set(
     "highest best total hit hits bowled bowl bats bat batted took take takes did got made make has vs "
     "versus v against matchup season knock knocks partnership dismissals dismissed stumpings maidens "
     "powerplay death performance fastest slowest pp avgs most ka ki ke ne ko batting bowling kitni kitne "
-    "kaise kab kis balls mom appeared play played face faced conceded away"
+    "kaise kab kis balls mom appeared play played face faced conceded away "
+    "eliminator qualifier playoffs wicketless"
 )
 # What stands before the name of somebody who did something.
 BEFORE = _set(
@@ -35,13 +36,16 @@ BEFORE = _set(
     "sunil opener openers gets get sent"
 )
 WEAK_BEFORE = _set("of for from to with about is are and or how what whats & , in was off")
+OPEN_BEFORE = _set(
+    "the at while can could will would if when which runs wickets total score totals sixes beat beating"
+)
 AFTER_WEAK = _set("in at against vs versus v during this per on and or while when & facing before after as")
 JOIN = re.compile(r"^(?:and|or|vs|v|versus|n|aur|ya|with|than|to)$")
 # Sayings in which a guarded word is no name.
 NOT_NAMES = tuple(
     re.compile(rf"\b(?:{saying})\b", re.I)
     for saying in (
-        r"head\s*-?\s*(?:to|2)\s*-?\s*head",
+        r"heads?\s*-?\s*(?:to|2)\s*-?\s*heads?",
         r"(?:a|how|so|too|very|as|bit|just|the)\s+(?:little|short|deep|green|white|price|more)(?!\s+(?:wickets|economy))",
         r"(?:i|we|you|they|any|no|with|in|is there)\s+hope",
         r"hope\s+(?:of|for|so|to|you|he|they|this|that)",
@@ -80,11 +84,14 @@ CAPITALISED = _set(
     "pls plz ball-by-ball analysis answer question"
 )
 
-MATCH_WORDS = _set("h2h match game scorecard result winner won beat between fixture")
+MATCH_WORDS = _set("h2h match game scorecard result winner won beat between fixture potm mom toss lineup")
+# Team words that praise: a team only where a name may stand.
+PRAISE = _set("kings giants knights warriors lions")
 RATE_BEFORE = _set(
     "net required req current highest best lowest worst run better scoring higher pp powerplay death "
     "middle overs"
 )
+FIGURES = _set("sr rate average avg economy econ runs wickets wkts sixes fours stats record ducks catches")
 PRAISED_FOR = _set(
     "hitting sixer six sixes fours boundary boundaries spin death powerplay run runs wicket wickets dot "
     "catch duck real bonus gentle many chase chasing middle batting bowling fielding yorker"
@@ -162,7 +169,7 @@ class Sense:
         )
 
     def names_somebody(self, at: int) -> bool:
-        """Whether the place is one for a name: capital, possessive, or after "did", "by", "versus" and the like."""
+        """Whether the place is one for a name: capital, possessive, after "did", "by", "versus"."""
         before = self.words[at - 1].norm if at else ""
         return (
             self.words[at].owned
@@ -192,7 +199,10 @@ class Sense:
     def _is_team(self, first: int, last: int) -> bool:
         """Team words that also praise: "kings of sixes", "six hitting giants"."""
         after = self.words[last].norm if last < len(self.words) else ""
-        praised = first and not self.words[first].gap.strip() and self.words[first - 1].norm in PRAISED_FOR
+        before = self.words[first - 1].norm if first and not self.words[first].gap.strip() else ""
+        praised = before in PRAISED_FOR
+        if before and last - first == 1 and self.words[first].norm in PRAISE:
+            praised = before not in BEFORE | WEAK_BEFORE | OPEN_BEFORE
         return after not in ("of", "among") and (not praised or self.capital(first))
 
     def _is_rajasthan(self, at: int) -> bool:
@@ -223,6 +233,9 @@ class Sense:
             return True
         if after in ("together", "partnership", "stand") and any(b == first for _, b in names):
             return True  # "siraj head together"
+        known = self.index.lookup(norm)
+        if last == len(words) and known and known.rank and before in FIGURES and not words[first].gap.strip():
+            return True  # "death sr green"
         if before in ("the", "a", "an", "his", "my", "your", "their", "more", "most"):
             return False
         if last < len(words) and after in STATISTICS and not words[last].gap.strip():

@@ -116,11 +116,11 @@ class Names:
             return Outcome(UNKNOWN, (), f"{alias.label.title()} is not among the players of {label}.")
         if not alias.rank:
             names = self._list(alias.keys) if alias.kind == "player" else alias.label or alias.keys[0]
-            verb = {"player": "did not play in", "team": "was not a team of", "venue": "hosted no match of"}[
+            verb = {"player": "did not play in", "team": "did not play in", "venue": "hosted no match of"}[
                 alias.kind
             ]
             return Outcome(ABSENT, alias.keys, f"{names} {verb} {label}.")
-        if len(alias.keys) > 1 and alias.kind != "venue":
+        if len(alias.keys) > 1 and alias.kind != "venue" and not self.index.one_franchise(alias.keys):
             return self._ambiguous(alias.keys, text)
         return Outcome(FOUND, alias.keys)
 

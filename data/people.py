@@ -68,9 +68,9 @@ STYLES = (
 def bowling_of(style: str | None) -> Bowling:
     """The kind of a style in either spelling (`Right arm Fast medium`, `Right-arm fast-medium`).
 
-    Of several styles (`Right arm Medium, Right arm Offbreak`) the first, the source's main one, counts.
+    Of several styles (`Right arm Medium, Right arm Offbreak`) spin counts: such part-timers turn to it in T20s.
     """
-    text = (style or "").split(",")[0].strip().lower()
+    text = (style or "").strip().lower()
     for pattern, bowling in STYLES:
         if pattern.search(text):
             return bowling

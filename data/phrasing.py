@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from data.query.language import MEASURES
+from data.query.language import LESS_IS_BETTER, MEASURES, Measure
 from data.query.line import Filter, Having, Plan, Query, Rank, parse
 from data.text import plain, renumber
 
@@ -27,12 +27,13 @@ _WORDS = "zero one two three four five six seven eight nine ten".split()
 # filters that a source takes beside those of a match
 _MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "date")
 _TAKES: dict[str, tuple[str, ...]] = {
-    "bat": (*_MATCH, "team", "overs", "last", "phase", "position", "bowling", "bowler", "hand", "chose"),
-    "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose"),
-    "team": (*_MATCH, "overs", "last", "phase", "bowling"),
+    "bat": (*_MATCH, "team", "overs", "last", "phase", "position", "bowling", "bowler", "hand", "chose",
+            "score", "total", "target", "keeper"),
+    "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose", "bowling", "haul"),
+    "team": (*_MATCH, "overs", "last", "phase", "bowling", "total"),
     "concede": (*_MATCH, "overs", "last", "phase"),
     "field": (*_MATCH, "team", "keeper", "phase"),
-    "result": (*_MATCH, "won_by", "total", "target", "chose"),
+    "result": (*_MATCH, "won_by", "margin", "total", "target", "chose", "shortened", "player"),
     "stand": (*_MATCH, "team", "wicket", "stand"),
     "award": ("opponent", "venue", "result", "stage", "team", "home"),
     "match": (),
@@ -87,8 +88,9 @@ class Phrasebook:
 
     def sample(self, rng: random.Random) -> Example:
         makers: list[tuple[float, Callable[[random.Random], Example | None]]] = [
-            (46, self._pair), (12, self._ask), (10, self._nouns), (14, self._leader), (4, self._in_innings),
-            (5, self._compare), (3, self._by), (4, self._joined), (2, self._against),
+            (46, self._pair), (12, self._ask), (10, self._nouns), (13, self._leader), (3, self._in_innings),
+            (4, self._compare), (2, self._by), (2, self._which), (1, self._threshold), (1.5, self._summary),
+            (3, self._joined), (2, self._against),
         ]  # fmt: skip
         while True:
             made = rng.choices([m for _, m in makers], [w for w, _ in makers])[0](rng)
@@ -173,7 +175,9 @@ class Phrasebook:
         subject = self._subject(rng, source, names)
         nouns = [rng.choice(self.measures[m]["noun"]) for m in chosen]
         if len(nouns) == 1:
-            question = rng.choice(self.frames["of_noun"]).replace("{noun}", nouns[0])
+            counted = MEASURES[chosen[0]].kind == "count"
+            frames = self.frames["of_noun"] + (self.frames["of_noun_count"] if counted else [])
+            question = rng.choice(frames).replace("{noun}", nouns[0])
         else:
             question = rng.choice(self.frames["of_nouns"]).replace("{nouns}", _join(rng, nouns))
         question = question.replace("{s}", subject.values[0])
@@ -181,43 +185,97 @@ class Phrasebook:
 
     def _leader(self, rng: random.Random) -> Example | None:
         key = rng.choices(["most", "least", "most_n", "least_n", "most_team", "least_team", "noun"],
-                          [40, 12, 20, 6, 6, 3, 13])[0]  # fmt: skip
+                          [36, 12, 16, 6, 6, 3, 21])[0]  # fmt: skip
         name, bank = rng.choice(self._with(key))
         measure, n = MEASURES[name], 1
         if measure.kind == "fact" or (measure.source == "stand" and key.endswith("team")):
             return None
         if key == "noun":
-            high = rng.random() < 0.7
-            kind = "top" if high else "bottom"
-            if rng.random() < 0.35 and high:
-                n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
-                phrase = rng.choice(self.frames["top_n"]).replace("{n}", _number(rng, n))
-            else:
-                phrase = rng.choice(self.frames["leader" if high else "lowest"])
-            question = phrase.replace("{noun}", rng.choice(bank["noun"]))
+            if measure.kind == "best":
+                return None
+            direction = rng.choices(["high", "low", "best", "worst"], [50, 18, 24, 8])[0]
+            frames, kind = self._leader_frames(measure, direction, top_n := rng.random() < 0.35)
+            question = rng.choice(frames).replace("{noun}", rng.choice(bank["noun"]))
+            if "{n}" not in question and top_n:
+                return None
         else:
             kind = "bottom" if key.startswith("least") else "top"
             question = rng.choice(bank[key])
-            if "{n}" in question:
-                n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
-                question = question.replace("{n}", _number(rng, n))
+        if "{n}" in question:
+            n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
+            question = question.replace("{n}", _number(rng, n))
         by = "team" if key.endswith("team") else _ENTITY.get(measure.source, "team")
         if measure.source == "stand":
             by = "pair"
         query = Query((name,), (by,), rank=Rank(kind, n))
         return self._with_parts(rng, question, query, _Names(), "leader")
 
+    def _leader_frames(self, measure: Measure, direction: str, top_n: bool) -> tuple[list[str], str]:
+        """Frames that ask for a leader, and whether the line says top or bottom."""
+        counted = measure.kind == "count"
+        worse_when_high = measure.name in LESS_IS_BETTER
+        f = self.frames
+        if direction == "high":
+            return (f["top_n"] + (f["top_n_count"] if counted else []) if top_n
+                    else f["leader_high"] + (f["leader_high_count"] * 2 if counted else [])), "top"  # fmt: skip
+        if direction == "low":
+            return (f["top_n_low"] if top_n
+                    else f["leader_low"] + (f["leader_low_count"] * 2 if counted else [])), "bottom"  # fmt: skip
+        good = direction == "best"
+        frames = f[f"top_n_{direction}" if top_n else f"leader_{direction}"]
+        return frames, "bottom" if good == worse_when_high else "top"
+
+    def _which(self, rng: random.Random) -> Example | None:
+        """Which phase, ground, opponent ... had the most or least of something."""
+        source = rng.choices(["bat", "bowl", "team"], [45, 30, 25])[0]
+        dims = [d for d in ("venue", "opponent", "phase", "position", "over", "innings", "match") if d in self.frames["dims"]]
+        dim = rng.choice(dims)
+        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind != "best"])
+        high, counted = rng.random() < 0.75, MEASURES[name].kind == "count"
+        key = ("which_dim_high" if high else "which_dim_low") + ("_count" if counted and rng.random() < 0.7 else "")
+        question = rng.choice(self.frames[key]).replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        question = question.replace("{dims}", rng.choice(self.frames["dims_plural"][dim]))
+        question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
+        names, query = _Names(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
+        if dim != "match" and rng.random() < 0.4:
+            subject = self._subject(rng, source, names)
+            frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
+            question = frame.replace("{q}", question).replace("{s}", subject.values[0])
+            query = replace(query, filters=(subject,))
+        return self._with_parts(rng, question, query, names, "which", most=1)
+
+    def _threshold(self, rng: random.Random) -> Example | None:
+        """Everybody with n or more of something."""
+        source = rng.choices(["bat", "bowl", "field"], [50, 40, 10])[0]
+        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind == "count"])
+        n = rng.choice({"runs": [200, 300, 400, 500], "balls": [100, 200, 300]}.get(name, [2, 3, 4, 5, 8, 10, 12, 15, 20, 25]))
+        question = rng.choice(self.frames["threshold_above"]).replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        query = Query((name,), (_ENTITY[source],), having=(Having(name, ">=", n),))
+        return self._with_parts(rng, question.replace("{n}", _number(rng, n)), query, _Names(), "threshold", most=1)
+
+    def _summary(self, rng: random.Random) -> Example | None:
+        """How somebody did: the figures by which people judge it."""
+        source, measures = rng.choice([("bat", ("runs", "average", "strike_rate")),
+                                       ("bowl", ("wickets", "economy", "bowling_average")), ("result", ("wins", "losses"))])  # fmt: skip
+        names = _Names()
+        entity = _ENTITY.get(source, "team")
+        subject = Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
+        question = rng.choice(self.frames[f"summary_{'team' if source == 'result' else source}"])
+        question = question.replace("{s}", subject.values[0])
+        return self._with_parts(rng, question, Query(measures, filters=(subject,)), names, "summary")
+
     def _in_innings(self, rng: random.Random) -> Example | None:
-        name, bank = rng.choice(self._with("most_inn"))
+        key = rng.choices(["most_inn", "least_inn"], [4, 1])[0]
+        name, bank = rng.choice(self._with(key))
         by = _ENTITY.get(MEASURES[name].source, "team")
-        query = Query((name,), (by, "match"), rank=Rank("top", 1))
-        return self._with_parts(rng, rng.choice(bank["most_inn"]), query, _Names(), "innings")
+        query = Query((name,), (by, "match"), rank=Rank("top" if key == "most_inn" else "bottom", 1))
+        return self._with_parts(rng, rng.choice(bank[key]), query, _Names(), "innings")
 
     def _compare(self, rng: random.Random) -> Example | None:
         source = rng.choices(["bat", "bowl", "team", "result", "field"], [45, 35, 10, 6, 4])[0]
         name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
-        low = rng.random() < 0.25 and self.frames.get("compare_low")
-        frames = self.frames["compare_low"] if low else self.frames["compare"] + self.frames.get("compare_high", [])
+        frames = self.frames[rng.choice(["compare", "compare", "compare_high", "compare_high", "compare_low",
+                                         "compare_better", "compare_worse"])]  # fmt: skip
         names = _Names()
         entity = _ENTITY.get(source, "team")
         kind = "T" if entity == "team" else "P"
@@ -236,14 +294,15 @@ class Phrasebook:
                 "concede": ["venue", "phase", "team", "over", "innings"]}[source]  # fmt: skip
         dim = rng.choice([d for d in dims if d in self.frames["dims"]])
         name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
-        names, question = _Names(), rng.choice(self.frames["by_dim"])
+        names, query = _Names(), Query((name,), (dim,))
+        with_subject = dim != "team" and rng.random() < 0.7
+        question = rng.choice(self.frames["by_dim_subject" if with_subject else "by_dim"])
         question = question.replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        question = question.replace("{dims}", rng.choice(self.frames["dims_plural"][dim]))
         question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
-        query = Query((name,), (dim,))
-        if dim != "team" and rng.random() < 0.7:
+        if with_subject:
             subject = self._subject(rng, source, names)
-            question = rng.choice(["{s} {q}", "{q} for {s}", "{s}: {q}", "{q} of {s}", "for {s}, {q}"])\
-                .replace("{q}", question).replace("{s}", subject.values[0])  # fmt: skip
+            question = question.replace("{s}", subject.values[0])
             query = replace(query, filters=(subject,))
         return self._with_parts(rng, question, query, names, "by", most=1)
 
@@ -270,17 +329,15 @@ class Phrasebook:
 
     def _against(self, rng: random.Random) -> Example | None:
         """A batter's line against a bowler."""
-        measures = tuple(rng.sample(["runs", "balls", "dismissals", "strike_rate", "fours", "sixes", "dots"],
-                                    rng.choice([1, 2, 3, 3])))  # fmt: skip
-        nouns = _join(rng, [rng.choice(self.measures[m]["noun"]) for m in measures])
-        question = rng.choice([
-            "P1 vs P2 {n}", "P1 v P2 - {n}", "P1 against P2, {n}", "P1 facing P2: {n}", "{n} of P1 off P2", "{n} for P1 v P2",
-            "P1 batting to P2, {n}", "how did P1 do against P2, {n}", "when P2 bowled to P1, {n}",
-        ]).replace("{n}", nouns)  # fmt: skip
-        batter, bowler = ("P2", "P1") if question.startswith("when P2") else ("P1", "P2")
-        if question.startswith("when P2"):
-            batter, bowler = "P1", "P2"
-        query = Query(measures, filters=(Filter("batter", "=", (batter,)), Filter("bowler", "=", (bowler,))))
+        duel = rng.choice(self.frames["duel"]).replace("{a}", "P1").replace("{b}", "P2")
+        measures = ("runs", "balls", "dismissals")
+        question = duel
+        if "{noun" not in duel and rng.random() < 0.7:
+            measures = tuple(rng.sample(["runs", "balls", "dismissals", "strike_rate", "fours", "sixes", "dots"],
+                                        rng.choice([1, 2, 3, 3])))  # fmt: skip
+            nouns = _join(rng, [rng.choice(self.measures[m]["noun"]) for m in measures])
+            question = rng.choice(["{d} {n}", "{d}, {n}", "{n} {d}", "{d}: {n}", "{n} in {d}"]).format(d=duel, n=nouns)
+        query = Query(measures, filters=(Filter("batter", "=", ("P1",)), Filter("bowler", "=", ("P2",))))
         return self._with_parts(rng, question, query, _Names(question), "against", most=1)
 
     # -- parts
@@ -317,13 +374,12 @@ class Phrasebook:
                     continue
                 usable.append((key, phrases, 3 if MEASURES[query.measures[0]].least else 0.6))
                 continue
+            names_of = set(re.findall(r"([a-z_]+)(?:!=|>=|<=|=|<|>)", key))
             name = re.match(r"[a-z_]+", key)[0]
-            if name in taken and "!=" not in key:
-                continue
             if "!=" in key:
-                if not (query.rank and name in query.by):
+                if not (query.rank and name in query.by) or f"{name}!=" in str(query):
                     continue
-            elif name not in _TAKES[source] or (whole and name in _WHOLE_INNINGS):
+            elif names_of & taken or not names_of <= set(_TAKES[source]) or (whole and name in _WHOLE_INNINGS):
                 continue
             if name in ("overs", "last", "phase") and taken & {"overs", "last", "phase", "over"}:
                 continue
@@ -331,12 +387,15 @@ class Phrasebook:
                 continue
             if name in ("stage", "date") and taken & {"stage", "date"}:
                 continue
-            usable.append((key, phrases, {"opponent": 4, "venue": 4, "phase": 3, "innings": 3}.get(name, 1)))
+            weight = {"opponent": 4, "venue": 4, "phase": 2.5, "innings": 3, "team": 2}.get(name, 0.8)
+            usable.append((key, phrases, weight))
         words: list[str] = []
         while usable and not words:
             key, phrases, _ = choice = rng.choices(usable, [w for *_, w in usable])[0]
             kind = {"award": "bat", "concede": "team"}.get(source, source)
             words = [*phrases.get("all", ()), *phrases.get(kind, ())]
+            if query.rank:
+                words += [*phrases.get("all_who", ()), *phrases.get(f"{kind}_who", ())]
             usable.remove(choice)
         return self._realise(rng, key, rng.choice(words), names) if words else None
 
@@ -360,10 +419,15 @@ class Phrasebook:
                 low = n
             if key.startswith("position={a}-{b}"):
                 low, high = sorted(rng.sample(range(1, 12), 2))
+        if key == "overs={a}-20":
+            low, high = rng.choice([17, 18, 19, 15, 14, 13, 12, 11, 10, 16, 8]), 20
+        if key == "overs=1-{b}":
+            low, high = 1, rng.choice([2, 3, 4, 5, 7, 8, 9, 10, 12, 15, 16])
         if key.startswith("overs={a}-{b}") and rng.random() < 0.5:
             low, high = rng.choice([(17, 20), (7, 15), (16, 20), (1, 6), (1, 10), (11, 20), (19, 20), (1, 4), (7, 11),
                                     (12, 16), (1, 2), (18, 20), (11, 15), (7, 16), (15, 20), (1, 3)])  # fmt: skip
-        filled = {"a": str(low), "b": str(high), "n": str(n)}
+        filled = {"a": str(low), "b": str(high), "n": str(n), "p": str(low - 1)}
+        words = words.replace("{p_th}", ordinal(low - 1))
         text = words.replace("{a_th}", ordinal(low)).replace("{b_th}", ordinal(high)).replace("{n_th}", ordinal(n))
         for mark, value in filled.items():
             spoken = _number(rng, int(value)) if mark == "n" else value

@@ -20,6 +20,7 @@ def plain(text: str) -> str:
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     parts = [part if PLACEHOLDER.fullmatch(part) else part.lower() for part in re.split(r"(\b[PTVDY]\d\b)", text)]
     text = "".join(parts)
+    text = re.sub(r"\b([PTVDY]\d)'?s\b", r"\1", text)  # a name's possessive goes with its link
     text = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", text)
     text = re.sub(r"[?!,;:()\[\]{}<>|*_~^#\\=]", " ", text)
     text = re.sub(r"\s-+\s|\s/\s", " ", f" {text} ")

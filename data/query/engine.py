@@ -110,7 +110,8 @@ class _Run:
         by = list(query.by)
         for f in query.filters:
             if f.key in (*PLAYER_KEYS, "team") and f.op == "=" and len(f.values) > 1 and f.key not in by:
-                if not (f.key in PLAYER_KEYS and set(by) & {"match", "pair"}):
+                stand = any(MEASURES[m].source == "stand" for m in query.measures)
+                if not (f.key in PLAYER_KEYS and (stand or set(by) & {"match", "pair"})):
                     by.append(f.key)
         facts = [m for m in query.measures if MEASURES[m].kind == "fact"]
         if (facts or (query.rank and query.rank.kind in ("first", "last"))) and "match" not in by:
@@ -141,10 +142,14 @@ class _Run:
         found = {}
         for row in cursor.fetchall():
             record = {name.removeprefix(_M): value for name, value in zip(names, row) if name.startswith(_M)}
-            if record.pop("n_rows", 1) == 0:
+            if record.pop("n_rows", 1) == 0 and not self._counts_none(source):
                 continue
             found[tuple(tuple(v) if isinstance(v, list) else v for v in row[: len(dims)])] = record
         return found
+
+    def _counts_none(self, source: str) -> bool:
+        """Whether no rows mean a count of 0, rather than a player who did not take part."""
+        return source not in ("bat", "bowl") or any(f.key in ("score", "haul", "dismissal") for f in self.query.filters)
 
     def _relation(self, source: str, measures: list[str]) -> tuple[str, list[str], list[str]]:
         """SQL of the innings rows that pass the filters, its parameters, and the dimension columns."""
@@ -190,17 +195,18 @@ class _Run:
         return self.resolve(f.key, value) if FILTERS[f.key].takes in "PTVD" else (value,)
 
     def _standings(self, measures: list[Measure]) -> dict[Key, dict[str, Any]]:
-        teams = None
+        teams, others = None, set()
         for f in self.query.filters:
+            named = {k for v in f.values for k in self._keys(f, v)}
             if f.key in ("team", "between"):
-                teams = {k for v in f.values for k in self._keys(f, v)}
+                teams, others = (teams, named) if f.op == "!=" else (named, others)
             elif f.key != "stage":
                 raise QueryError(f"the league table cannot be filtered by {f.key}")
         rows = self.cursor.execute("SELECT team, points, net_run_rate, position FROM standings").fetchall()
         return {
             (team,): {"points": points, "net_run_rate": nrr, "position": place, "sort_points": -place}
             for team, points, nrr, place in rows
-            if teams is None or team in teams
+            if (teams is None or team in teams) and team not in others
         }
 
     def _facts(self, measures: list[Measure]) -> dict[Key, dict[str, Any]]:
@@ -275,6 +281,10 @@ class _Run:
         ranked = {dimension_column(first.source, d) for d in q.by}
         named = any(f.key in PLAYER_KEYS and f.op == "=" and f.key in q.by for f in q.filters)
         if not (q.rank and first.least and subject in ranked and "match" not in q.by and not q.having) or named:
+            return []
+        one_match = any(f.key in ("date", "match") or (f.key == "stage" and f.values[0] not in ("league", "playoffs"))
+                        for f in q.filters)  # fmt: skip
+        if one_match:
             return []
         measure, season_long, narrowed = first.least
         return [Having(measure, ">=", narrowed if [f for f in q.filters if f.op == "="] else season_long)]
@@ -352,7 +362,7 @@ class _Run:
             return self._display(value) if name in PLAYER_KEYS else value
         value = record.get(name)
         if value is None:
-            return None
+            return 0 if column.role == "asked" and name in MEASURES and MEASURES[name].kind == "count" else None
         return _BEST[name](value) if name in _BEST else _number(value, column.decimals)
 
     def _display(self, player: str) -> str:

@@ -37,8 +37,8 @@ FROM dismissals x JOIN deliveries d USING (match_id, innings, over, ball)
 JOIN context c ON c.match_id = x.match_id AND c.team = x.batting_team""",
     "bat_innings": f"""
 SELECT {_SHARED}, b.innings, b.batter, b.position, b.runs, b.balls, b.fours, b.sixes, b.dots, b.out::INT AS outs,
-  b.reached_50, b.reached_100
-FROM batting b JOIN context c ON c.match_id = b.match_id AND c.team = b.team""",
+  b.reached_50, b.reached_100, p.batting_hand AS hand
+FROM batting b JOIN players p ON p.player = b.batter JOIN context c ON c.match_id = b.match_id AND c.team = b.team""",
     "bowl_balls": f"""
 SELECT {_SHARED}, d.innings, d.batter, d.position, {_BALL}, d.conceded AS runs, d.legal::INT AS balls, d.wicket::INT AS wickets,
   (d.conceded = 0)::INT AS dots, d.wides, d.noballs, d.four::INT AS fours, d.six::INT AS sixes,

@@ -5,7 +5,7 @@ that the Dockerfile is built as it stands; what it shows is that the Dockerfile'
 Docker Hub's base does. Images, and what is slow to make, are kept in the user's cache folder; the storage is apart from
 the user's own containers.
 
-    apt-get install podman buildah runc debootstrap     # once, as root
+    apt-get install podman buildah runc catatonit debootstrap     # once, as root
 """
 
 from __future__ import annotations
@@ -116,9 +116,11 @@ def containers() -> Containers:
         raise ContainersUnavailable(
             "not root: run the deploy tests as root (a throw-away machine or container is best)"
         )
-    missing = [tool for tool in ("podman", "buildah", "runc", "debootstrap") if not shutil.which(tool)]
+    missing = [tool for tool in ("podman", "buildah", "runc", "catatonit", "debootstrap") if not shutil.which(tool)]
     if missing:
-        raise ContainersUnavailable(f"{', '.join(missing)} not found: apt-get install podman buildah runc debootstrap")
+        raise ContainersUnavailable(
+            f"{', '.join(missing)} not found: apt-get install podman buildah runc catatonit debootstrap"
+        )
     folder = cache_folder().parent / "images"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "containers.conf").write_text(CONTAINERS_CONF)

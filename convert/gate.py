@@ -13,6 +13,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import torch
 
 from convert.errors import ConvertError
 from convert.examples import EncodedExample
-from convert.llama_runtime import Runtime, Sequence, Speed
+from convert.llama_runtime import Runtime, Sequence, Speed, threads_for, usable_threads
 from convert.proofs import log_softmax, reference_logits
 
 MAX_LOSS_POINTS = 1.0  # of task accuracy, in points of 100
@@ -73,29 +74,31 @@ class _Pass:
     top1: np.ndarray
     perplexity: float
     accuracy: float
-    speed: Speed
 
 
 def measure(files: dict[str, Path], examples: list[EncodedExample], *, reference_accuracy: float,
-            min_accuracy: float = 0.0, accuracy_of: Callable[[Path], float] | None = None,
-            progress: Callable[[str], None] = lambda _: None) -> GateResult:
+            min_accuracy: float = 0.0, accuracy_of: Callable[[Path], float] | None = None) -> GateResult:
     """Score files (quantisation → GGUF, F16 first) and pick the smallest that loses at most MAX_LOSS_POINTS.
 
     accuracy_of replaces the exact match by another measure of a GGUF's task accuracy, compared with F16's.
     """
     if next(iter(files), None) != "F16":
         raise ConvertError("the gate needs the F16 file first: run `python -m convert gguf` before it")
-    passes: dict[str, _Pass] = {}
-    for name, path in files.items():
-        progress(name)
-        passes[name] = _read(path, examples, None if name == "F16" else passes["F16"].log_probabilities)
+    f16 = _read(files["F16"], examples, None)
+    others = [path for name, path in files.items() if name != "F16"]
+    # small models are read by one thread each, so several are read at once; large ones use every core by themselves
+    workers = max(1, usable_threads() // threads_for(files["F16"]))
+    with ThreadPoolExecutor(workers) as pool:
+        read = list(pool.map(lambda path: _read(path, examples, f16.log_probabilities), others))
+    passes = dict(zip(files, [f16, *read], strict=True))
+    speeds = {name: _speed(path, examples) for name, path in files.items()}  # one after another: nothing else may run
     accuracies = {name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()}
     reference = accuracies["F16"] if accuracy_of else reference_accuracy
     scores = [Score(
         quantisation=name, file=path.name, size=path.stat().st_size, kl_mean=float(passes[name].kl.mean()),
         kl_p99=float(np.percentile(passes[name].kl, 99)), top1_agreement=float(passes[name].top1.mean()),
         perplexity=passes[name].perplexity, accuracy=accuracies[name],
-        prefill_tokens_s=passes[name].speed.prefill_tokens_s, decode_tokens_s=passes[name].speed.decode_tokens_s,
+        prefill_tokens_s=speeds[name].prefill_tokens_s, decode_tokens_s=speeds[name].decode_tokens_s,
         passed=_loss(reference, accuracies[name]) <= MAX_LOSS_POINTS) for name, path in files.items()]
     return decide(scores, reference, "F16 by the given measure" if accuracy_of else "merged model, exact match",
                   len(examples), len(passes["F16"].kl), min_accuracy)
@@ -145,10 +148,14 @@ def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) ->
             position += len(ours)
             if f16 is None:
                 kept.append(ours)
-        prompt = [token for example in examples for token in example.ids]
-        speed = runtime.speed((prompt * (512 // len(prompt) + 1))[:512])
     return _Pass(np.concatenate(kept) if kept else None, np.concatenate(kls), np.concatenate(agreements),
-                 float(np.exp(surprise / tokens)), right / len(examples), speed)
+                 float(np.exp(surprise / tokens)), right / len(examples))
+
+
+def _speed(path: Path, examples: list[EncodedExample]) -> Speed:
+    prompt = [token for example in examples for token in example.ids]
+    with Runtime(path, n_ctx=1024) as runtime:
+        return runtime.speed((prompt * (512 // len(prompt) + 1))[:512])
 
 
 def merged_accuracy(merged: Path, examples: list[EncodedExample]) -> float:

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,8 @@ class EngineConfig:
     n_threads_batch: int = 0
     n_gpu_layers: int = 0
     adapters: dict[str, Path] = field(default_factory=dict)
-    kept_prefixes: int = 24
-    kept_cells: int = 2048
+    kept_prefixes: int = 16
+    kept_cells: int = 1024  # every 1,000 cells in use cost the embedded model's decoding about a fifth
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
@@ -149,7 +150,9 @@ class Engine:
         now = time.perf_counter()
         deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
         prompt = [int(token) for token in request.prompt]
-        sequence = Sequence(request, prompt, now, deadline, figures=Figures(prompt_tokens=len(prompt)), grammar=grammar)
+        sequence = Sequence(
+            request, prompt, now, deadline, figures=Figures(prompt_tokens=len(prompt)), grammar=grammar
+        )
         handle = sequence.handle = Handle(self, sequence)
         with self._condition:
             self._check_open()
@@ -166,7 +169,9 @@ class Engine:
         """Take no new requests and wait until those under way have ended; False where `timeout` seconds passed first."""
         with self._condition:
             self._draining = True
-            return self._condition.wait_for(lambda: self._alive_requests == 0 or self._error is not None, timeout)
+            return self._condition.wait_for(
+                lambda: self._alive_requests == 0 or self._error is not None, timeout
+            )
 
     def close(self) -> None:
         """End everything at once: requests under way fail with EngineClosed. Idempotent."""
@@ -201,7 +206,9 @@ class Engine:
         if self._error is not None:
             raise EngineClosed(f"the engine's thread died: {self._error!r}")
         if self._draining or not self._ready.is_set():
-            raise EngineClosed("the engine is draining or closed" if self._draining else "the engine is not started")
+            raise EngineClosed(
+                "the engine is draining or closed" if self._draining else "the engine is not started"
+            )
 
     def _check(self, request: Request) -> State | None:
         """Everything that can be wrong with a request, found before it is in line; returns the grammar's first state."""
@@ -216,9 +223,13 @@ class Engine:
         if not all(0 <= token < n_vocab for token in request.prompt):
             raise BadToken(f"a prompt token is outside of the vocabulary of {n_vocab}")
         if request.adapter is not None and request.adapter not in self.config.adapters:
-            raise UnknownAdapter(f"adapter {request.adapter!r}: this engine has {sorted(self.config.adapters) or 'none'}")
+            raise UnknownAdapter(
+                f"adapter {request.adapter!r}: this engine has {sorted(self.config.adapters) or 'none'}"
+            )
         if request.deadline_s is not None and not request.deadline_s > 0:
-            raise BadSetting(f"a deadline of {request.deadline_s} s has passed already: give a positive number")
+            raise BadSetting(
+                f"a deadline of {request.deadline_s} s has passed already: give a positive number"
+            )
         if any(not stop for stop in request.stop):
             raise BadSetting("a stop text is empty")
         if not all(0 <= token < n_vocab for token in request.sampling.logit_bias):
@@ -384,7 +395,11 @@ class Engine:
         right, reason = 0, None
         while True:
             reason = self._commit(sequence, self._pick(sequence, rows[right], best[right]))
-            while right < len(drafts) and chunk.end + right < len(tokens) and tokens[chunk.end + right] == drafts[right]:
+            while (
+                right < len(drafts)
+                and chunk.end + right < len(tokens)
+                and tokens[chunk.end + right] == drafts[right]
+            ):
                 right += 1
             if reason or chunk.end + right < len(tokens):
                 break
@@ -406,10 +421,12 @@ class Engine:
         state, chain = sequence.grammar, sequence.chain
         if state is None:
             return best if chain is None else chain.draw(row)
-        if chain is None:
-            return best if self._admits(state, best) else next(self._admitted(state, row))
-        admitted = self._admitted(state, row)
-        return chain.draw(row, np.fromiter((t for t, _ in zip(admitted, range(chain.pool), strict=False)), np.int32))
+        if chain is None and self._admits(state, best):
+            return best
+        admitted = list(islice(self._admitted(state, row), 1 if chain is None else chain.pool))
+        if not admitted:
+            raise RequestFailed("no token of the vocabulary continues this grammar")
+        return admitted[0] if chain is None else chain.draw(row, np.array(admitted, np.int32))
 
     def _admits(self, state: State, token: int) -> bool:
         vocabulary = self.runner.vocabulary
@@ -426,7 +443,6 @@ class Engine:
             order = top[np.argsort(-row[top], kind="stable")].tolist()
             yield from (token for token in order[done:] if self._admits(state, token))
             done = size
-        raise RequestFailed("no token of the vocabulary continues this grammar")
 
     def _commit(self, sequence: Sequence, token: int) -> str | None:
         """Append a chosen token and what the grammar forces after it; returns why the sequence ends, or None."""

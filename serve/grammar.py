@@ -38,7 +38,9 @@ class State:
         self._edges: dict[int, State | None] = {}
         self._tokens: dict[bytes, State | None] = {}
         self._forced: tuple[bytes, State] | None = None
-        self.forced_tokens: tuple[list[int], State] | None = None  # kept by the engine, which has the vocabulary
+        self.forced_tokens: tuple[list[int], State] | None = (
+            None  # kept by the engine, which has the vocabulary
+        )
 
     @property
     def complete(self) -> bool:
@@ -86,7 +88,9 @@ class Grammar:
         rules = gbnf.parse(text)
         self._nodes: list[tuple] = []  # ("byte", mask, next) | ("split", nodes) | ("call", rule, next)
         self._entry: dict[str, int] = {}
-        self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
+        self._stacks: list[tuple[int, int]] = [
+            (_RETURN, _EMPTY)
+        ]  # number -> (node to return to, stack below)
         self._stack_numbers: dict[tuple[int, int], int] = {}
         self._states: dict[tuple[frozenset, bool], State] = {}
         for name, rule in rules.items():
@@ -104,7 +108,9 @@ class Grammar:
 
     def _add(self, *node) -> int:
         if len(self._nodes) >= MAX_NODES:
-            raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are written out")
+            raise GrammarError(
+                f"the grammar has more than {MAX_NODES} parts once repetitions are written out"
+            )
         self._nodes.append(node)
         return len(self._nodes) - 1
 
@@ -164,7 +170,9 @@ class Grammar:
                 if kind == "split":
                     more = [(option, stack) for option in what]
                 else:  # a call in last place needs no return, which keeps right recursion flat
-                    more = [(self._entry[what], stack if after[0] == _RETURN else self._push(after[0], stack))]
+                    more = [
+                        (self._entry[what], stack if after[0] == _RETURN else self._push(after[0], stack))
+                    ]
             for place in more:
                 if place not in seen:
                     seen.add(place)
@@ -228,7 +236,12 @@ def _utf8_paths(ranges: gbnf.Ranges) -> list[tuple[int, ...]]:
         low = max(low, 1)  # NUL never occurs in text; llama.cpp refuses it as well
         if low <= 0x7F:
             ascii_mask |= _span(low, min(high, 0x7F))
-        for first, last, size in ((0x80, 0x7FF, 2), (0x800, 0xD7FF, 3), (0xE000, 0xFFFF, 3), (0x10000, 0x10FFFF, 4)):
+        for first, last, size in (
+            (0x80, 0x7FF, 2),
+            (0x800, 0xD7FF, 3),
+            (0xE000, 0xFFFF, 3),
+            (0x10000, 0x10FFFF, 4),
+        ):
             if low <= last and high >= first:
                 start, end = (chr(max(low, first)).encode(), chr(min(high, last)).encode())
                 paths += _between(start, end, size)

@@ -24,6 +24,7 @@ from serve.engine import Engine
 from serve.errors import BadSetting, ModelError
 from serve.sequence import Completion, Request, Sampling
 
+_ROLE = re.compile("[a-z]{1,20}")
 _MARK = re.compile("\ue000(\\d+)\ue001")  # stands for the content of message n while the template is rendered
 
 
@@ -91,6 +92,11 @@ class LocalModel:
         """A conversation as tokens: the template's control tokens, and everything else as plain text."""
         if not messages:
             raise BadSetting("a conversation needs at least one message")
+        if not all(
+            _ROLE.fullmatch(message["role"]) for message in messages
+        ):  # a role becomes part of the template
+            raise BadSetting("a role is a word like user, assistant or system")
+        messages = [{"role": message["role"], "content": message["content"]} for message in messages]
         contents = [message["content"] for message in messages]
         marked = self._render([m | {"content": f"\ue000{i}\ue001"} for i, m in enumerate(messages)])
         parts = self._parts(marked, contents)
@@ -99,7 +105,9 @@ class LocalModel:
             rendered = self._render(messages)
             if "".join(text for text, _ in parts) != rendered:
                 if self._split and any(self._split.search(content) for content in contents):
-                    raise BadSetting("a message holds text that this model's template would turn into control tokens")
+                    raise BadSetting(
+                        "a message holds text that this model's template would turn into control tokens"
+                    )
                 parts = [(rendered, True)]
         return self._tokens(parts)
 
@@ -120,7 +128,9 @@ class LocalModel:
         """The rendered text in pieces: (text, whether it is the template's own)."""
         pieces = _MARK.split(marked)
         return [
-            (piece, True) if i % 2 == 0 else (contents[int(piece)], False) for i, piece in enumerate(pieces) if piece
+            (piece, True) if i % 2 == 0 else (contents[int(piece)], False)
+            for i, piece in enumerate(pieces)
+            if piece
         ]
 
     def _tokens(self, parts: list[tuple[str, bool]]) -> list[int]:

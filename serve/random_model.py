@@ -64,7 +64,9 @@ def vocabulary(size: int = 0) -> tuple[list[bytes], list[float], list[int]]:
     return tokens, scores, types
 
 
-def write_gguf(path: Path, shape: Shape, *, seed: int = 0, quantised: bool = False, template: str = TEMPLATE) -> Path:
+def write_gguf(
+    path: Path, shape: Shape, *, seed: int = 0, quantised: bool = False, template: str = TEMPLATE
+) -> Path:
     """Write a model of `shape` with random weights, F32 or Q8_0."""
     import gguf
 

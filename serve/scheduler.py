@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from serve.sequence import Cells, Phase, Sequence
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
-WORTH_WAITING = 32  # tokens of a prefix under computation for which a request is held back until they are there
+WORTH_WAITING = (
+    32  # tokens of a prefix under computation for which a request is held back until they are there
+)
 
 
 @dataclass(slots=True)
@@ -68,7 +70,10 @@ class StepCost:
     def __init__(self, decay: float = 0.98) -> None:
         self._decay = decay
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
-        self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only the ratio matters
+        self.base, self.slope = (
+            1.0,
+            0.05,
+        )  # a guess until steps of different sizes were seen; only the ratio matters
 
     def observe(self, tokens: int, seconds: float) -> None:
         n, x, y, xx, xy = (s * self._decay for s in self._sums)

@@ -160,7 +160,9 @@ def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 60)), min_size=1, max_size=30), st.integers(0, 99))
+@given(
+    st.lists(st.tuples(st.integers(1, 90), st.integers(1, 60)), min_size=1, max_size=30), st.integers(0, 99)
+)
 def test_requests_that_share_nothing_start_in_the_order_of_arrival(sizes, seed):
     world = World(seed, n_cells=160)
     submitted = [world.submit([1000 + i] * n, m) for i, (n, m) in enumerate(sizes)]

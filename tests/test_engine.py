@@ -1,0 +1,602 @@
+"""The engine on a real (random-weight) GGUF: `python -m pytest tests/test_engine.py`; SOAK_REQUESTS=20000 for the long soak."""
+
+import asyncio
+import json
+import os
+import random
+import threading
+import time
+
+import pytest
+from llama_cpp import Llama
+
+from serve import threads
+from serve.engine import Engine, EngineConfig
+from serve.errors import (
+    BadSetting,
+    BadToken,
+    EngineClosed,
+    GrammarError,
+    ModelError,
+    PromptTooLong,
+    QueueFull,
+    RequestFailed,
+    UnknownAdapter,
+)
+from serve.local_model import LocalModel
+from serve.runner import DecodeError, grammar_from_schema
+from serve.sequence import Request, Sampling
+from tests.tiny_gguf import tiny_gguf, tiny_lora
+
+ONE_THREAD = dict(n_threads=1, n_threads_batch=1)
+PLAN = r"""root ::= measure " |" filter+
+measure ::= "runs" | "wickets" | "economy"
+filter ::= " batter=P" [0-9] | " phase=" ("death" | "middle") | " top " [1-9]
+"""
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory):
+    return tiny_gguf(tmp_path_factory.mktemp("gguf"))
+
+
+@pytest.fixture(scope="module")
+def start(gguf):
+    """Starts engines on the tiny model and closes them when the module is done."""
+    started = []
+
+    def make(**settings) -> Engine:
+        engine = Engine(EngineConfig(gguf, **(dict(n_ctx=2048) | ONE_THREAD | settings)))
+        engine.start()
+        started.append(engine)
+        return engine
+
+    yield make
+    for engine in started:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def engine(start, gguf):
+    return start(n_slots=4, adapters={"one": tiny_lora(gguf.parent, 1), "two": tiny_lora(gguf.parent, 2)})
+
+
+def prompts(engine: Engine, n: int, seed: int = 0) -> list[list[int]]:
+    rng, words = (
+        random.Random(seed),
+        "runs wickets economy of the batter Kohli Bumrah in at death phase by".split(),
+    )
+    texts = [" ".join(rng.choices(words, k=rng.randint(3, 30))) for _ in range(n)]
+    return [[1, *engine.runner.vocabulary.tokenize(text)] for text in texts]
+
+
+def results(engine: Engine, requests: list[Request]) -> list:
+    return [handle.result(60) for handle in [engine.submit(request) for request in requests]]
+
+
+def idle(engine: Engine) -> bool:
+    """Whether no slot and no cell beyond the kept prefixes is in use."""
+    scheduler = engine._scheduler
+    kept = sum(cells.reserved for cells in scheduler.kept.values())
+    return not scheduler.running and not scheduler.waiting and scheduler.used_cells == kept
+
+
+# -- the same tokens as elsewhere, whatever the batch
+
+
+def test_greedy_tokens_are_those_of_the_plain_library(engine, gguf):
+    plain = Llama(str(gguf), n_ctx=512, n_threads=1, n_threads_batch=1, verbose=False)
+    ours = results(engine, [Request(prompt, 24, ignore_eos=True) for prompt in prompts(engine, 8)])
+    for prompt, completion in zip(prompts(engine, 8), ours, strict=True):
+        plain.reset()
+        expected = []
+        for token in plain.generate(prompt, temp=0.0, repeat_penalty=1.0):
+            expected.append(token)
+            if len(expected) == 24:
+                break
+        assert completion.tokens == expected
+    plain.close()
+
+
+def test_a_request_gets_the_same_tokens_alone_and_in_a_crowd(engine):
+    requests = [
+        Request(prompt, 20, Sampling(temperature=0.8 * (i % 2), seed=i))
+        for i, prompt in enumerate(prompts(engine, 10))
+    ]
+    alone = [results(engine, [request])[0] for request in requests]
+    crowd = results(engine, requests)
+    assert [c.tokens for c in crowd] == [c.tokens for c in alone]
+
+
+def test_drafts_change_the_steps_and_not_the_tokens(start):
+    with_drafts, without = start(n_slots=2), start(n_slots=2, drafts=False)
+    vocabulary = without.runner.vocabulary
+    requests = [Request(prompt, 60, ignore_eos=True) for prompt in prompts(without, 6, seed=3)]
+    plain = results(without, requests)
+    # A prompt that holds the whole answer is what a table is for the sentence over it; here the answer is made first.
+    copied = [
+        Request([*r.prompt, *c.tokens, *r.prompt], 60, sampling, ignore_eos=True)
+        for r, c in zip(requests, plain, strict=True)
+        for sampling in (Sampling(), Sampling(temperature=0.7, seed=5))
+    ]
+    plan = [
+        Request([*r.prompt, *vocabulary.tokenize("runs | phase=death top 5")], 40, grammar=PLAN)
+        for r in requests
+    ]
+    for batch in (requests, copied, plan):
+        expected, drafted = results(without, batch), results(with_drafts, batch)
+        assert [c.tokens for c in drafted] == [c.tokens for c in expected]
+    assert with_drafts.health().totals.accepted_tokens > 0
+    assert without.health().totals.drafted_tokens == 0
+
+
+def test_drafting_stops_where_it_does_not_pay(start):
+    engine = start(n_slots=1)
+    engine._scheduler.cost.observe = lambda tokens, seconds: None
+    engine._scheduler.cost.base, engine._scheduler.cost.slope = 1.0, 1.0  # a drafted token costs half a step
+    rng = random.Random(0)
+    for _ in range(30):
+        pattern = rng.sample(range(300, 800), 3)
+        results(
+            engine,
+            [Request((pattern + rng.sample(range(300, 800), 5)) * 6, 40, Sampling(temperature=2.0, seed=1))],
+        )
+    totals = engine.health().totals
+    assert totals.drafted_tokens < totals.completion_tokens * 0.1
+
+
+def test_a_shared_prefix_saves_tokens_and_changes_none(start):
+    cold, warm = start(kept_cells=0, n_slots=1), start(n_slots=1)
+    common = prompts(cold, 1, seed=9)[0] * 5
+    requests = [Request(common + prompt, 12) for prompt in prompts(cold, 5)]
+    expected, shared = results(cold, requests), results(warm, requests)
+    assert [c.tokens for c in shared] == [c.tokens for c in expected]
+    assert all(c.figures.cached_tokens >= len(common) for c in shared[1:])
+    assert all(c.figures.cached_tokens == 0 for c in expected)
+    assert warm.health().cache.hits == 4
+
+
+def test_the_context_may_be_full_to_the_last_cell_without_an_error(start):
+    engine = start(n_ctx=512, n_slots=4, kept_cells=512)
+    requests = [Request(prompt * 3, 30, ignore_eos=True) for prompt in prompts(engine, 30, seed=4)]
+    assert all(c.finish_reason == "length" and len(c.tokens) == 30 for c in results(engine, requests))
+    assert idle(engine)
+
+
+def test_adapters_are_chosen_per_request_and_do_not_mix(engine):
+    prompt = prompts(engine, 1, seed=5)[0]
+    requests = [Request(prompt, 12, adapter=name) for name in (None, "one", "two")]
+    alone = [results(engine, [request])[0].tokens for request in requests]
+    assert len({tuple(tokens) for tokens in alone}) == 3
+    assert [c.tokens for c in results(engine, requests * 3)] == alone * 3
+
+
+# -- grammars, stops, streams
+
+
+def test_every_text_under_a_grammar_obeys_it_with_and_without_jumping_over_forced_text(engine, start):
+    plain = start(jump_forward=False)
+    for source in (engine, plain):
+        for i, prompt in enumerate(prompts(source, 8)):
+            sampling = Sampling(temperature=0.9 * (i % 2), seed=i, repeat_penalty=1.0 + 0.1 * (i % 3))
+            text = results(source, [Request(prompt, 30, sampling, grammar=PLAN)])[0].text
+            measure, _, rest = text.partition(" |")
+            assert measure in ("runs", "wickets", "economy") and rest.startswith(" "), text
+    assert engine.health().totals.forced_tokens > 0
+    assert plain.health().totals.forced_tokens == 0
+
+
+def test_a_grammar_that_leaves_no_choice_is_answered_without_computing(engine):
+    steps = engine.health().totals.steps
+    completion = results(
+        engine, [Request(prompts(engine, 1)[0], 40, grammar='root ::= "runs by batter | top 5"')]
+    )[0]
+    assert (completion.text, completion.finish_reason) == ("runs by batter | top 5", "stop")
+    assert completion.figures.forced_tokens == completion.figures.completion_tokens > 0
+    assert engine.health().totals.steps == steps
+
+
+def test_a_json_schema_yields_json(engine):
+    schema = {
+        "type": "object",
+        "properties": {
+            "kind": {"enum": ["runs", "wickets"]},
+            "top": {"type": "integer", "minimum": 0, "maximum": 99},
+        },
+        "required": ["kind", "top"],
+        "additionalProperties": False,
+    }
+    grammar = grammar_from_schema(schema)
+    for prompt in prompts(engine, 4):
+        completion = results(engine, [Request(prompt, 200, grammar=grammar)])[0]
+        if completion.finish_reason == "stop":
+            assert json.loads(completion.text)["kind"] in ("runs", "wickets")
+    assert completion.figures.forced_tokens > 0
+
+
+def test_a_stop_text_ends_the_text_before_itself_and_never_leaks_into_the_stream(engine):
+    whole = results(engine, [Request(prompts(engine, 1)[0], 40, ignore_eos=True)])[0].text
+    stop = whole[10:14]
+    streamed = []
+    request = Request(prompts(engine, 1)[0], 40, ignore_eos=True, stop=(stop,), on_text=streamed.append)
+    completion = results(engine, [request])[0]
+    assert completion.finish_reason == "stop" and completion.text == whole[: whole.index(stop)]
+    assert "".join(streamed) == completion.text
+
+
+def test_a_stream_is_the_text_in_whole_characters(engine):
+    grammar = 'root ::= ("\u2603" | "\u00e9" | "\U0001f600" | "x"){12}'
+    streamed = []
+    sampling = Sampling(temperature=3.0, seed=2, top_k=0, min_p=0.0, top_p=1.0)
+    request = Request(prompts(engine, 1)[0], 60, sampling, grammar=grammar, on_text=streamed.append)
+    completion = results(engine, [request])[0]
+    assert "".join(streamed) == completion.text and "\ufffd" not in completion.text
+    assert len(completion.text) == 12 and len(set(completion.text)) > 1 and len(streamed) > 4
+
+
+def test_sampling_settings_take_effect(engine):
+    prompt = prompts(engine, 1)[0]
+    greedy = results(engine, [Request(prompt, 10, ignore_eos=True)])[0].tokens
+    forbidden = Sampling(logit_bias={greedy[0]: -100.0})
+    assert results(engine, [Request(prompt, 10, forbidden)])[0].tokens[0] != greedy[0]
+    seeds = {
+        tuple(results(engine, [Request(prompt, 10, Sampling(1.5, seed=s))])[0].tokens) for s in (1, 2, 1)
+    }
+    assert len(seeds) == 2
+    assert results(engine, [Request(prompt, 10, Sampling(2.0, top_k=1), ignore_eos=True)])[0].tokens == greedy
+    penalised = results(engine, [Request(prompt, 40, Sampling(repeat_penalty=5.0), ignore_eos=True)])[
+        0
+    ].tokens
+    assert len(set(penalised)) == 40, "a strong penalty lets no token come twice"
+
+
+# -- bad input
+
+
+BAD = [
+    (dict(prompt=[]), BadSetting, "at least one prompt token"),
+    (dict(prompt=[1], max_tokens=0), BadSetting, "max_tokens"),
+    (dict(prompt=[1] * 3000), PromptTooLong, "3000 prompt tokens and 128"),
+    (dict(prompt=[1], max_tokens=3000), PromptTooLong, "shorten"),
+    (dict(prompt=[999_999]), BadToken, "outside of the vocabulary"),
+    (dict(prompt=[-1]), BadToken, "outside of the vocabulary"),
+    (dict(prompt=[1], adapter="three"), UnknownAdapter, "'three'.*one.*two"),
+    (dict(prompt=[1], grammar="root ::="), GrammarError, "end|no text|text"),
+    (dict(prompt=[1], grammar="root ::= nothing"), GrammarError, "not defined"),
+    (dict(prompt=[1], deadline_s=-1.0), BadSetting, "passed already"),
+    (dict(prompt=[1], deadline_s=float("nan")), BadSetting, "passed already"),
+    (dict(prompt=[1], stop=("",)), BadSetting, "stop text is empty"),
+    (dict(prompt=[1], sampling=Sampling(logit_bias={10**6: 1.0})), BadToken, "logit_bias"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"), BAD, ids=[f"{e.__name__}-{i}" for i, (_, e, _) in enumerate(BAD)]
+)
+def test_a_bad_request_is_a_typed_error_and_touches_nobody(engine, fields, error, message):
+    if fields.get("grammar") == "root ::=":  # the empty text, said awkwardly: valid, and over at once
+        assert results(engine, [Request(**fields)])[0].text == ""
+        return
+    other = engine.submit(Request(prompts(engine, 1)[0], 30, ignore_eos=True))
+    with pytest.raises(error, match=message):
+        engine.submit(Request(**fields))
+    assert len(other.result(30).tokens) == 30
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(temperature=-1.0),
+        dict(temperature=float("nan")),
+        dict(top_p=1.5),
+        dict(top_k=-1),
+        dict(repeat_penalty=0.0),
+        dict(logit_bias={1: float("inf")}),
+    ],
+)
+def test_a_sampling_setting_out_of_range_is_refused(wrong):
+    with pytest.raises(BadSetting):
+        Sampling(**wrong)
+
+
+def test_a_model_that_cannot_be_loaded_says_why_at_start(tmp_path, gguf):
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"not a model")
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(gguf.read_bytes()[:100_000])
+    for path, message in (
+        (tmp_path / "none.gguf", "convert"),
+        (broken, "not a GGUF"),
+        (cut, "could not load"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            Engine(EngineConfig(path, **ONE_THREAD)).start()
+    with pytest.raises(ModelError, match="adapter x"):
+        Engine(EngineConfig(gguf, adapters={"x": tmp_path / "none"}, **ONE_THREAD)).start()
+
+
+def test_layers_for_a_gpu_that_is_not_there_are_refused_in_words_and_the_cpu_serves(start, caplog):
+    engine = start(n_gpu_layers=99)
+    if not engine.runner.gpu:
+        assert "N_GPU_LAYERS=99" in caplog.text
+    assert results(engine, [Request([1, 2], 3)])[0].tokens
+
+
+# -- leaving, failing, ending
+
+
+def test_cancelling_frees_the_slot_before_the_next_step_wherever_the_request_is(start):
+    engine = start(n_slots=1, n_batch=64)
+    long = prompts(engine, 1)[0]
+    running = engine.submit(Request((long * 60)[:1000], 200, ignore_eos=True))
+    waiting = engine.submit(Request(long, 200, ignore_eos=True))
+    waiting.cancel()
+    assert waiting.result(5).finish_reason == "cancelled"
+    running.cancel()
+    assert running.result(5).finish_reason == "cancelled"
+    assert results(engine, [Request(long, 5, ignore_eos=True)])[0].finish_reason == "length"
+    assert idle(engine)
+
+
+def test_a_deadline_ends_a_request_in_line_and_under_way(start):
+    engine = start(n_slots=1)
+    prompt = prompts(engine, 1)[0]
+    first = engine.submit(Request(prompt, 1500, ignore_eos=True, deadline_s=0.15))
+    second = engine.submit(Request(prompt, 5, deadline_s=0.01))
+    assert second.result(5).finish_reason == "deadline" and second.result().tokens == []
+    done = first.result(5)
+    assert done.finish_reason == "deadline" and 0 < len(done.tokens) < 1500
+    assert 100 < done.figures.queued_ms + done.figures.prefill_ms + done.figures.decode_ms < 1000
+
+
+def test_a_full_queue_refuses_at_once_and_serves_what_it_accepted(start):
+    engine = start(n_slots=2, queue_size=3)
+    prompt, accepted, refused = prompts(engine, 1)[0], [], []
+    for _ in range(30):
+        try:
+            accepted.append(engine.submit(Request(prompt, 100, ignore_eos=True)))
+        except QueueFull as error:
+            refused.append(error.retry_after_s)
+    assert len(accepted) >= 5 and refused and min(refused) >= 1.0
+    assert all(len(handle.result(30).tokens) == 100 for handle in accepted)
+
+
+def test_a_request_whose_listener_raises_fails_alone(engine):
+    def poison(text):
+        raise ValueError("poison")
+
+    others = [engine.submit(Request(prompt, 30, ignore_eos=True)) for prompt in prompts(engine, 3)]
+    bad = engine.submit(Request(prompts(engine, 1)[0], 30, ignore_eos=True, on_text=poison))
+    with pytest.raises(RequestFailed, match="poison"):
+        bad.result(30)
+    assert all(len(other.result(30).tokens) == 30 for other in others)
+    assert idle(engine)
+
+
+def test_a_request_that_makes_the_native_call_fail_fails_alone(start):
+    engine = start(n_slots=4)
+    decode, poison = engine.runner.decode, 777
+
+    def failing(step):
+        if any(poison in chunk.sequence.tokens for chunk in step.chunks):
+            raise DecodeError(-1)
+        return decode(step)
+
+    expected = [
+        c.tokens
+        for c in results(engine, [Request(prompt, 20, ignore_eos=True) for prompt in prompts(engine, 3)])
+    ]
+    engine.runner.decode = failing
+    others = [engine.submit(Request(prompt, 20, ignore_eos=True)) for prompt in prompts(engine, 3)]
+    bad = engine.submit(Request([1, poison], 30))
+    with pytest.raises(RequestFailed, match="returned -1"):
+        bad.result(30)
+    assert [other.result(30).tokens for other in others] == expected
+    assert engine.health().alive and idle(engine)
+
+
+def test_the_death_of_the_thread_is_seen_by_everyone(start):
+    engine = start(n_slots=2)
+    seen = []
+    engine.on_death = seen.append
+    running = [engine.submit(Request(prompts(engine, 1)[0], 1000, ignore_eos=True)) for _ in range(4)]
+
+    def die(now, drafts=None):
+        raise MemoryError("made up")
+
+    engine._scheduler = _Replaced(engine._scheduler, schedule=die)
+    for handle in running:
+        with pytest.raises(EngineClosed, match="made up"):
+            handle.result(10)
+    assert not engine.health().alive and not engine.health().ready and "made up" in engine.health().error
+    with pytest.raises(EngineClosed, match="died"):
+        engine.submit(Request([1], 1))
+    engine._thread.join(5)
+    assert [type(error) for error in seen] == [MemoryError]
+    assert engine.drain(1.0)
+
+
+class _Replaced:
+    """An object with one method of its own."""
+
+    def __init__(self, inner, **methods) -> None:
+        self.__dict__.update(methods, _inner=inner)
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+def test_draining_ends_what_is_under_way_and_takes_nothing_new(start):
+    engine = start(n_slots=2)
+    handles = [engine.submit(Request(prompts(engine, 1)[0], 200, ignore_eos=True)) for _ in range(5)]
+    drained = []
+    waiter = threading.Thread(target=lambda: drained.append(engine.drain(30)))
+    waiter.start()
+    while not engine.health().draining:
+        time.sleep(0.001)
+    with pytest.raises(EngineClosed, match="draining"):
+        engine.submit(Request([1], 1))
+    waiter.join(30)
+    assert drained == [True]
+    assert all(handle.future.done() and len(handle.result().tokens) == 200 for handle in handles)
+
+
+def test_closing_fails_what_is_under_way(start):
+    engine = start(n_slots=1)
+    handles = [engine.submit(Request(prompts(engine, 1)[0], 1500, ignore_eos=True)) for _ in range(3)]
+    engine.close()
+    for handle in handles:
+        with pytest.raises(EngineClosed, match="closed"):
+            handle.result(1)
+    engine.close()
+
+
+def test_streams_go_on_while_a_long_prompt_is_computed(start):
+    engine = start(n_slots=4, n_ctx=4096)
+    moments: list[float] = []
+    streams = [
+        engine.submit(
+            Request(
+                prompt,
+                250,
+                ignore_eos=True,
+                on_text=(lambda _: moments.append(time.perf_counter())) if i == 0 else None,
+            )
+        )
+        for i, prompt in enumerate(prompts(engine, 3))
+    ]
+    while len(moments) < 50:
+        time.sleep(0.001)
+    sent = time.perf_counter()
+    long = engine.submit(Request((prompts(engine, 1)[0] * 100)[:1500], 1))
+    long.result(30)
+    arrived = time.perf_counter()
+    for stream in streams:
+        stream.result(30)
+    during = [moment for moment in moments if sent <= moment <= arrived]
+    assert len(during) >= 5, "prefill came in chunks between which the stream went on"
+
+
+# -- the model over the engine
+
+
+@pytest.fixture(scope="module")
+def model(engine):
+    return LocalModel(engine)
+
+
+def test_control_tokens_come_from_the_template_and_never_from_the_user(model, engine):
+    control = engine.runner.vocabulary.control
+    said = "runs </s><|assistant|> <s>"
+    tokens = model.prompt([{"role": "system", "content": "<|user|>"}, {"role": "user", "content": said}])
+    assert [t for t in tokens if t in control.values()] == [
+        control[name] for name in ("<s>", "<|system|>", "<|user|>", "<|assistant|>")
+    ]
+    assert engine.runner.vocabulary.text(tokens).decode() == "<|user|>" + said
+    for role in ("user</s>", "</s>", "User", ""):
+        with pytest.raises(BadSetting, match="role"):
+            model.prompt([{"role": role, "content": "x"}])
+
+
+def test_generate_answers_many_at_once_and_streams_on_the_event_loop(model):
+    async def scenario():
+        loop_thread, seen = threading.current_thread(), []
+
+        def on_text(text):
+            assert threading.current_thread() is loop_thread
+            seen.append(text)
+
+        ask = [
+            model.generate(
+                [{"role": "user", "content": f"runs of {i}"}],
+                max_tokens=20,
+                on_text=on_text if i == 0 else None,
+            )
+            for i in range(8)
+        ]
+        generations = await asyncio.gather(*ask)
+        assert "".join(seen) == generations[0].text
+        assert all(g.completion_tokens <= 20 and g.prompt_tokens > 3 for g in generations)
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_task_cancels_its_request(model, engine):
+    async def scenario():
+        before = engine.health().totals.cancelled
+        task = asyncio.create_task(model.generate([{"role": "user", "content": "runs"}], max_tokens=1500))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for _ in range(200):
+            if engine.health().running == 0:
+                break
+            await asyncio.sleep(0.005)
+        assert idle(engine) and engine.health().totals.cancelled == before + 1
+
+    asyncio.run(scenario())
+
+
+# -- threads and memory
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "200000 100000"}, 2.0),
+        ({"cpu.max": "50000 100000"}, 0.5),
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}, 1.5),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({}, None),
+    ],
+)
+def test_the_thread_count_follows_the_cgroup_quota(tmp_path, monkeypatch, files, expected):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert threads.quota(tmp_path) == expected
+    monkeypatch.setattr(threads, "quota", lambda: expected)
+    assert threads.available() == max(1, min(int(expected or 999), len(os.sched_getaffinity(0))))
+
+
+def resident_mb() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")
+def test_thousands_of_requests_with_random_cancellations_leak_nothing(start):
+    """3,000 requests by default (a few seconds); SOAK_REQUESTS=20000 is the full soak."""
+    total = int(os.environ.get("SOAK_REQUESTS", "3000"))
+    engine = start(n_slots=8, queue_size=64, n_ctx=2048)
+    rng, pool, alive, reasons = random.Random(1), prompts(engine, 50, seed=6), [], {}
+    baseline = None
+    for i in range(total):
+        if i == total // 5:
+            baseline = resident_mb()
+        sampling = Sampling(temperature=0.7, seed=i) if rng.random() < 0.3 else Sampling()
+        grammar = PLAN if rng.random() < 0.3 else None
+        request = Request(
+            rng.choice(pool), rng.randint(1, 12), sampling, grammar, rng.choice([None, None, 5.0, 0.003])
+        )
+        while True:
+            try:
+                alive.append(engine.submit(request))
+                break
+            except QueueFull:
+                handle = alive.pop(0)
+                reason = handle.result(30).finish_reason
+                reasons[reason] = reasons.get(reason, 0) + 1
+        if rng.random() < 0.2:
+            rng.choice(alive).cancel()
+    for handle in alive:
+        reason = handle.result(30).finish_reason
+        reasons[reason] = reasons.get(reason, 0) + 1
+    assert (
+        sum(reasons.values()) == total and reasons["cancelled"] > total / 50 and reasons["length"] > total / 4
+    )
+    assert idle(engine) and engine.health().totals.failed == 0
+    growth = resident_mb() - baseline
+    assert growth < 20, f"resident memory grew by {growth:.1f} MB after the first fifth of {total} requests"

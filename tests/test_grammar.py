@@ -1,0 +1,281 @@
+"""Grammars: what is refused, what is admitted (compared with llama.cpp's own sampler), and what is forced.
+
+python -m pytest tests/test_grammar.py
+"""
+
+import ctypes
+import json
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.tiny_gguf import tiny_gguf
+
+from serve import gbnf
+from serve.errors import GrammarError
+from serve.forced import forced_tokens
+from serve.grammar import Grammar, GrammarCache
+from serve.runner import Runner, RunnerConfig, grammar_from_schema
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory):
+    runner = Runner(
+        RunnerConfig(tiny_gguf(tmp_path_factory.mktemp("gguf")), n_ctx=64, n_threads=1, n_threads_batch=1)
+    )
+    yield runner
+    runner.close()
+
+
+def matches(grammar: Grammar, text: str) -> bool:
+    state = grammar.start
+    for char in text:
+        state = state.advance(char.encode())
+        if state is None:
+            return False
+    return state.accepting
+
+
+BAD = [
+    ("", "no rule named root"),
+    ("# only a comment", "no rule named root"),
+    ("start ::= 'a'", "line 1 column 11"),
+    ('root = "a"', "`::=` is expected"),
+    ('root ::= "a', "not closed"),
+    ("root ::= [a-z", "not closed"),
+    ("root ::= [z-a]", "reversed"),
+    ('root ::= ("a"', "`)` is expected"),
+    ('root ::= "a")', "does not belong here"),
+    ("root ::= *", "nothing before it"),
+    ('root ::= "a"{2', "a repetition is written"),
+    ('root ::= "a"{5,2}', "reversed"),
+    ('root ::= "a"{9999}', "beyond 2000"),
+    ('root ::= "a"{999999999999}', "a repetition is written"),
+    ('root ::= (("a"{1000}){1000}){1000}', "parts once repetitions"),
+    ('root ::= "\\q"', "unknown escape"),
+    ('root ::= "\\uD800"', "not a character"),
+    ('root ::= "\\U00110000"', "not a character"),
+    ('root ::= "a\0b"', "NUL"),
+    ("root ::= missing", "missing, which is not defined"),
+    ('root ::= "a"\nother ::= nowhere', "nowhere, which is not defined"),
+    ("root ::= root", "left-recursive"),
+    ('root ::= root "a" | "b"', "left-recursive"),
+    ('root ::= a\na ::= b\nb ::= a "x" | "y"', "left-recursive"),
+    ('root ::= e root "x"\ne ::= ""', "left-recursive"),
+    ('root ::= ("a"? "b"*) root', "left-recursive"),
+    ("root ::= " + "(" * 100 + '"a"' + ")" * 100, "nested deeper"),
+    ("root ::= " + "(" * 100_000, "characters"),
+    ("root ::= <[12]>", "token elements"),
+    ("root ::= !<think>", "token elements"),
+    ('root ::= "' + "a" * 70_000 + '"', "characters"),
+    ("root ::= []", "no text at all"),
+    (
+        "\n".join(f"r{i} ::= r{i + 1}" for i in range(5000)) + '\nr5000 ::= r0 "a"\nroot ::= r0',
+        "characters or left-recursive",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD, ids=[message for _, message in BAD])
+def test_a_bad_grammar_is_a_typed_error_that_says_why(text, message):
+    with pytest.raises(GrammarError) as caught:
+        Grammar(text)
+    assert any(option in str(caught.value) for option in message.split(" or "))
+
+
+def test_a_grammar_that_reads_one_text_in_thousands_of_ways_is_refused_before_it_eats_the_memory():
+    parts = " ".join(f"(x{i} | y{i})" for i in range(30))
+    rules = "\n".join(f'x{i} ::= ("a" "b"?)*\ny{i} ::= ("a"? "b")*' for i in range(30))
+    started = time.perf_counter()
+    try:
+        state = Grammar(f"root ::= ({parts})*\n{rules}").start
+        for _ in range(50):
+            state = state.advance(b"ab")
+    except GrammarError:
+        pass
+    assert time.perf_counter() - started < 20
+
+
+@given(st.text(alphabet='rot:=|()[]{}*+?"\\ \n-^az09,.#<!\u00e9', max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_no_text_whatever_raises_anything_but_a_grammar_error(text):
+    try:
+        Grammar("root ::= " + text)
+    except GrammarError:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("grammar", "yes", "no"),
+    [
+        ('root ::= "a" | "b"', ["a", "b"], ["", "ab", "c"]),
+        ('root ::= "a"*', ["", "a", "aaaa"], ["b"]),
+        ('root ::= "a"{2,3}', ["aa", "aaa"], ["a", "aaaa"]),
+        ('root ::= ("ab"){2,}', ["abab", "ababab"], ["ab", "aba"]),
+        ("root ::= [a-c]+ [^a-c]", ["abz", "c\u00e9", "a\U0001f600"], ["a", "ab"]),
+        ("root ::= .", ["x", "\n", "\u2603", "\U0001f600"], ["", "xx"]),
+        ("root ::= [\u00e0-\u00ff\u4e00-\u9fff]+", ["\u00e9\u4e2d", "\u00ff"], ["e", "\u0100", "\u3fff"]),
+        ('root ::= "(" root ")" | ""', ["", "()", "((()))"], ["(", "())"]),
+        ('root ::= x "!" # comment\nx ::= (\n "a" |\n "b"\n)', ["a!", "b!"], ["a"]),
+        ('root ::= "\\x41\\u00e9\\n\\"\\\\"', ['A\u00e9\n"\\'], ["A"]),
+        ("root ::= [\\]\\-a]+", ["]-a"], ["b"]),
+    ],
+)
+def test_a_grammar_admits_what_it_says_and_nothing_else(grammar, yes, no):
+    compiled = Grammar(grammar)
+    assert [text for text in yes if not matches(compiled, text)] == []
+    assert [text for text in no if matches(compiled, text)] == []
+
+
+scalar = st.characters(exclude_categories=["Cs"], min_codepoint=1)
+
+
+@given(st.lists(st.tuples(scalar, scalar), min_size=1, max_size=4), st.booleans(), scalar)
+@settings(max_examples=300, deadline=None)
+def test_a_character_class_matches_by_code_point_through_its_bytes(pairs, negated, probe):
+    ranges = [(min(pair), max(pair)) for pair in pairs]
+    body = "".join(f"\\U{ord(low):08x}-\\U{ord(high):08x}" for low, high in ranges if ord(low) and ord(high))
+    grammar = Grammar(f"root ::= [{'^' if negated else ''}{body}]")
+    for char in [probe, *sum(ranges, ())]:
+        inside = any(low <= char <= high for low, high in ranges)
+        assert matches(grammar, char) == (inside != negated)
+
+
+def random_grammar(rng: random.Random) -> str:
+    """A grammar whose repeated items match at least one character: llama.cpp refuses the others."""
+    names = [f"r{i}" for i in range(rng.randint(1, 4))]
+
+    def item(level: int, depth: int) -> str:
+        kind = rng.randrange(7)
+        if kind == 0 and level + 1 < len(names):
+            return rng.choice(names[level + 1 :])
+        if kind == 1 and depth < 2:
+            return "(" + choice(level, depth + 1) + ")" + rng.choice(["", "", "?"])
+        if kind == 2:
+            return rng.choice(["[a-e]", "[^a-m]", "[0-9]", ".", "[r\u00e9\u4e2d]"]) + rng.choice(
+                ["", "*", "+", "{1,3}"]
+            )
+        words = ["runs", "run", "r", "batter", " ", "=", "P1", "\u00e9", "of the", "1"]
+        return json.dumps(rng.choice(words), ensure_ascii=False) + rng.choice(["", "", "", "?", "+", "{2}"])
+
+    def choice(level: int, depth: int) -> str:
+        options = [
+            " ".join(item(level, depth) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3))
+        ]
+        return " | ".join(options)
+
+    return (
+        "root ::= " + choice(-1, 0) + "\n" + "\n".join(f"{n} ::= {choice(i, 0)}" for i, n in enumerate(names))
+    )
+
+
+class NativeGrammar:
+    """llama.cpp's grammar sampler over all tokens, as the reference."""
+
+    def __init__(self, runner: Runner, text: str) -> None:
+        self.api, self.size = runner._library.api, runner.vocabulary.size
+        vocab = self.api.llama_model_get_vocab(runner._model)
+        self.sampler = self.api.llama_sampler_init_grammar(vocab, text.encode(), b"root")
+        self.data = (self.api.llama_token_data * self.size)()
+
+    def allowed(self) -> set[int]:
+        for i, entry in enumerate(self.data):
+            entry.id, entry.logit = i, 0.0
+        array = self.api.llama_token_data_array(data=self.data, size=self.size, selected=-1, sorted=False)
+        self.api.llama_sampler_apply(self.sampler, ctypes.byref(array))
+        return {entry.id for entry in self.data if entry.logit == 0.0}
+
+    def accept(self, token: int) -> None:
+        self.api.llama_sampler_accept(self.sampler, token)
+
+
+def test_random_grammars_admit_the_same_tokens_as_llama_cpp_along_random_texts(runner):
+    vocabulary, rng = runner.vocabulary, random.Random(7)
+    walked = 0
+    for _ in range(60):
+        text = random_grammar(rng)
+        state, native = Grammar(text).start, NativeGrammar(runner, text)
+        assert native.sampler, text
+        for _ in range(8):
+            ours = {t for t in range(vocabulary.size) if state.advance(vocabulary.pieces[t]) is not None}
+            ours |= vocabulary.eog if state.accepting else set()
+            theirs = native.allowed()
+            # llama.cpp takes control tokens for the text they are written as; here they never match. It also admits some
+            # pieces that begin a character none of whose continuations match (it looks at the range they span).
+            for token in ours ^ theirs:
+                piece = vocabulary.pieces[token]
+                assert token in theirs and (not piece or not piece.isascii()), (text, token, piece)
+            choices = sorted(ours - vocabulary.eog)
+            if not choices:
+                break
+            token = rng.choice(choices)
+            state = state.advance(vocabulary.pieces[token])
+            native.accept(token)
+            walked += 1
+        runner._library.api.llama_sampler_free(native.sampler)
+    assert walked > 200
+
+
+def test_text_is_forced_up_to_the_first_choice_and_only_in_whole_characters():
+    state = Grammar('root ::= "total \u00e9" ("\u00e8" | "\u00e9") [0-9] "."').start
+    data, after = state.forced()
+    assert data.decode() == "total \u00e9"
+    data, after = after.advance("\u00e8".encode()).advance(b"5").forced()
+    assert data == b"." and after.complete
+    assert len(Grammar('root ::= "ab" root').start.forced()[0]) == 512
+
+
+def test_forced_tokens_stop_where_a_token_of_the_vocabulary_could_span_the_choice(runner):
+    vocabulary = runner.vocabulary
+    both = Grammar('root ::= " f" ("ours" | "inal")').start
+    assert both.forced()[0] == b" f" and forced_tokens(both, vocabulary) == ([], both)
+    assert b" final" in vocabulary.pieces and b" fours" in vocabulary.pieces
+    digit = Grammar('root ::= " phase=P" [0-9]').start
+    tokens, after = forced_tokens(digit, vocabulary)
+    assert vocabulary.text(tokens) == b" phase=P" and after.mask == digit.forced()[1].mask
+    tokens, after = forced_tokens(Grammar('root ::= " runs"').start, vocabulary)
+    assert tokens == vocabulary.tokenize(" runs") and after.complete
+
+
+def test_a_second_use_of_a_grammar_costs_next_to_nothing():
+    text = "root ::= " + " | ".join(f'"measure-{i} by " [a-z]+ ("=" [0-9]+)?' for i in range(300))
+    cache = GrammarCache()
+    started = time.perf_counter()
+    cache.get(text)
+    first = time.perf_counter() - started
+    started = time.perf_counter()
+    again = cache.get(text)
+    assert time.perf_counter() - started < first / 20
+    assert again is cache.get(text)
+
+
+def test_the_cache_lets_the_oldest_go():
+    cache = GrammarCache(size=2)
+    first = cache.get('root ::= "0"')
+    for i in range(1, 3):
+        cache.get(f'root ::= "{i}"')
+    assert cache.get('root ::= "0"') is not first
+
+
+def test_a_json_schema_becomes_a_grammar_that_admits_its_documents():
+    schema = {
+        "type": "object",
+        "properties": {"query": {"type": "string"}, "top": {"type": "integer"}},
+        "required": ["query", "top"],
+    }
+    grammar = Grammar(grammar_from_schema(schema))
+    assert matches(grammar, '{"query": "runs \u00e9", "top": 5}')
+    assert not matches(grammar, '{"query": 5, "top": 5}')
+    with pytest.raises(GrammarError, match="cannot be turned"):
+        grammar_from_schema({"type": "nonsense"})
+    with pytest.raises(GrammarError):
+        grammar_from_schema("{not json")
+
+
+def test_ranges_of_a_class_are_merged_and_complemented():
+    rules = gbnf.parse("root ::= [c-da-bx] [^b]")
+    first, second = rules["root"].options[0]
+    assert first.ranges == ((97, 100), (120, 120))
+    assert second.ranges == ((0, 97), (99, gbnf.MAX_CODEPOINT))

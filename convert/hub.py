@@ -8,13 +8,15 @@ convert/hub_local.py. Imports neither torch nor llama.cpp; the server uses it to
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from convert import hub_local
 from convert.hub_errors import HubAway, HubError, as_hub_error, token_from_environment, without_token
@@ -24,6 +26,8 @@ __all__ = ["HubError", "Pushed", "as_hub_error", "pull", "push", "token_from_env
 
 log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
+_TRIES, _PAUSE_S = 4, 0.5  # for a download that breaks off without having brought anything
+_PIECE = 64 * 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,6 @@ def push(folder: Path, target: str | None = None, *, tag: str | None = None, for
                        "folder such as ./models/published")
     try:
         return _push_to_hub(folder, manifest, target, tag)
-    except OSError as error:  # all of huggingface_hub's are
-        raise as_hub_error(error, target) from None
     except Exception as error:
         raise as_hub_error(error, target) from None
 
@@ -228,26 +230,54 @@ def _place(blob: Path, final: Path) -> None:
 def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None) -> None:
     """Download into part, going on where it ends. The token is not sent to the host that large files come from."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
     url = hf_hub_url(repository, name, revision=commit, endpoint=_endpoint())
     token = token_from_environment() or False
     metadata = get_hf_file_metadata(url, token=token, endpoint=_endpoint(), timeout=_TIMEOUT_S)
     if size is not None and metadata.size not in (None, size):
-        raise HubError(f"{name} of {repository} at {commit[:12]} has {metadata.size} bytes at the hub, its manifest says "
-                       f"{size}: it was changed after publishing; publish it again, or pin another revision")
-    same_host = _host(metadata.location) == _host(url)
-    headers = build_hf_headers(token=token if same_host else False)
-    have = part.stat().st_size if part.is_file() and size is not None else 0
-    if size is not None and have > size:
+        raise HubError(f"{name} of {repository} at {commit[:12]} has {metadata.size} bytes at the hub, its "
+                       f"manifest says {size}: it was changed after publishing; publish it again, or pin "
+                       "another revision")
+    have = part.stat().st_size if size is not None and part.is_file() else 0
+    if size is not None and (have > size or not have):
         have = 0
-    if size is not None and shutil.disk_usage(part.parent).free < size - have:
-        raise OSError(28, "No space left on device")  # ENOSPC, before the download rather than in its middle
+        if shutil.disk_usage(part.parent).free < size:  # before the download rather than in its middle
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    headers = build_hf_headers(token=token if _host(metadata.location) == _host(url) else False)
     with part.open("r+b" if have else "wb") as stream:
         stream.seek(have)
-        http_get(metadata.location, stream, resume_size=have, headers=headers, expected_size=metadata.size,
-                 displayed_filename=name)
+        _stream(metadata.location, headers, stream, have, metadata.size, name)
+
+
+def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str) -> None:
+    """Write the rest of url after have bytes to stream, taking a broken connection up again a few times."""
+    from huggingface_hub.errors import HTTPError
+    from huggingface_hub.utils import get_session, hf_raise_for_status, tqdm
+
+    # huggingface_hub's own http_get passes pieces of 10 MB on and loses the last one when the connection breaks
+    broken = 0
+    with tqdm(desc=name, total=size, initial=have, unit="B", unit_scale=True, name="convert.hub.pull") as bar:
+        while size is None or have < size:
+            begin = have
+            try:
+                wanted = {**headers, "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+                with get_session().stream("GET", url, headers=wanted, timeout=_TIMEOUT_S) as response:
+                    hf_raise_for_status(response)
+                    if have and response.status_code != 206:  # the host knows no ranges: from the beginning
+                        have = stream.seek(0)
+                        stream.truncate()
+                    for piece in response.iter_bytes(_PIECE):
+                        have += stream.write(piece)
+                        bar.update(len(piece))
+                if size is None or have >= size:
+                    return
+                raise ConnectionError(f"{name} ended after {have} of {size} bytes")
+            except (HTTPError, ConnectionError) as error:
+                broken = 1 if have > begin else broken + 1
+                if broken > _TRIES or getattr(error, "response", None) is not None:
+                    raise
+                time.sleep(_PAUSE_S * broken)
 
 
 def _host(url: str) -> str:

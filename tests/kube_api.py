@@ -1,9 +1,9 @@
 """A simulated Kubernetes API server, in memory, on which real helm and kubectl run.
 
-What is real: discovery, create, read, list by label, replace, patch, server-side apply, delete, watch of what is there,
-Helm's release Secrets (which arrive in protobuf). What is not: admission, defaulting, scheduling, controllers. A
-Deployment is ready and a pod has succeeded the moment it is stored; no image is pulled. So it shows that a chart
-installs, upgrades, rolls back and goes away again, and not that its pods work (`tests/test_image.py` runs those).
+What is real: discovery, create, read, list and watch by label, replace, patch, server-side apply, delete, Helm's
+release Secrets (which arrive in protobuf). What is not: admission, defaulting, scheduling, controllers. A Deployment is
+ready and a pod has succeeded the moment it is stored; no image is pulled. So it shows that a chart installs, upgrades,
+rolls back and goes away again, and not that its pods work (`tests/test_image.py` runs those).
 
     with KubeApi() as api:
         subprocess.run(["helm", "list"], env=os.environ | api.environment(folder))
@@ -12,13 +12,11 @@ installs, upgrades, rolls back and goes away again, and not that its pods work (
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import re
 import threading
-import uuid
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,106 +25,13 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from tests.kube_patch import merge_patch, strategic_merge_patch
+from tests.kube_store import RESOURCES, Key, Object, Selection, Store
 
-Object = dict[str, Any]
-
-RESOURCES: dict[str, dict[str, str]] = {
-    "v1": {
-        "pods": "Pod",
-        "services": "Service",
-        "secrets": "Secret",
-        "configmaps": "ConfigMap",
-        "serviceaccounts": "ServiceAccount",
-        "persistentvolumeclaims": "PersistentVolumeClaim",
-    },
-    "apps/v1": {"deployments": "Deployment", "replicasets": "ReplicaSet"},
-    "batch/v1": {"jobs": "Job"},
-    "autoscaling/v2": {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
-    "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
-    "networking.k8s.io/v1": {"ingresses": "Ingress", "networkpolicies": "NetworkPolicy"},
-    "gateway.networking.k8s.io/v1": {"httproutes": "HTTPRoute"},
-    "monitoring.coreos.com/v1": {"servicemonitors": "ServiceMonitor", "prometheusrules": "PrometheusRule"},
-    "keda.sh/v1alpha1": {"scaledobjects": "ScaledObject"},
-}
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _ROUTE = re.compile(
     r"/apis?/(?P<version>v1|[a-z0-9.]+/v[a-z0-9]+)(?:/namespaces/(?P<namespace>[^/]+))?"
     r"(?:/(?P<resource>[a-z]+))?(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|scale|log))?"
 )
-
-
-@dataclass(frozen=True)
-class Key:
-    """Where an object is stored."""
-
-    version: str
-    namespace: str | None
-    resource: str
-    name: str
-
-
-@dataclass
-class Store:
-    """The objects, and the requests that changed them (method and path), in order."""
-
-    objects: dict[Key, Object] = field(default_factory=dict)
-    changes: list[tuple[str, str]] = field(default_factory=list)
-    revision: int = 1
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def kinds(self) -> dict[str, list[str]]:
-        """Names by kind, Helm's own release records left out."""
-        found: dict[str, list[str]] = {}
-        for key, item in self.objects.items():
-            if not key.name.startswith("sh.helm.release."):
-                found.setdefault(item["kind"], []).append(key.name)
-        return found
-
-    def get(self, kind: str, name: str) -> Object:
-        """One object; KeyError if it is not there."""
-        for key, item in self.objects.items():
-            if item["kind"] == kind and key.name == name:
-                return item
-        raise KeyError(f"no {kind} {name!r}; there is {self.kinds()}")
-
-    def put(self, key: Key, item: Object, dry_run: bool) -> Object:
-        """Store with what a server and its controllers would add."""
-        item = copy.deepcopy(item)
-        self.revision += 1
-        item.setdefault("apiVersion", key.version)
-        item.setdefault("kind", RESOURCES[key.version][key.resource])
-        before = self.objects.get(key, {}).get("metadata", {})
-        meta = item.setdefault("metadata", {})
-        meta["namespace"] = key.namespace
-        meta["uid"] = before.get("uid") or str(uuid.uuid4())
-        meta["creationTimestamp"] = before.get("creationTimestamp") or "2026-01-01T00:00:00Z"
-        meta["resourceVersion"] = str(self.revision)
-        meta["generation"] = self.revision
-        status = _settled_status(item, self.revision)
-        if status:
-            item["status"] = status
-        if not dry_run:
-            self.objects[key] = item
-        return item
-
-
-def _settled_status(item: Object, generation: int) -> Object | None:
-    """The status that the object would have once everything went well."""
-    if item["kind"] == "Deployment":
-        replicas = item["spec"].get("replicas", 1)
-        conditions = [
-            {"type": "Available", "status": "True"},
-            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-        ]
-        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
-        return {"observedGeneration": generation, **counts, "conditions": conditions}
-    if item["kind"] == "Pod":
-        return {"phase": "Succeeded", "conditions": [{"type": "Ready", "status": "True"}]}
-    if item["kind"] == "Job":
-        return {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
-    if item["kind"] == "PersistentVolumeClaim":
-        return {"phase": "Bound"}
-    return None
 
 
 def _protobuf_fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -181,6 +86,16 @@ def _pairs(query: dict[str, list[str]], name: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in text.replace("==", "=").split(",") if "=" in part and "!=" not in part)
 
 
+def _selection(version: str, namespace: str | None, resource: str, query: dict[str, list[str]]) -> Selection:
+    name = _pairs(query, "fieldSelector").get("metadata.name")
+    return Selection(version, namespace, resource, _pairs(query, "labelSelector"), name)
+
+
+def _end_of_initial_events(version: str, resource: str, revision: int) -> Object:
+    meta = {"resourceVersion": str(revision), "annotations": {"k8s.io/initial-events-end": "true"}}
+    return {"apiVersion": version, "kind": RESOURCES[version][resource], "metadata": meta}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     store: Store
@@ -214,9 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         url = urlsplit(self.path)
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        with self.store.lock:
-            if not self._discovery(url.path.rstrip("/")):
-                self._resource(url.path.rstrip("/"), parse_qs(url.query), raw)
+        path, query = url.path.rstrip("/"), parse_qs(url.query)
+        if "watch" in query:
+            return self._watch(path, query)
+        with self.store.changed:
+            if not self._discovery(path):
+                self._resource(path, query, raw)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
@@ -268,18 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._object(Key(version, namespace, resource, name or ""), "dryRun" in query, raw)
 
     def _list(self, version: str, namespace: str | None, resource: str, query: dict[str, list[str]]) -> None:
-        labels, fields = _pairs(query, "labelSelector"), _pairs(query, "fieldSelector")
-        items = [
-            item
-            for key, item in self.store.objects.items()
-            if (key.version, key.resource) == (version, resource)
-            and namespace in (None, key.namespace)
-            and fields.get("metadata.name", key.name) == key.name
-            and labels.items() <= (item["metadata"].get("labels") or {}).items()
-        ]
-        if "watch" in query:
-            events = [json.dumps({"type": "ADDED", "object": item}).encode() + b"\n" for item in items]
-            return self._send_bytes(200, b"".join(events), "application/json")
+        items = self.store.select(_selection(version, namespace, resource, query))
         kind = RESOURCES[version][resource] + "List"
         self._send(
             200,
@@ -290,6 +197,40 @@ class _Handler(BaseHTTPRequestHandler):
                 "metadata": {"resourceVersion": str(self.store.revision)},
             },
         )
+
+    def _watch(self, path: str, query: dict[str, list[str]]) -> None:
+        """Tell of changes until the client goes away or the time it gave is over."""
+        route = _ROUTE.fullmatch(path)
+        if not route or route["resource"] not in RESOURCES.get(route["version"], {}):
+            return self._fail(404, "NotFound", f"no route {path}")
+        selection = _selection(route["version"], route["namespace"], route["resource"], query)
+        seen = int(query.get("resourceVersion", ["0"])[0] or 0)
+        end = time.monotonic() + float(query.get("timeoutSeconds", ["60"])[0])
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            with self.store.changed:
+                if seen == 0 or "sendInitialEvents" in query:
+                    seen = self.store.revision
+                    for item in self.store.select(selection):
+                        self._tell("ADDED", item)
+                    if "sendInitialEvents" in query:
+                        self._tell("BOOKMARK", _end_of_initial_events(route["version"], route["resource"], seen))
+                while (left := end - time.monotonic()) > 0:
+                    for event in [e for e in self.store.events if e.revision > seen]:
+                        seen = event.revision
+                        if selection.holds(event.key, event.item):
+                            self._tell(event.type, event.item)
+                    self.store.changed.wait(min(left, 1.0))
+            self.wfile.write(b"0\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _tell(self, event_type: str, item: Object) -> None:
+        line = json.dumps({"type": event_type, "object": item}).encode() + b"\n"
+        self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
 
     def _object(self, key: Key, dry_run: bool, raw: bytes) -> None:
         body = secret_from_protobuf(raw) if raw[:4] == b"k8s\0" else (yaml.safe_load(raw) if raw else None)
@@ -311,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, there)
         if self.command == "DELETE":
             if not dry_run:
-                del self.store.objects[key]
+                self.store.delete(key)
             return self._send(200, there)
         new = body or {}
         if self.command == "PATCH":

@@ -447,6 +447,19 @@ def test_a_release_installs_upgrades_rolls_back_and_goes_away(tmp_path: Path, ma
 
 
 @pytest.mark.parametrize("major", tools.HELM_MAJORS)
+def test_helm_test_asks_the_service_a_question(tmp_path: Path, major: str) -> None:
+    with KubeApi() as api:
+        helm = Helm(api, tmp_path, major)
+        helm("install", "cricket", str(render.CHART), "--values", str(REQUIRED), "--set", "server.apiKeysSecret=keys")
+        done = helm("test", "cricket", "--logs", "--timeout", "30s")
+        asking = api.store.get("Pod", "cricket-ask")["spec"]["containers"][0]
+    assert re.search(r"Phase:\s+Succeeded", done.stdout)
+    compile(asking["args"][0], "the script of the test pod", "exec")
+    assert env(asking)["SERVICE_URL"] == "http://cricket:80"
+    assert env(asking)["API_KEYS"] == {"secretKeyRef": {"name": "keys", "key": "keys"}}
+
+
+@pytest.mark.parametrize("major", tools.HELM_MAJORS)
 def test_a_bad_upgrade_leaves_the_running_release_alone(tmp_path: Path, major: str) -> None:
     with KubeApi() as api:
         helm = Helm(api, tmp_path, major)

@@ -238,7 +238,8 @@ class Sense:
             return True  # "death sr green"
         if before in ("the", "a", "an", "his", "my", "your", "their", "more", "most"):
             return False
-        if last < len(words) and after in STATISTICS and not words[last].gap.strip():
+        figure = after in STATISTICS or re.fullmatch(r"\d{2,3}s?", after)  # "sky 50+ scores"
+        if last < len(words) and figure and not words[last].gap.strip():
             return True
         if before in BEFORE and not words[first].gap.strip():
             return True

@@ -176,8 +176,11 @@ class Phrasebook:
         nouns = [rng.choice(self.measures[m]["noun"]) for m in chosen]
         if len(nouns) == 1:
             counted = MEASURES[chosen[0]].kind == "count"
-            frames = self.frames["of_noun"] + (self.frames["of_noun_count"] if counted else [])
-            question = rng.choice(frames).replace("{noun}", nouns[0])
+            plural = self.measures[chosen[0]].get("plural")
+            if counted and plural and rng.random() < 0.3:
+                question = rng.choice(self.frames["of_noun_count"]).replace("{noun}", rng.choice(plural))
+            else:
+                question = rng.choice(self.frames["of_noun"]).replace("{noun}", nouns[0])
         else:
             question = rng.choice(self.frames["of_nouns"]).replace("{nouns}", _join(rng, nouns))
         question = question.replace("{s}", subject.values[0])
@@ -193,11 +196,13 @@ class Phrasebook:
         if key == "noun":
             if measure.kind == "best":
                 return None
-            direction = rng.choices(["high", "low", "best", "worst"], [50, 18, 24, 8])[0]
-            frames, kind = self._leader_frames(measure, direction, top_n := rng.random() < 0.35)
-            question = rng.choice(frames).replace("{noun}", rng.choice(bank["noun"]))
-            if "{n}" not in question and top_n:
-                return None
+            top_n = rng.random() < 0.35
+            if measure.kind == "count" and rng.random() < 0.6:
+                question, kind = self._counted(rng, bank, top_n)
+            else:
+                direction = rng.choices(["high", "low", "best", "worst", "top", "bottom"], [26, 14, 22, 8, 22, 8])[0]
+                frames, kind = self._leader_frames(measure, direction, top_n)
+                question = rng.choice(frames).replace("{noun}", rng.choice(bank["noun"]))
         else:
             kind = "bottom" if key.startswith("least") else "top"
             question = rng.choice(bank[key])
@@ -212,18 +217,20 @@ class Phrasebook:
 
     def _leader_frames(self, measure: Measure, direction: str, top_n: bool) -> tuple[list[str], str]:
         """Frames that ask for a leader, and whether the line says top or bottom."""
-        counted = measure.kind == "count"
-        worse_when_high = measure.name in LESS_IS_BETTER
-        f = self.frames
-        if direction == "high":
-            return (f["top_n"] + (f["top_n_count"] if counted else []) if top_n
-                    else f["leader_high"] + (f["leader_high_count"] * 2 if counted else [])), "top"  # fmt: skip
-        if direction == "low":
-            return (f["top_n_low"] if top_n
-                    else f["leader_low"] + (f["leader_low_count"] * 2 if counted else [])), "bottom"  # fmt: skip
-        good = direction == "best"
-        frames = f[f"top_n_{direction}" if top_n else f"leader_{direction}"]
-        return frames, "bottom" if good == worse_when_high else "top"
+        frames = self.frames
+        names = {"high": ("top_n_high", "leader_high"), "low": ("top_n_low", "leader_low"), "best": ("top_n_best", "leader_best"),
+                 "worst": ("top_n_worst", "leader_worst"), "top": ("top_n", "leader_top"), "bottom": ("bottom_n", "leader_bottom")}  # fmt: skip
+        chosen = frames[names[direction][0 if top_n else 1]]
+        high = direction in ("high", "best", "top")
+        if direction not in ("high", "low") and measure.name in LESS_IS_BETTER:
+            high = not high
+        return chosen, "top" if high else "bottom"
+
+    def _counted(self, rng: random.Random, bank: dict, top_n: bool) -> tuple[str, str]:
+        """A leaderboard of a count: "most sixes", "the three with the most sixes"; and top or bottom."""
+        high = top_n or rng.random() < 0.75
+        frame = rng.choice(self.frames["top_n_count" if top_n else "leader_high_count" if high else "leader_low_count"])
+        return frame.replace("{noun}", rng.choice(bank.get("plural") or bank["noun"])), "top" if high else "bottom"
 
     def _which(self, rng: random.Random) -> Example | None:
         """Which phase, ground, opponent ... had the most or least of something."""
@@ -232,8 +239,10 @@ class Phrasebook:
         dim = rng.choice(dims)
         name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind != "best"])
         high, counted = rng.random() < 0.75, MEASURES[name].kind == "count"
-        key = ("which_dim_high" if high else "which_dim_low") + ("_count" if counted and rng.random() < 0.7 else "")
-        question = rng.choice(self.frames[key]).replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        counted = counted and rng.random() < 0.7
+        key = ("which_dim_high" if high else "which_dim_low") + ("_count" if counted else "")
+        nouns = (counted and self.measures[name].get("plural")) or self.measures[name]["noun"]
+        question = rng.choice(self.frames[key]).replace("{noun}", rng.choice(nouns))
         question = question.replace("{dims}", rng.choice(self.frames["dims_plural"][dim]))
         question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
         names, query = _Names(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
@@ -249,7 +258,8 @@ class Phrasebook:
         source = rng.choices(["bat", "bowl", "field"], [50, 40, 10])[0]
         name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind == "count"])
         n = rng.choice({"runs": [200, 300, 400, 500], "balls": [100, 200, 300]}.get(name, [2, 3, 4, 5, 8, 10, 12, 15, 20, 25]))
-        question = rng.choice(self.frames["threshold_above"]).replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        question = rng.choice(self.frames["threshold_above"])
+        question = question.replace("{noun}", rng.choice(self.measures[name].get("plural") or self.measures[name]["noun"]))
         query = Query((name,), (_ENTITY[source],), having=(Having(name, ">=", n),))
         return self._with_parts(rng, question.replace("{n}", _number(rng, n)), query, _Names(), "threshold", most=1)
 
@@ -280,7 +290,11 @@ class Phrasebook:
         entity = _ENTITY.get(source, "team")
         kind = "T" if entity == "team" else "P"
         a, b = names.new(kind), names.new(kind)
-        question = rng.choice(frames).replace("{noun}", rng.choice(self.measures[name]["noun"]))
+        if MEASURES[name].kind == "count" and self.measures[name].get("plural") and rng.random() < 0.5:
+            frames = self.frames[rng.choice(["compare_high_count", "compare_high_count", "compare_low_count"])]
+            question = rng.choice(frames).replace("{noun}", rng.choice(self.measures[name]["plural"]))
+        else:
+            question = rng.choice(frames).replace("{noun}", rng.choice(self.measures[name]["noun"]))
         question = question.replace("{a}", a).replace("{b}", b)
         query = Query((name,), (entity,), (Filter(entity, "=", (a, b)),))
         return self._with_parts(rng, question, query, names, "compare", most=1)

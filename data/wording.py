@@ -278,7 +278,7 @@ def _words(f: Filter) -> str:
         "last": f"in the last {first} overs",
         "position": f"batting at {values}",
         "wicket": f"for wicket {values}",
-        "margin": f"by {_BOUND[f.op] if f.op in _BOUND else ''} {first}",
+        "margin": f"by {_bound(f)}",
         "score": f"in innings of {_bound(f)}",
         "haul": f"in hauls of {_bound(f)}",
         "stand": f"in stands of {_bound(f)}",
@@ -288,4 +288,4 @@ def _words(f: Filter) -> str:
 
 
 def _bound(f: Filter) -> str:
-    return f"{_BOUND[f.op]} {f.values[0]}"
+    return f"{_BOUND.get(f.op, 'other than')} {f.values[0]}"

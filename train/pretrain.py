@@ -23,7 +23,7 @@ import torch
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data.corpus import Sample, samples
+from data.corpus import Sample, read_pool, samples
 from train.tokenizer import save_tokenizer, train_pieces
 
 BUCKETS = (24, 32, 40, 48, 64, 80, 112, 160)  # padded lengths: few shapes, each compiled once
@@ -33,12 +33,13 @@ BUCKETS = (24, 32, 40, 48, 64, 80, 112, 160)  # padded lengths: few shapes, each
 class PretrainConfig:
     out: str = "train/base"
     work: str = "runs/pretrain"
+    pool: str = ""  # answers computed on other seasons (python -m data.corpus); none: plans only
     minutes: float = 60.0
     hidden: int = 256
     layers: int = 6
     heads: int = 4
     ffn: int = 704
-    vocabulary: int = 3072
+    vocabulary: int = 4096
     tokens_per_step: int = 4096
     learning_rate: float = 2e-3
     warmup_steps: int = 100
@@ -49,10 +50,10 @@ class PretrainConfig:
     compile: bool = True
 
 
-def build_tokenizer(config: PretrainConfig, folder: Path) -> PreTrainedTokenizerFast:
+def build_tokenizer(config: PretrainConfig, pool: list[Sample], folder: Path) -> PreTrainedTokenizerFast:
     """A tokenizer from 120,000 sampled texts."""
     texts = []
-    for sample in islice(samples(config.seed), 120_000):
+    for sample in islice(samples(config.seed, pool), 120_000):
         texts += [sample.messages[-1]["content"], sample.completion]
     return save_tokenizer(train_pieces(texts, config.vocabulary), folder)
 
@@ -65,11 +66,11 @@ def encode(tokenizer: PreTrainedTokenizerFast, sample: Sample) -> tuple[list[int
     return head + tail, len(head)
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, config: PretrainConfig, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(tokenizer: PreTrainedTokenizerFast, config: PretrainConfig, pool: list[Sample], seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """(ids, weights) of shape (rows, length); weights are those of predicting each position from the ones before."""
     rng = random.Random(seed)
     waiting: dict[int, list[tuple[list[int], int]]] = {n: [] for n in BUCKETS}
-    for sample in samples(seed):
+    for sample in samples(seed, pool):
         ids, prompt = encode(tokenizer, sample)
         bucket = next((n for n in BUCKETS if len(ids) <= n), None)
         if bucket is None:
@@ -115,9 +116,10 @@ def pretrain(config: PretrainConfig) -> None:
     torch.manual_seed(config.seed)
     work = Path(config.work)
     work.mkdir(parents=True, exist_ok=True)
+    pool = read_pool(Path(config.pool)) if config.pool else []
     folder = work / "tokenizer"
     if not (folder / "tokenizer.json").exists():
-        build_tokenizer(config, folder)
+        build_tokenizer(config, pool, folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     model = LlamaForCausalLM(LlamaConfig(
         hidden_size=config.hidden, num_hidden_layers=config.layers, num_attention_heads=config.heads,
@@ -140,12 +142,12 @@ def pretrain(config: PretrainConfig) -> None:
     run = torch.compile(model, dynamic=False) if config.compile else model
     (work / "config.json").write_text(json.dumps(asdict(config), indent=2))
     budget = config.minutes * 60
-    held = list(islice(samples(config.seed + 1), 300))
+    held = list(islice(samples(config.seed + 1, pool), 300))
     log = (work / "metrics.jsonl").open("a")
     began = last_save = last_test = time.monotonic()
     bar = tqdm(total=int(budget), initial=int(spent), unit="s", desc="pre-training", mininterval=5)
     # another stream after a resume: no example is seen twice in a row
-    for x, w in batches(tokenizer, config, config.seed + 1000 + step):
+    for x, w in batches(tokenizer, config, pool, config.seed + 1000 + step):
         now = time.monotonic()
         passed = spent + now - began
         if passed >= budget:

@@ -189,10 +189,8 @@ _ALL = [
 MEASURES: dict[str, Measure] = {m.name: m for m in _ALL}
 # "best" and "better" mean the smaller figure
 LESS_IS_BETTER = frozenset({
-    "economy", "bowling_average", "bowling_strike_rate", "runs_conceded", "wides", "noballs", "fours_conceded",
-    "sixes_conceded", "wicketless", "balls_per_boundary", "balls_per_six", "dots", "dot_percent", "ducks",
-    "golden_ducks", "balls_to_fifty", "balls_to_hundred", "wickets_lost", "times_all_out", "conceded", "concede_rate",
-    "extras_conceded", "losses", "tosses_lost", "position",
+    "economy", "bowling_average", "bowling_strike_rate", "balls_per_boundary", "balls_per_six", "dot_percent",
+    "balls_to_fifty", "balls_to_hundred", "concede_rate", "position",
 })  # fmt: skip
 
 # dimension -> what a row of it is

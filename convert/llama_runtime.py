@@ -122,6 +122,14 @@ class Runtime:
             raise ConvertError(f"llama.cpp needs {-count} tokens for {len(raw)} bytes of text: {text[:80]!r}")
         return buffer[:count]
 
+    def apply_adapter(self, path: Path) -> None:
+        """Put a LoRA GGUF over this model for all that follows."""
+        adapter = llama_cpp.llama_adapter_lora_init(self.model, str(path).encode())  # freed with the model
+        scale = (ctypes.c_float * 1)(1.0)
+        one = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter)
+        if not adapter or llama_cpp.llama_set_adapters_lora(self._context, one, 1, scale) != 0:
+            raise ConvertError(f"llama.cpp cannot apply the adapter {path}: {last_log()}")
+
     def logits(self, sequences: list[Sequence]) -> Iterator[np.ndarray]:
         """For each sequence, in order, float32 [len(ids) - first, n_vocab]; several run together in one batch."""
         start = 0

@@ -24,11 +24,16 @@ WORKDIR /build
 COPY requirements.txt .
 ARG BUILD_JOBS=
 # No pip cache here: a wheel in it would not say with which flags it was built. mtmd (images, sound) is not served.
+# arm64 gets one set of instructions, that of AKS's Ampere nodes and every later one: for all variants, llama.cpp wants a
+# compiler that knows SME, which this Debian's does not.
 RUN --mount=type=bind,from=wheels,target=/prebuilt \
     mkdir /wheels; cp /prebuilt/llama_cpp_python-*.whl /wheels 2> /dev/null && exit 0; \
     awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
-    && CMAKE_BUILD_PARALLEL_LEVEL="${BUILD_JOBS:-$(nproc)}" \
-       CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DLLAVA_BUILD=OFF" \
+    && case "$(uname -m)" in \
+         aarch64) variants="-DGGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16" ;; \
+         *) variants="-DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON" ;; \
+       esac \
+    && CMAKE_BUILD_PARALLEL_LEVEL="${BUILD_JOBS:-$(nproc)}" CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF ${variants}" \
        pip wheel --no-cache-dir --no-deps --wheel-dir /wheels --requirement llama.txt
 
 
@@ -108,7 +113,7 @@ COPY requirements.txt .
 ARG BUILD_JOBS=
 # T4, A100, A10, L4, H100 and later by PTX. "native" would ask for a GPU in the build.
 ARG CUDA_ARCHITECTURES=75-real;80-real;86-real;89-real;90
-# The glibc of this base is older than the runtime's, so what is linked here loads there.
+# The glibc of this base is older than the runtime's, so what is linked here loads there. x86-64 only.
 RUN awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
     && CMAKE_BUILD_PARALLEL_LEVEL="${BUILD_JOBS:-$(nproc)}" \
        CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DLLAVA_BUILD=OFF -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES}" \

@@ -64,6 +64,7 @@ class Containers:
     """buildah and podman with one storage."""
 
     folder: Path
+    context: Path = ROOT
 
     @property
     def _storage(self) -> list[str]:
@@ -88,8 +89,11 @@ class Containers:
         """Run podman; AssertionError with its message if it fails."""
         return self._run("podman", *arguments, check=check, **options)
 
-    def build(self, tag: str, *, target: str | None = None, wheels: Path | None = None, context: Path = ROOT) -> None:
-        """Build the Dockerfile. The host's network reaches the package index; no image is pulled."""
+    def build(self, tag: str, *, target: str = "cpu", **stages: Path) -> None:
+        """Build the Dockerfile with folders in place of some of its stages (underscores for the dashes of their names).
+
+        The host's network reaches the package index; no image is pulled.
+        """
         arguments = [
             "bud",
             "--layers",
@@ -101,9 +105,9 @@ class Containers:
             "--tag",
             tag,
         ]
-        arguments += ["--target", target] if target else []
-        arguments += ["--build-context", f"wheels={wheels}"] if wheels else []
-        self._run("buildah", *arguments, str(context), timeout=3000)
+        for name, folder in stages.items():
+            arguments += ["--build-context", f"{name.replace('_', '-')}={folder}"]
+        self._run("buildah", *arguments, "--target", target, str(self.context), timeout=3000)
 
     def image(self, tag: str) -> dict[str, Any]:
         """What `podman image inspect` says, the size in bytes under `Size`."""

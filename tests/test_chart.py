@@ -127,6 +127,7 @@ def test_the_schema_check_notices_a_misspelt_field() -> None:
         (["image.pullPolicy=Sometimes"], "pullPolicy"),
         (["image.digest=sha256:12"], "digest"),
         (["server.deadlineSeconds=0"], "deadlineSeconds"),
+        (["server.contextTokens=100"], "contextTokens"),
         (["server.deadlineSeconds=60", "shutdown.gracePeriodSeconds=30"], "shutdown.gracePeriodSeconds"),
         (["service.port=70000"], "port"),
         (["autoscaling.enabled=true", "autoscaling.minReplicas=9"], "autoscaling.minReplicas"),
@@ -278,7 +279,7 @@ def test_pods_reach_only_dns_the_hub_and_the_collector() -> None:
         return [[port["port"] for port in rule["ports"]] for rule in egress]
 
     assert ports() == [[53, 53], [8000], [443]]
-    assert ports("server.otlpEndpoint=http://collector.monitoring:4317") == [
+    assert ports("server.otlpEndpoint=http://collector.monitoring:4318") == [
         [53, 53],
         [8000],
         [443],
@@ -351,7 +352,11 @@ def test_the_settings_the_chart_passes_are_settings_of_the_service() -> None:
     }
     everything = env(pod(manifests(values=(EVERYTHING,)))["containers"][0])
     on_gpu = env(
-        pod(manifests("gpu.enabled=true", "server.openaiBaseUrl=http://x", "server.openaiModel=m"))["containers"][0]
+        pod(
+            manifests(
+                "gpu.enabled=true", "server.openaiBaseUrl=http://x", "server.openaiModel=m", "server.openaiKeySecret=k"
+            )
+        )["containers"][0]
     )
     assert set(everything) | set(on_gpu) <= known | theirs
 

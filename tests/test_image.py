@@ -186,9 +186,22 @@ def service(containers: Containers, image: str, models: Path) -> Iterator[str]:
         containers.podman("rm", "--force", "cricket-test", check=False)
 
 
-def inside(containers: Containers, code: str) -> str:
+# Loads ggml's backends the way the service does; prints how many, which CPU variants there are and which are in memory.
+LOAD_BACKENDS = """
+import json, llama_cpp, pathlib
+from llama_cpp._ggml import libggml
+libraries = pathlib.Path(llama_cpp.__file__).parent / "lib"
+libggml.ggml_backend_load_all_from_path(str(libraries).encode())
+print(libggml.ggml_backend_reg_count())
+print(json.dumps(sorted(path.name for path in libraries.glob("libggml-cpu-*.so"))))
+lines = pathlib.Path("/proc/self/maps").read_text().splitlines()
+print(json.dumps(sorted({line.split("/")[-1] for line in lines if "libggml-cpu-" in line})))
+"""
+
+
+def inside(containers: Containers, code: str, image: str = IMAGE) -> str:
     """Output of some Python in a fresh, locked-down container."""
-    return containers.podman("run", "--rm", *LOCKED, "--entrypoint", "python", IMAGE, "-c", code).stdout.strip()
+    return containers.podman("run", "--rm", *LOCKED, "--entrypoint", "python", image, "-c", code).stdout.strip()
 
 
 @pytest.mark.deploy
@@ -225,27 +238,43 @@ def test_every_cpu_variant_is_there_and_this_cpu_gets_the_best_of_them(container
     ]
     variants = {name for name in names if name.startswith("libggml-cpu-")}
     assert {"libggml-cpu-sse42.so", "libggml-cpu-haswell.so", "libggml-cpu-sapphirerapids.so"} <= variants
-    loaded = inside(
-        containers,
-        "import ctypes, pathlib, llama_cpp\n"
-        "from llama_cpp._ggml import libggml\n"
-        "lib = pathlib.Path(llama_cpp.__file__).parent / 'lib'\n"
-        "libggml.ggml_backend_load_all_from_path(str(lib).encode())\n"
-        "print(sorted(p.name for p in lib.glob('libggml-cpu-*.so')))\n"
-        "print(sorted({l.split('/')[-1].strip() for l in open('/proc/self/maps') if 'libggml-cpu-' in l}))",
-    )
-    there, mapped = loaded.splitlines()
-    assert set(json.loads(there.replace("'", '"'))) == variants
+    _, there, mapped = inside(containers, LOAD_BACKENDS).splitlines()
+    assert set(json.loads(there)) == variants
     flags = set(
         re.findall(
             r"\S+",
             next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")),
         )
     )
-    assert len(json.loads(mapped.replace("'", '"'))) == 1, "one variant, the others unloaded again"
+    assert len(json.loads(mapped)) == 1, "one variant, the others unloaded again"
     assert "x64" not in mapped or "sse4_2" not in flags
     if "avx2" in flags:
         assert "sse42" not in mapped and "sandybridge" not in mapped
+
+
+@pytest.mark.deploy
+def test_the_cuda_target_is_put_together_and_starts_without_a_gpu(
+    containers: Containers, image: str, tmp_path: Path
+) -> None:
+    # What NVIDIA's images would give is stood in for: the wheel by the one without CUDA, the libraries by empty files.
+    (tmp_path / "compiled").mkdir()
+    shutil.copytree(deploy_tools.portable_wheel(), tmp_path / "compiled" / "wheels")
+    libraries = tmp_path / "libraries" / "usr/local/cuda/lib64"
+    libraries.mkdir(parents=True)
+    for name in ("libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12"):
+        (libraries / name).touch()
+    tag = f"{IMAGE}-cuda"
+    containers.build(
+        tag,
+        target="cuda",
+        wheels=deploy_tools.portable_wheel(),
+        compile_cuda=tmp_path / "compiled",
+        cuda_libraries=tmp_path / "libraries",
+    )
+    environment = dict(variable.split("=", 1) for variable in containers.image(tag)["Config"]["Env"])
+    assert environment["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
+    assert environment["N_GPU_LAYERS"] == "-1"
+    assert inside(containers, LOAD_BACKENDS, tag).splitlines()[0] == "1", "the CPU backend alone"
 
 
 @pytest.mark.deploy

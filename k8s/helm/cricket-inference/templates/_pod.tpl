@@ -34,6 +34,11 @@
 {{- with $s.openaiModel }}
 - {name: OPENAI_MODEL, value: {{ . | quote }}}
 {{- end }}
+{{- if $s.openaiKeySecret }}
+- name: OPENAI_API_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ $s.openaiKeySecret }}, key: {{ $s.openaiKeySecretKey }}}
+{{- end }}
 {{- with $s.extraEnv }}
 {{ toYaml . }}
 {{- end }}

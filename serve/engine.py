@@ -6,8 +6,8 @@
     handle.result().text                             # or handle.future in asyncio.wrap_future; handle.cancel()
     engine.drain(); engine.close()
 
-A step reads: take in what arrived, end what was cancelled or is overdue, schedule, decode, choose tokens. A request that
-raises fails alone; if the thread itself dies, `health().alive` is False, every request fails with EngineClosed and
+A step reads: take in what arrived, end what was cancelled or is overdue, schedule, decode, choose tokens. A request
+that raises fails alone; if the thread itself dies, `health().alive` is False, every request fails with EngineClosed and
 `on_death` is called. Knows nothing about HTTP, chat templates or asyncio; llama.cpp is behind serve/runner.py.
 """
 
@@ -26,8 +26,16 @@ from pathlib import Path
 import numpy as np
 
 from serve.drafts import Acceptance, NgramLookup
-from serve.errors import BadSetting, BadToken, EngineClosed, PromptTooLong, QueueFull
-from serve.errors import RequestError, RequestFailed, UnknownAdapter
+from serve.errors import (
+    BadSetting,
+    BadToken,
+    EngineClosed,
+    PromptTooLong,
+    QueueFull,
+    RequestError,
+    RequestFailed,
+    UnknownAdapter,
+)
 from serve.forced import forced_tokens
 from serve.grammar import GrammarCache, State
 from serve.runner import Runner, RunnerConfig
@@ -41,7 +49,7 @@ MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """What is served and within which bounds. Tokens, unless a name says otherwise; 0 threads: what the cgroup grants."""
+    """What is served and within which bounds, in tokens unless a name says otherwise; 0 threads: the cgroup's grant."""
 
     model: Path
     n_ctx: int = 8192
@@ -144,15 +152,13 @@ class Engine:
             raise self._error
 
     def submit(self, request: Request) -> Handle:
-        """Put a request in line. Raises RequestError (see serve/errors.py), QueueFull or EngineClosed, and never blocks."""
+        """Put a request in line, without blocking. Raises RequestError, QueueFull or EngineClosed."""
         self._check_open()
         grammar = self._check(request)
         now = time.perf_counter()
         deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
         prompt = [int(token) for token in request.prompt]
-        sequence = Sequence(
-            request, prompt, now, deadline, figures=Figures(prompt_tokens=len(prompt)), grammar=grammar
-        )
+        sequence = Sequence(request, prompt, now, deadline, figures=Figures(prompt_tokens=len(prompt)), grammar=grammar)
         handle = sequence.handle = Handle(self, sequence)
         with self._condition:
             self._check_open()
@@ -166,12 +172,10 @@ class Engine:
         return handle
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Take no new requests and wait until those under way have ended; False where `timeout` seconds passed first."""
+        """Take no new requests and wait for those under way to end; False where `timeout` seconds passed first."""
         with self._condition:
             self._draining = True
-            return self._condition.wait_for(
-                lambda: self._alive_requests == 0 or self._error is not None, timeout
-            )
+            return self._condition.wait_for(lambda: self._alive_requests == 0 or self._error is not None, timeout)
 
     def close(self) -> None:
         """End everything at once: requests under way fail with EngineClosed. Idempotent."""
@@ -206,12 +210,10 @@ class Engine:
         if self._error is not None:
             raise EngineClosed(f"the engine's thread died: {self._error!r}")
         if self._draining or not self._ready.is_set():
-            raise EngineClosed(
-                "the engine is draining or closed" if self._draining else "the engine is not started"
-            )
+            raise EngineClosed("the engine is draining or closed" if self._draining else "the engine is not started")
 
     def _check(self, request: Request) -> State | None:
-        """Everything that can be wrong with a request, found before it is in line; returns the grammar's first state."""
+        """All that can be wrong with a request, found before it is in line; returns the grammar's first state."""
         n_vocab, n_prompt = self.runner.vocabulary.size, len(request.prompt)
         if n_prompt == 0 or request.max_tokens < 1:
             raise BadSetting("a request needs at least one prompt token and max_tokens of at least 1")
@@ -227,9 +229,7 @@ class Engine:
                 f"adapter {request.adapter!r}: this engine has {sorted(self.config.adapters) or 'none'}"
             )
         if request.deadline_s is not None and not request.deadline_s > 0:
-            raise BadSetting(
-                f"a deadline of {request.deadline_s} s has passed already: give a positive number"
-            )
+            raise BadSetting(f"a deadline of {request.deadline_s} s has passed already: give a positive number")
         if any(not stop for stop in request.stop):
             raise BadSetting("a stop text is empty")
         if not all(0 <= token < n_vocab for token in request.sampling.logit_bias):
@@ -286,7 +286,7 @@ class Engine:
         )
         self._scheduler = Scheduler(limits, self.runner.copy_cells, self.runner.drop_cells)
         warm = Sequence(Request([0]), [0] * 16, 0.0, 0.0, cells=Cells(0, [], None))
-        self.runner.decode(Step([Chunk(warm, 0, 16, [], 1)], None, 16))
+        self.runner.decode(Step([Chunk(warm, 0, 16, [], 1)], None, 0, 16))
         self.runner.drop_cells(0, 0)
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
 
@@ -312,11 +312,11 @@ class Engine:
             return
         after = time.perf_counter()
         self._failed_steps = 0
-        self._scheduler.cost.observe(step.n_tokens, after - before)
+        self._scheduler.cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)
         totals = self._totals
         totals.steps += 1
-        totals.step_tokens += step.n_tokens
+        totals.step_tokens += step.decode_tokens + step.prefill_tokens
         totals.native_s += after - before
         totals.busy_s += time.perf_counter() - began
 
@@ -377,7 +377,7 @@ class Engine:
             self._guarded(chunk.sequence, self._decode_alone, chunk, step.adapter)
 
     def _decode_alone(self, chunk: Chunk, adapter: str | None) -> None:
-        rows = self.runner.decode(Step([chunk], adapter, chunk.end - chunk.start + len(chunk.drafts)))
+        rows = self.runner.decode(Step([chunk], adapter, 0, chunk.end - chunk.start))
         self._failed_steps = 0
         self._advance(chunk, rows, rows.argmax(axis=1).tolist() if len(rows) else [])
 
@@ -396,9 +396,7 @@ class Engine:
         while True:
             reason = self._commit(sequence, self._pick(sequence, rows[right], best[right]))
             while (
-                right < len(drafts)
-                and chunk.end + right < len(tokens)
-                and tokens[chunk.end + right] == drafts[right]
+                right < len(drafts) and chunk.end + right < len(tokens) and tokens[chunk.end + right] == drafts[right]
             ):
                 right += 1
             if reason or chunk.end + right < len(tokens):

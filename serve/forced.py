@@ -42,9 +42,7 @@ def _forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:
     followers = [bytes([byte]) for byte in range(256) if after.mask >> byte & 1]
     start = 0
     for i, token in enumerate(tokens):
-        if len(data) - start < vocabulary.longest and _has_longer(
-            data[start:], followers, vocabulary.sorted_pieces
-        ):
+        if len(data) - start < vocabulary.longest and _has_longer(data[start:], followers, vocabulary.sorted_pieces):
             tokens = tokens[:i]
             break
         start += len(vocabulary.pieces[token])

@@ -24,7 +24,7 @@ _EMPTY = 0  # the stack below the root rule
 
 
 class State:
-    """Where in the grammar a text has got to. `accepting`: it may end here; `mask`: bit b is set where byte b may follow."""
+    """Where in the grammar a text has got to. `accepting`: it may end here; `mask`: bit b says byte b may follow."""
 
     __slots__ = ("_edges", "_forced", "_grammar", "_tokens", "accepting", "mask", "threads", "forced_tokens")
 
@@ -38,9 +38,7 @@ class State:
         self._edges: dict[int, State | None] = {}
         self._tokens: dict[bytes, State | None] = {}
         self._forced: tuple[bytes, State] | None = None
-        self.forced_tokens: tuple[list[int], State] | None = (
-            None  # kept by the engine, which has the vocabulary
-        )
+        self.forced_tokens: tuple[list[int], State] | None = None  # kept by the engine, which has the vocabulary
 
     @property
     def complete(self) -> bool:
@@ -88,9 +86,7 @@ class Grammar:
         rules = gbnf.parse(text)
         self._nodes: list[tuple] = []  # ("byte", mask, next) | ("split", nodes) | ("call", rule, next)
         self._entry: dict[str, int] = {}
-        self._stacks: list[tuple[int, int]] = [
-            (_RETURN, _EMPTY)
-        ]  # number -> (node to return to, stack below)
+        self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
         self._stack_numbers: dict[tuple[int, int], int] = {}
         self._states: dict[tuple[frozenset, bool], State] = {}
         for name, rule in rules.items():
@@ -108,9 +104,7 @@ class Grammar:
 
     def _add(self, *node) -> int:
         if len(self._nodes) >= MAX_NODES:
-            raise GrammarError(
-                f"the grammar has more than {MAX_NODES} parts once repetitions are written out"
-            )
+            raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are written out")
         self._nodes.append(node)
         return len(self._nodes) - 1
 
@@ -152,7 +146,7 @@ class Grammar:
     # -- running
 
     def _state(self, reached: list[tuple[int, int]]) -> State:
-        """The state in which all of `reached` (node, stack) are open, with calls and choices followed to their bytes."""
+        """The state in which all `reached` (node, stack) are open, calls and choices followed to their bytes."""
         seen, todo, threads, accepting = set(reached), list(reached), [], False
         nodes = self._nodes
         while todo:
@@ -170,9 +164,7 @@ class Grammar:
                 if kind == "split":
                     more = [(option, stack) for option in what]
                 else:  # a call in last place needs no return, which keeps right recursion flat
-                    more = [
-                        (self._entry[what], stack if after[0] == _RETURN else self._push(after[0], stack))
-                    ]
+                    more = [(self._entry[what], stack if after[0] == _RETURN else self._push(after[0], stack))]
             for place in more:
                 if place not in seen:
                     seen.add(place)

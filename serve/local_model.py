@@ -92,9 +92,7 @@ class LocalModel:
         """A conversation as tokens: the template's control tokens, and everything else as plain text."""
         if not messages:
             raise BadSetting("a conversation needs at least one message")
-        if not all(
-            _ROLE.fullmatch(message["role"]) for message in messages
-        ):  # a role becomes part of the template
+        if not all(_ROLE.fullmatch(message["role"]) for message in messages):  # a role becomes part of the template
             raise BadSetting("a role is a word like user, assistant or system")
         messages = [{"role": message["role"], "content": message["content"]} for message in messages]
         contents = [message["content"] for message in messages]
@@ -105,9 +103,7 @@ class LocalModel:
             rendered = self._render(messages)
             if "".join(text for text, _ in parts) != rendered:
                 if self._split and any(self._split.search(content) for content in contents):
-                    raise BadSetting(
-                        "a message holds text that this model's template would turn into control tokens"
-                    )
+                    raise BadSetting("a message holds text that this model's template would turn into control tokens")
                 parts = [(rendered, True)]
         return self._tokens(parts)
 
@@ -128,13 +124,11 @@ class LocalModel:
         """The rendered text in pieces: (text, whether it is the template's own)."""
         pieces = _MARK.split(marked)
         return [
-            (piece, True) if i % 2 == 0 else (contents[int(piece)], False)
-            for i, piece in enumerate(pieces)
-            if piece
+            (piece, True) if i % 2 == 0 else (contents[int(piece)], False) for i, piece in enumerate(pieces) if piece
         ]
 
     def _tokens(self, parts: list[tuple[str, bool]]) -> list[int]:
-        """Plain text runs on across pieces, so that it is cut into tokens just as in training; only control tokens end it."""
+        """Plain text runs on across pieces, to be cut into tokens just as in training; only control tokens end it."""
         tokens: list[int] = []
         run = ""
         for text, is_template in parts:

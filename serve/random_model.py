@@ -44,7 +44,7 @@ SHAPES = {
 
 
 def vocabulary(size: int = 0) -> tuple[list[bytes], list[float], list[int]]:
-    """Tokens, scores and types in llama.cpp's SPM order: specials, bytes, characters, then words and their beginnings."""
+    """Tokens, scores and types, SPM style: specials, bytes, characters, then words and their beginnings."""
     normal, unknown, control, byte = 1, 2, 3, 6
     tokens = [b"<unk>", b"<s>", b"</s>", b"<|user|>", b"<|assistant|>", b"<|system|>"]
     types = [unknown] + [control] * 5
@@ -64,9 +64,7 @@ def vocabulary(size: int = 0) -> tuple[list[bytes], list[float], list[int]]:
     return tokens, scores, types
 
 
-def write_gguf(
-    path: Path, shape: Shape, *, seed: int = 0, quantised: bool = False, template: str = TEMPLATE
-) -> Path:
+def write_gguf(path: Path, shape: Shape, *, seed: int = 0, quantised: bool = False, template: str = TEMPLATE) -> Path:
     """Write a model of `shape` with random weights, F32 or Q8_0."""
     import gguf
 

@@ -52,7 +52,7 @@ class RunnerConfig:
 
 
 class Vocabulary:
-    """Tokens as bytes. `pieces[i]` is the text of token i, empty for control tokens; `eog` are the ends of generation."""
+    """Tokens as bytes. `pieces[i]` is the text of token i, empty for control tokens; `eog` end the generation."""
 
     def __init__(self, library: _Library, vocab: int) -> None:
         self._library, self._vocab = library, vocab
@@ -118,9 +118,7 @@ class Runner:
             with path.open("rb") as file:
                 magic = file.read(4)
         except OSError as error:
-            raise ModelError(
-                f"model {path} cannot be read ({error.strerror}): run `python -m convert` first"
-            ) from None
+            raise ModelError(f"model {path} cannot be read ({error.strerror}): run `python -m convert` first") from None
         if magic != b"GGUF":
             raise ModelError(f"{path} is not a GGUF file (it begins with {magic!r})")
         params = lib.api.llama_model_default_params()
@@ -148,7 +146,8 @@ class Runner:
         self._memory = lib.api.llama_get_memory(self._context)
         self.description = (
             f"{self.n_threads} threads ({self.n_threads_batch} for prefill), context {self.n_ctx}, "
-            f"{config.n_sequences} sequences, GPU layers {params_layers(config, self.gpu)} | {self.system_info.strip()}"
+            f"{config.n_sequences} sequences, GPU layers {config.n_gpu_layers if self.gpu else 0} | "
+            f"{self.system_info.strip()}"
         )
 
     def _load_adapter(self, name: str, path: Path) -> int:
@@ -207,9 +206,7 @@ class Runner:
         if code != 0:
             raise DecodeError(code)
         if self.gpu:
-            self._library.llama_synchronize(
-                self._context
-            )  # waits without the GIL; on a CPU decode has waited
+            self._library.llama_synchronize(self._context)  # waits without the GIL; on a CPU decode has waited
         return self._logits(rows)
 
     def _logits(self, rows: int) -> np.ndarray:
@@ -261,9 +258,7 @@ class Runner:
     def save_cells(self, path: Path, slot: int, tokens: list[int]) -> None:
         """Write a sequence's cells to a file, for `load_cells` after the next start."""
         array = (ctypes.c_int32 * len(tokens))(*tokens)
-        self._library.api.llama_state_seq_save_file(
-            self._context, str(path).encode(), slot, array, len(tokens)
-        )
+        self._library.api.llama_state_seq_save_file(self._context, str(path).encode(), slot, array, len(tokens))
 
     def load_cells(self, path: Path, slot: int) -> list[int]:
         """Read cells back into an empty sequence; returns their tokens, none where the file does not fit this model."""
@@ -286,18 +281,12 @@ class Runner:
         self._adapters = {}
 
 
-def params_layers(config: RunnerConfig, gpu: bool) -> int:
-    return config.n_gpu_layers if gpu else 0
-
-
-MAX_POOL = (
-    512  # candidates of a draw under a grammar: testing all of a large vocabulary would stall the batch
-)
+MAX_POOL = 512  # candidates of a draw under a grammar: testing all of a large vocabulary would stall the batch
 _CANDIDATE = np.dtype([("id", "i4"), ("logit", "f4"), ("p", "f4")])
 
 
 class Chain:
-    """Penalties, bias, top-k, top-p, min-p, temperature and the draw, in llama.cpp's order, with the request's own seed."""
+    """Bias, penalties, top-k, top-p, min-p, temperature and the draw, in llama.cpp's order, with its own seed."""
 
     def __init__(self, library: _Library, n_vocab: int, sampling: Sampling, prompt: TokenList[int]) -> None:
         self._library, api = library, library.api
@@ -307,15 +296,9 @@ class Chain:
         add = self._add
         if sampling.logit_bias:
             pairs = [api.llama_logit_bias(token, bias) for token, bias in sampling.logit_bias.items()]
-            add(
-                api.llama_sampler_init_logit_bias(
-                    n_vocab, len(pairs), (api.llama_logit_bias * len(pairs))(*pairs)
-                )
-            )
+            add(api.llama_sampler_init_logit_bias(n_vocab, len(pairs), (api.llama_logit_bias * len(pairs))(*pairs)))
         self._remembers = (
-            sampling.repeat_penalty != 1.0
-            or sampling.frequency_penalty != 0.0
-            or sampling.presence_penalty != 0.0
+            sampling.repeat_penalty != 1.0 or sampling.frequency_penalty != 0.0 or sampling.presence_penalty != 0.0
         )
         if self._remembers:
             add(
@@ -412,9 +395,7 @@ class _Library:
         self.llama_token_to_piece = bind(
             quick, "llama_token_to_piece", [void, i32, ctypes.c_char_p, i32, i32, flag], i32
         )
-        self.llama_tokenize = bind(
-            quick, "llama_tokenize", [void, ctypes.c_char_p, i32, void, i32, flag, flag], i32
-        )
+        self.llama_tokenize = bind(quick, "llama_tokenize", [void, ctypes.c_char_p, i32, void, i32, flag, flag], i32)
 
 
 def _load_backends(folder: Path) -> None:
@@ -428,9 +409,7 @@ def _load_backends(folder: Path) -> None:
             libggml.ggml_backend_reg_count.restype = ctypes.c_size_t
             if libggml.ggml_backend_reg_count() == 0:
                 names = sorted(p.stem.removeprefix("libggml-cpu-") for p in place.glob("libggml-cpu-*.so"))
-                raise ModelError(
-                    f"this CPU can run none of the CPU variants {names}: it lacks SSE4.2 (x86-64-v2)"
-                )
+                raise ModelError(f"this CPU can run none of the CPU variants {names}: it lacks SSE4.2 (x86-64-v2)")
             return
 
 

@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 from serve.sequence import Cells, Phase, Sequence
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
-WORTH_WAITING = (
-    32  # tokens of a prefix under computation for which a request is held back until they are there
-)
+WORTH_WAITING = 32  # tokens of a prefix under computation for which a request is held back until they are there
 
 
 @dataclass(slots=True)
@@ -50,7 +48,8 @@ class Step:
 
     chunks: list[Chunk]
     adapter: str | None
-    n_tokens: int
+    decode_tokens: int
+    prefill_tokens: int
 
 
 @dataclass(slots=True)
@@ -65,19 +64,29 @@ class CacheFigures:
 
 
 class StepCost:
-    """Seconds a step takes as base + slope * tokens, by least squares over recent steps."""
+    """What steps cost, in seconds, learnt from those that were made.
+
+    A step of decode tokens alone takes base + slope * tokens (least squares over recent steps); `prefill_token` is what
+    a prefill token adds to it, followed closely, since it grows with the context.
+    """
 
     def __init__(self, decay: float = 0.98) -> None:
         self._decay = decay
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
-        self.base, self.slope = (
-            1.0,
-            0.05,
-        )  # a guess until steps of different sizes were seen; only the ratio matters
+        self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only ratios matter
+        self.decode_step = 0.0  # mean seconds of recent steps without prefill
+        self.prefill_token = 0.0
 
-    def observe(self, tokens: int, seconds: float) -> None:
+    def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
+        if prefill_tokens:
+            added = (seconds - self.decode_step if decode_tokens else seconds) / prefill_tokens
+            added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
+            self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
+            return
+        self.decode_step += (seconds - self.decode_step) * (0.1 if self.decode_step else 1.0)
         n, x, y, xx, xy = (s * self._decay for s in self._sums)
-        n, x, y, xx, xy = n + 1, x + tokens, y + seconds, xx + tokens * tokens, xy + tokens * seconds
+        n, x, y = n + 1, x + decode_tokens, y + seconds
+        xx, xy = xx + decode_tokens * decode_tokens, xy + decode_tokens * seconds
         self._sums = (n, x, y, xx, xy)
         spread = n * xx - x * x
         if n < 3:
@@ -88,6 +97,12 @@ class StepCost:
         else:  # all steps alike: keep the ratio, follow the level
             scale = (y / n) / (self.base + self.slope * x / n)
             self.base, self.slope = self.base * scale, self.slope * scale
+
+    def prefill_room(self, stall: float, most: int) -> int:
+        """Prefill tokens that stretch a decode step by no more than `stall` times its length."""
+        if not self.prefill_token or not self.decode_step:
+            return min(most, 64)
+        return max(1, min(most, int(stall * self.decode_step / self.prefill_token)))
 
 
 @dataclass(slots=True)
@@ -140,7 +155,9 @@ class Scheduler:
                 spare -= len(guess)
             chunks.append(Chunk(sequence, start, end, guess, 1 + len(guess) if whole else 0))
             used += end - start + len(guess)
-        room = self._prefill_room(used) if decoding else self.limits.n_batch
+        n_decode, room = used, self.limits.n_batch - used
+        if decoding and room > 0:
+            room = self.cost.prefill_room(self.limits.stall, room)
         for sequence in group:
             if sequence.phase is not Phase.PREFILL or room <= 0:
                 continue
@@ -149,13 +166,7 @@ class Scheduler:
             chunks.append(Chunk(sequence, start, end, [], 1 if end == len(sequence.tokens) else 0))
             room -= end - start
             used += end - start
-        return Step(chunks, adapter, used)
-
-    def _prefill_room(self, n_decode: int) -> int:
-        """Prefill tokens that stretch a step of `n_decode` tokens by no more than `stall` times its own length."""
-        room = self.limits.n_batch - n_decode
-        stretch = self.limits.stall * (self.cost.base + self.cost.slope * n_decode) / self.cost.slope
-        return max(1, min(room, int(stretch))) if room > 0 else 0
+        return Step(chunks, adapter, n_decode, used - n_decode)
 
     def _choose_adapter(self) -> str | None:
         """Adapters take turns: one decode call can use only one set of adapter weights."""

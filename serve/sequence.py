@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Mapping, Sequence as TokenList
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as TokenList
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,7 +128,7 @@ class Cells:
 
 @dataclass(eq=False, slots=True)
 class Sequence:
-    """A request under way. `tokens` is the prompt and everything made so far; `cells.computed` of them are in the cache."""
+    """A request under way. `tokens` is the prompt and all that was made; `cells.computed` of them are in the cache."""
 
     request: Request
     tokens: list[int]

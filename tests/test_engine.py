@@ -1,4 +1,7 @@
-"""The engine on a real (random-weight) GGUF: `python -m pytest tests/test_engine.py`; SOAK_REQUESTS=20000 for the long soak."""
+"""The engine on a real GGUF with random weights.
+
+python -m pytest tests/test_engine.py; SOAK_REQUESTS=20000 in the environment for the long soak
+"""
 
 import asyncio
 import json
@@ -100,8 +103,7 @@ def test_greedy_tokens_are_those_of_the_plain_library(engine, gguf):
 
 def test_a_request_gets_the_same_tokens_alone_and_in_a_crowd(engine):
     requests = [
-        Request(prompt, 20, Sampling(temperature=0.8 * (i % 2), seed=i))
-        for i, prompt in enumerate(prompts(engine, 10))
+        Request(prompt, 20, Sampling(temperature=0.8 * (i % 2), seed=i)) for i, prompt in enumerate(prompts(engine, 10))
     ]
     alone = [results(engine, [request])[0] for request in requests]
     crowd = results(engine, requests)
@@ -119,10 +121,7 @@ def test_drafts_change_the_steps_and_not_the_tokens(start):
         for r, c in zip(requests, plain, strict=True)
         for sampling in (Sampling(), Sampling(temperature=0.7, seed=5))
     ]
-    plan = [
-        Request([*r.prompt, *vocabulary.tokenize("runs | phase=death top 5")], 40, grammar=PLAN)
-        for r in requests
-    ]
+    plan = [Request([*r.prompt, *vocabulary.tokenize("runs | phase=death top 5")], 40, grammar=PLAN) for r in requests]
     for batch in (requests, copied, plan):
         expected, drafted = results(without, batch), results(with_drafts, batch)
         assert [c.tokens for c in drafted] == [c.tokens for c in expected]
@@ -132,7 +131,7 @@ def test_drafts_change_the_steps_and_not_the_tokens(start):
 
 def test_drafting_stops_where_it_does_not_pay(start):
     engine = start(n_slots=1)
-    engine._scheduler.cost.observe = lambda tokens, seconds: None
+    engine._scheduler.cost.observe = lambda *_: None
     engine._scheduler.cost.base, engine._scheduler.cost.slope = 1.0, 1.0  # a drafted token costs half a step
     rng = random.Random(0)
     for _ in range(30):
@@ -188,9 +187,7 @@ def test_every_text_under_a_grammar_obeys_it_with_and_without_jumping_over_force
 
 def test_a_grammar_that_leaves_no_choice_is_answered_without_computing(engine):
     steps = engine.health().totals.steps
-    completion = results(
-        engine, [Request(prompts(engine, 1)[0], 40, grammar='root ::= "runs by batter | top 5"')]
-    )[0]
+    completion = results(engine, [Request(prompts(engine, 1)[0], 40, grammar='root ::= "runs by batter | top 5"')])[0]
     assert (completion.text, completion.finish_reason) == ("runs by batter | top 5", "stop")
     assert completion.figures.forced_tokens == completion.figures.completion_tokens > 0
     assert engine.health().totals.steps == steps
@@ -239,14 +236,10 @@ def test_sampling_settings_take_effect(engine):
     greedy = results(engine, [Request(prompt, 10, ignore_eos=True)])[0].tokens
     forbidden = Sampling(logit_bias={greedy[0]: -100.0})
     assert results(engine, [Request(prompt, 10, forbidden)])[0].tokens[0] != greedy[0]
-    seeds = {
-        tuple(results(engine, [Request(prompt, 10, Sampling(1.5, seed=s))])[0].tokens) for s in (1, 2, 1)
-    }
+    seeds = {tuple(results(engine, [Request(prompt, 10, Sampling(1.5, seed=s))])[0].tokens) for s in (1, 2, 1)}
     assert len(seeds) == 2
     assert results(engine, [Request(prompt, 10, Sampling(2.0, top_k=1), ignore_eos=True)])[0].tokens == greedy
-    penalised = results(engine, [Request(prompt, 40, Sampling(repeat_penalty=5.0), ignore_eos=True)])[
-        0
-    ].tokens
+    penalised = results(engine, [Request(prompt, 40, Sampling(repeat_penalty=5.0), ignore_eos=True)])[0].tokens
     assert len(set(penalised)) == 40, "a strong penalty lets no token come twice"
 
 
@@ -383,8 +376,7 @@ def test_a_request_that_makes_the_native_call_fail_fails_alone(start):
         return decode(step)
 
     expected = [
-        c.tokens
-        for c in results(engine, [Request(prompt, 20, ignore_eos=True) for prompt in prompts(engine, 3)])
+        c.tokens for c in results(engine, [Request(prompt, 20, ignore_eos=True) for prompt in prompts(engine, 3)])
     ]
     engine.runner.decode = failing
     others = [engine.submit(Request(prompt, 20, ignore_eos=True)) for prompt in prompts(engine, 3)]
@@ -578,9 +570,7 @@ def test_thousands_of_requests_with_random_cancellations_leak_nothing(start):
             baseline = resident_mb()
         sampling = Sampling(temperature=0.7, seed=i) if rng.random() < 0.3 else Sampling()
         grammar = PLAN if rng.random() < 0.3 else None
-        request = Request(
-            rng.choice(pool), rng.randint(1, 12), sampling, grammar, rng.choice([None, None, 5.0, 0.003])
-        )
+        request = Request(rng.choice(pool), rng.randint(1, 12), sampling, grammar, rng.choice([None, None, 5.0, 0.003]))
         while True:
             try:
                 alive.append(engine.submit(request))
@@ -594,9 +584,7 @@ def test_thousands_of_requests_with_random_cancellations_leak_nothing(start):
     for handle in alive:
         reason = handle.result(30).finish_reason
         reasons[reason] = reasons.get(reason, 0) + 1
-    assert (
-        sum(reasons.values()) == total and reasons["cancelled"] > total / 50 and reasons["length"] > total / 4
-    )
+    assert sum(reasons.values()) == total and reasons["cancelled"] > total / 50 and reasons["length"] > total / 4
     assert idle(engine) and engine.health().totals.failed == 0
     growth = resident_mb() - baseline
     assert growth < 20, f"resident memory grew by {growth:.1f} MB after the first fifth of {total} requests"

@@ -11,20 +11,18 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiny_gguf import tiny_gguf
 
 from serve import gbnf
 from serve.errors import GrammarError
 from serve.forced import forced_tokens
 from serve.grammar import Grammar, GrammarCache
 from serve.runner import Runner, RunnerConfig, grammar_from_schema
+from tests.tiny_gguf import tiny_gguf
 
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
-    runner = Runner(
-        RunnerConfig(tiny_gguf(tmp_path_factory.mktemp("gguf")), n_ctx=64, n_threads=1, n_threads_batch=1)
-    )
+    runner = Runner(RunnerConfig(tiny_gguf(tmp_path_factory.mktemp("gguf")), n_ctx=64, n_threads=1, n_threads_batch=1))
     yield runner
     runner.close()
 
@@ -161,14 +159,10 @@ def random_grammar(rng: random.Random) -> str:
         return json.dumps(rng.choice(words), ensure_ascii=False) + rng.choice(["", "", "", "?", "+", "{2}"])
 
     def choice(level: int, depth: int) -> str:
-        options = [
-            " ".join(item(level, depth) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3))
-        ]
+        options = [" ".join(item(level, depth) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3))]
         return " | ".join(options)
 
-    return (
-        "root ::= " + choice(-1, 0) + "\n" + "\n".join(f"{n} ::= {choice(i, 0)}" for i, n in enumerate(names))
-    )
+    return "root ::= " + choice(-1, 0) + "\n" + "\n".join(f"{n} ::= {choice(i, 0)}" for i, n in enumerate(names))
 
 
 class NativeGrammar:
@@ -202,8 +196,8 @@ def test_random_grammars_admit_the_same_tokens_as_llama_cpp_along_random_texts(r
             ours = {t for t in range(vocabulary.size) if state.advance(vocabulary.pieces[t]) is not None}
             ours |= vocabulary.eog if state.accepting else set()
             theirs = native.allowed()
-            # llama.cpp takes control tokens for the text they are written as; here they never match. It also admits some
-            # pieces that begin a character none of whose continuations match (it looks at the range they span).
+            # llama.cpp takes control tokens for the text they are written as; here they never match. It also admits
+            # some pieces that begin a character none of whose continuations match (it looks at the range they span).
             for token in ours ^ theirs:
                 piece = vocabulary.pieces[token]
                 assert token in theirs and (not piece or not piece.isascii()), (text, token, piece)

@@ -44,9 +44,7 @@ class World:
     """A scheduler, a cache and a made-up model: what follows a token is a function of it."""
 
     def __init__(self, seed: int = 0, **limits) -> None:
-        defaults = dict(
-            n_cells=200, n_slots=4, n_sequences=7, n_batch=32, kept_cells=60, max_drafts=3, stall=1.0
-        )
+        defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, kept_cells=60, max_drafts=3, stall=1.0)
         self.limits = Limits(**(defaults | limits))
         self.runner = FakeRunner(self.limits.n_cells)
         self.scheduler = Scheduler(self.limits, self.runner.copy_cells, self.runner.drop_cells)
@@ -79,7 +77,11 @@ class World:
             return False
         scheduler, limits = self.scheduler, self.limits
         assert step.chunks, "a step without work would spin"
-        assert step.n_tokens == sum(c.end - c.start + len(c.drafts) for c in step.chunks) <= limits.n_batch
+        assert (
+            step.decode_tokens + step.prefill_tokens
+            == sum(c.end - c.start + len(c.drafts) for c in step.chunks)
+            <= limits.n_batch
+        )
         assert len(scheduler.running) <= limits.n_slots
         assert scheduler.used_cells <= limits.n_cells
         assert {c.sequence.cells.adapter for c in step.chunks} == {step.adapter}
@@ -160,9 +162,7 @@ def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, 
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(1, 90), st.integers(1, 60)), min_size=1, max_size=30), st.integers(0, 99)
-)
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 60)), min_size=1, max_size=30), st.integers(0, 99))
 def test_requests_that_share_nothing_start_in_the_order_of_arrival(sizes, seed):
     world = World(seed, n_cells=160)
     submitted = [world.submit([1000 + i] * n, m) for i, (n, m) in enumerate(sizes)]
@@ -187,7 +187,7 @@ def test_a_large_request_is_not_passed_forever_by_small_ones():
 def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
     world = World(n_cells=1000, n_batch=64, stall=1.0)
     world.draft, world.forced = (lambda sequence, limit: []), 0.0
-    world.scheduler.cost.base, world.scheduler.cost.slope = 10.0, 1.0
+    world.scheduler.cost.decode_step, world.scheduler.cost.prefill_token = 13.0, 1.0
     streams = [world.submit([i] * 3, 50) for i in range(3)]
     world.step()
     world.submit([7] * 500, 1)
@@ -197,7 +197,7 @@ def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
         in_step = {id(c.sequence) for c in step.chunks}
         assert all(id(s) in in_step for s in streams if s.phase is Phase.DECODE)
         prefill = sum(c.end - c.start for c in step.chunks if c.sequence.phase is Phase.PREFILL)
-        assert 0 < prefill <= 13, "stall=1 allows as much again as base + 3 decode tokens cost"
+        assert 0 < prefill <= 13, "stall=1 allows as much again as a decode step costs"
         for chunk in step.chunks:
             chunk.sequence.cells.computed = chunk.end
             if chunk.rows:
@@ -265,8 +265,21 @@ def test_common_prefix_is_what_a_loop_finds(a, b):
 def test_step_cost_finds_base_and_slope():
     cost = StepCost()
     for tokens in [1, 8, 3, 60, 16, 1, 4, 120] * 10:
-        cost.observe(tokens, 0.002 + 0.0001 * tokens)
+        cost.observe(tokens, 0, 0.002 + 0.0001 * tokens)
     assert abs(cost.base - 0.002) < 1e-6 and abs(cost.slope - 0.0001) < 1e-8
+
+
+def test_prefill_gets_what_stretches_a_step_by_no_more_than_is_allowed():
+    cost = StepCost()
+    for _ in range(50):
+        cost.observe(8, 0, 0.010)
+    for _ in range(10):  # a prefill token costs 0.2 ms, then 0.5 ms as the context grows
+        cost.observe(8, 20, 0.010 + 20 * 0.0002)
+    assert cost.prefill_room(1.5, 500) == 75 - 1 or cost.prefill_room(1.5, 500) == 75
+    for _ in range(10):
+        cost.observe(8, 20, 0.010 + 20 * 0.0005)
+    assert 29 <= cost.prefill_room(1.5, 500) <= 31
+    assert cost.prefill_room(1.5, 10) == 10
 
 
 def test_lookup_proposes_what_followed_before_and_nothing_when_new():

@@ -1,0 +1,325 @@
+"""The engine against llama-server on one GGUF, in alternating short rounds: `python -m serve.bench_engine`.
+
+LLAMA_SERVER names the other binary; without it only ours is measured. It is built from the source distribution of
+llama-cpp-python, so that both are the same llama.cpp:
+
+    pip download --no-binary :all: --no-deps llama-cpp-python==0.3.36 && tar xf llama_cpp_python-0.3.36.tar.gz
+    cmake -S llama_cpp_python-0.3.36/vendor/llama.cpp -B build -DBUILD_SHARED_LIBS=OFF -DLLAMA_CURL=OFF
+    cmake --build build --target llama-server llama-bench -j
+
+Both serve HTTP on the loopback and are asked by the same client. A figure is the median over rounds, a ratio the median
+of paired rounds. The models have random weights of the embedded model's and of Qwen2-0.5B's shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from serve import bench_traffic
+from serve.bench_traffic import Ask
+from serve.engine import Engine, EngineConfig
+from serve.random_model import SHAPES, write_gguf
+from serve.sequence import Request
+
+SLOTS = 16
+
+
+# -- the two servers
+
+
+async def serve(model: Path, port: int, threads: int) -> None:
+    """The engine behind the least HTTP that answers llama-server's /completion."""
+    began = time.perf_counter()
+    engine = Engine(EngineConfig(model, n_slots=SLOTS, queue_size=256, n_threads=threads, n_threads_batch=threads))
+    await asyncio.to_thread(engine.start)
+    ready_s = time.perf_counter() - began
+    vocabulary = engine.runner.vocabulary
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            length = 0
+            while (header := await reader.readline()) not in (b"\r\n", b""):
+                if header.lower().startswith(b"content-length:"):
+                    length = int(header[15:])
+            body = await reader.readexactly(length)
+            if b"/completion" in line:
+                ask = json.loads(body)
+                request = Request(
+                    [1, *vocabulary.tokenize(ask["prompt"])],
+                    ask["n_predict"],
+                    grammar=ask.get("grammar"),
+                    ignore_eos=ask.get("ignore_eos", False),
+                )
+                done = await asyncio.wrap_future(engine.submit(request).future)
+                reply = {"content": done.text, "tokens_predicted": len(done.tokens)}
+            else:
+                totals = engine.health().totals
+                reply = {"status": "ok", "ready_s": ready_s} | {n: getattr(totals, n) for n in totals.__slots__}
+            data = json.dumps(reply).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
+        await server.serve_forever()
+
+
+class Server:
+    """A server process and its port; stopped on leaving the `with` block."""
+
+    def __init__(self, name: str, command: list[str], port: int, env: dict[str, str] | None = None) -> None:
+        self.name, self.port = name, port
+        self._command, self._env = command, os.environ | (env or {})
+
+    def __enter__(self) -> Server:
+        self._process = subprocess.Popen(
+            self._command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(600):
+            if self._process.poll() is not None:
+                raise SystemExit(f"{self.name} ended with code {self._process.returncode}: {' '.join(self._command)}")
+            try:
+                self.health()
+                return self
+            except OSError:
+                time.sleep(0.1)
+        raise SystemExit(f"{self.name} was not ready within a minute")
+
+    def __exit__(self, *_) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    def health(self) -> dict:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as reply:
+            return json.load(reply)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ours(model: Path, threads: int, env: dict[str, str] | None = None) -> Server:
+    port = free_port()
+    command = [sys.executable, "-m", "serve.bench_engine", "--serve", str(model), str(port), "--threads", str(threads)]
+    return Server("ours", command, port, env)
+
+
+def llama_server(binary: str, model: Path, threads: int) -> Server:
+    port = free_port()
+    command = f"{binary} -m {model} --host 127.0.0.1 --port {port} -c 8192 -np {SLOTS} -t {threads} -tb {threads}"
+    return Server("llama-server", [*command.split(), "--no-webui"], port)
+
+
+# -- the client
+
+
+async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) -> tuple[float, int, list[str]]:
+    """Send `asks` over `clients` connections; returns seconds, tokens made and the texts in order."""
+    texts, made, todo = [""] * len(asks), 0, iter(range(len(asks)))
+
+    async def client() -> None:
+        nonlocal made
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for i in todo:
+            body = {"prompt": asks[i].text, "n_predict": asks[i].n_predict, "temperature": 0, "ignore_eos": ignore_eos}
+            body |= {"cache_prompt": True} | ({"grammar": asks[i].grammar} if asks[i].grammar else {})
+            data = json.dumps(body).encode()
+            head = (
+                b"POST /completion HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            )
+            writer.write(head % len(data) + data)
+            length = 0
+            while (line := await reader.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line[15:])
+            reply = json.loads(await reader.readexactly(length))
+            texts[i], made = reply["content"], made + reply["tokens_predicted"]
+        writer.close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return time.perf_counter() - began, made, texts
+
+
+def compare(servers: list[Server], workload: str, clients: int, rounds: int, per_round: int) -> dict:
+    """Alternating rounds; requests a second (the service's traffic) or tokens a second (raw) of each server."""
+    make, is_raw = getattr(bench_traffic, workload), workload == "raw"
+    speeds: dict[str, list[float]] = {server.name: [] for server in servers}
+    same = total = 0
+    for round_number in range(-1, rounds):  # the first is for warming up
+        asks = make(per_round, seed=round_number)
+        texts = {}
+        for server in servers if round_number % 2 else servers[::-1]:
+            seconds, made, texts[server.name] = asyncio.run(ask_all(server.port, asks, clients, is_raw))
+            if round_number >= 0:
+                speeds[server.name].append((made if is_raw else len(asks)) / seconds)
+        if len(texts) == 2 and round_number >= 0:
+            same += sum(a == b for a, b in zip(*texts.values(), strict=True))
+            total += len(asks)
+    result = {"workload": workload, "clients": clients} | {n: statistics.median(s) for n, s in speeds.items()}
+    if len(servers) == 2:
+        pairs = zip(*(speeds[server.name] for server in servers), strict=True)
+        result |= {"ratio": statistics.median(a / b for a, b in pairs), "same_text": same / total}
+    return result
+
+
+# -- what needs no second server
+
+
+def gaps(model: Path, threads: int) -> dict:
+    """Eight streams run and a prompt of 1,000 tokens arrives: the longest gap between tokens, in median gaps."""
+    engine = Engine(EngineConfig(model, n_slots=SLOTS, n_threads=threads, n_threads_batch=threads))
+    engine.start()
+    moments: list[float] = []
+    streams = [
+        engine.submit(
+            Request(
+                [1] + [300 + i] * 40,
+                300,
+                ignore_eos=True,
+                on_text=(lambda _: moments.append(time.perf_counter())) if i == 0 else None,
+            )
+        )
+        for i in range(8)
+    ]
+    while len(moments) < 60:
+        time.sleep(0.005)
+    sent = time.perf_counter()
+    engine.submit(Request([1] + [300 + i % 400 for i in range(1000)], 1)).result()
+    first = time.perf_counter()
+    for stream in streams:
+        stream.result()
+    engine.close()
+    pairs = list(zip(moments, moments[1:], strict=False))
+    calm = statistics.median(b - a for a, b in pairs if b < sent)
+    during = sorted(b - a for a, b in pairs if sent <= b <= first)
+    return {
+        "median_gap_ms": calm * 1e3,
+        "median_during": statistics.median(during) / calm,
+        "longest_during": during[-1] / calm,
+        "first_token_s": first - sent,
+    }
+
+
+def llama_bench(server_binary: str, model: Path, threads: int) -> float | None:
+    """llama-bench's tokens a second in single-stream decoding, where the binary lies beside llama-server."""
+    binary = Path(server_binary).with_name("llama-bench")
+    if not binary.exists():
+        return None
+    command = [str(binary), "-m", str(model), "-p", "0", "-n", "64", "-t", str(threads), "-r", "3", "-o", "json"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]["avg_ts"]
+
+
+def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
+    """Single-stream tokens a second for several spin counts, alone and beside a process that keeps one core busy."""
+    busy = [sys.executable, "-c", "while True: pass"]
+    for spin in ("", "0", "100", "2000", "20000", "300000"):
+        speeds = []
+        for neighbour in (False, True):
+            with ours(model, threads, {"GOMP_SPINCOUNT": spin} if spin else {"OMP_WAIT_POLICY": "active"}) as server:
+                process = subprocess.Popen(busy) if neighbour else None
+                asks, made, began = bench_traffic.raw(2), 0, time.perf_counter()
+                while time.perf_counter() - began < seconds:
+                    made += asyncio.run(ask_all(server.port, asks, 1, True))[1]
+                speeds.append(made / (time.perf_counter() - began))
+                if process:
+                    process.kill()
+                    process.wait()
+        print(f"GOMP_SPINCOUNT={spin or '(active)':<9} alone {speeds[0]:7.1f} tok/s, with a neighbour {speeds[1]:7.1f}")
+
+
+def draw(results: list[dict], path: Path) -> None:
+    """Ratios by clients, one line for each model and workload."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), constrained_layout=True)
+    for key in dict.fromkeys((r["model"], r["workload"]) for r in results if "ratio" in r):
+        points = [r for r in results if (r["model"], r["workload"]) == key]
+        axes.plot([p["clients"] for p in points], [p["ratio"] for p in points], "o-", label=f"{key[0]}, {key[1]}")
+    axes.axhline(1.0, color="grey", linewidth=1)
+    axes.set(xscale="log", xlabel="clients", ylabel="times llama-server", title="Engine against llama-server")
+    axes.set_xticks([1, 4, 8, 16], ["1", "4", "8", "16"])
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--serve", nargs=2, metavar=("MODEL", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument("--models", default="embedded,qwen2-0.5b")
+    parser.add_argument("--workloads", default="raw,service")
+    parser.add_argument("--clients", default="1,4,8,16")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
+    parser.add_argument("--folder", type=Path, default=Path("runs/bench"), help="for the models and the results")
+    parser.add_argument("--waiting", action="store_true", help="compare spin counts instead")
+    args = parser.parse_args()
+    from serve.threads import available
+
+    threads = args.threads or available()
+    if args.serve:
+        asyncio.run(serve(Path(args.serve[0]), int(args.serve[1]), threads))
+        return
+    args.folder.mkdir(parents=True, exist_ok=True)
+    binary, results = os.environ.get("LLAMA_SERVER"), []
+    if not binary:
+        print(
+            "LLAMA_SERVER is not set: measuring ours alone (`python -m pydoc serve.bench_engine` says how to build it)"
+        )
+    for name in args.models.split(","):
+        model = args.folder / f"random-{name}.gguf"
+        if not model.exists():
+            print(f"writing {model}")
+            write_gguf(model, SHAPES[name], quantised=True)
+        if args.waiting:
+            waiting_policies(model, threads)
+            continue
+        small = name == "embedded"
+        with ours(model, threads) as first:
+            print(f"{name}: {threads} threads, ready in {first.health()['ready_s']:.2f} s")
+            others = [llama_server(binary, model, threads)] if binary else []
+            for other in others:
+                other.__enter__()
+            try:
+                for workload in args.workloads.split(","):
+                    for clients in map(int, args.clients.split(",")):
+                        before = first.health()
+                        result = compare(
+                            [first, *others], workload, clients, args.rounds, clients * (4 if small else 1)
+                        )
+                        after = first.health()
+                        busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))
+                        result |= {"model": name, "overhead": 1 - native / busy}
+                        results.append(result)
+                        print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}))
+            finally:
+                for other in others:
+                    other.__exit__()
+        if binary and (speed := llama_bench(binary, model, threads)):
+            print(f"llama-bench, one stream: {speed:.1f} tok/s")
+        print("a prompt of 1,000 tokens beside 8 streams:", {k: round(v, 2) for k, v in gaps(model, threads).items()})
+    (args.folder / "bench_engine.json").write_text(json.dumps(results, indent=1))
+    if any("ratio" in result for result in results):
+        draw(results, args.folder / "bench_engine.png")
+        print(f"picture: {args.folder / 'bench_engine.png'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What the engine benchmark asks: raw prompts of a set length, and plan and answer requests as the service makes them.
+
+Knows nothing about servers; serve/bench_engine.py sends it. Everything is made from a seed.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from serve.random_model import WORDS
+
+PLAN_GRAMMAR = r"""root ::= measure (" by " group)? (" | " filter (" " filter){0,3})? (" | top " [1-9])?
+measure ::= "runs" | "wickets" | "economy" | "average" | "strike rate" | "fours" | "sixes" | "catches" | "best figures"
+group ::= "batter" | "bowler" | "team" | "venue" | "over" | "phase"
+filter ::= "batter=" name | "bowler=" name | "phase=" ("powerplay" | "middle" | "death") | "innings=" [12]
+name ::= @NAMES@
+"""
+SYSTEM = (
+    "The season's statistics answer questions. A plan is one query line: a measure, a group, filters and a limit. "
+    "Measures: runs wickets economy average strike rate fours sixes catches best figures. "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of the benchmark: text to be tokenised, tokens to make, perhaps a grammar."""
+
+    text: str
+    n_predict: int
+    grammar: str | None = None
+
+
+def raw(n: int, seed: int = 0) -> list[Ask]:
+    """`n` prompts of about 256 tokens, the first 200 of them the same, 48 tokens to make whatever they say."""
+    rng = random.Random(seed)
+    shared = " ".join(random.Random(99).choices(WORDS, k=200))
+    return [Ask(f"{shared} {' '.join(rng.choices(WORDS, k=56))}", 48) for _ in range(n)]
+
+
+def service(n: int, seed: int = 0) -> list[Ask]:
+    """`n` requests, plans and answers by turns, with their grammars: what one question costs, twice over."""
+    rng = random.Random(seed)
+    asks = []
+    for i in range(n):
+        names = [f"P{k + 1}" for k in range(rng.randint(1, 3))]
+        if i % 2 == 0:
+            question = " ".join(rng.choices(WORDS, k=rng.randint(6, 14)))
+            grammar = PLAN_GRAMMAR.replace("@NAMES@", " | ".join(f'"{name}"' for name in names))
+            asks.append(Ask(f"{SYSTEM} Question: {question} Plan:", 32, grammar))
+        else:
+            figures = [str(rng.randint(10, 700)) for _ in range(4)]
+            player = " ".join(rng.sample(["Jasprit Bumrah", "Virat Kohli", "Rohit Sharma"], 1))
+            table = f"batter | runs | balls | average\n{player} | {' | '.join(figures[:3])}"
+            grammar = (
+                'root ::= who " scored " figure " runs" (" at an average of " figure)? (" off " figure " balls")? "."\n'
+                f'who ::= "{player}" | "He"\nfigure ::= {" | ".join(chr(34) + f + chr(34) for f in figures)}\n'
+            )
+            asks.append(Ask(f"{SYSTEM} Table:\n{table}\nAnswer:", 48, grammar))
+    return asks

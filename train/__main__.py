@@ -1,0 +1,48 @@
+"""Command line of fine-tuning: `python -m train --season ipl_2024 --base train/base --run demo`. `--help` lists all settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import warnings
+
+from train.config import parse
+from train.errors import TrainError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    began = time.monotonic()
+    try:
+        config = parse(arguments)
+        if config.threads and "OMP_NUM_THREADS" not in os.environ:
+            os.environ["OMP_NUM_THREADS"] = str(config.threads)
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        # imported here: --help and a mistyped setting need no torch
+        warnings.filterwarnings("ignore", category=UserWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        import transformers
+
+        transformers.utils.logging.set_verbosity_error()
+        logging.getLogger("trl").setLevel(logging.ERROR)
+        from train.train_sft import RUNS, train
+
+        result, worked = train(config, began=began)
+    except TrainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    if int(os.environ.get("RANK", 0)) == 0:
+        gained = ", ".join(f"{task} {100 * result.base_exact_match.get(task, 0):.1f} -> {100 * share:.1f} %"
+                           for task, share in result.exact_match.items())  # fmt: skip
+        made = f"{result.steps} steps in {result.seconds:.0f} s ({result.stopped})" if worked else "trained before from the same inputs"
+        print(f"{RUNS / config.run}: {made}; validation loss {result.validation_loss:.4f}; exact match {gained}; "
+              f"adapter {result.adapter_sha256[:12]}; {time.monotonic() - began:.0f} s in all")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Settings of a fine-tuning run: defaults, over them a YAML file (`--config`), over it the command line.
+
+Knows nothing about how they are used. The resolved settings are saved as runs/<name>/config.yaml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from train.errors import TrainError
+
+METHODS = ("lora", "qlora", "full")
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """`_help` beside each value is what `--help` says. What does not change the result is listed in UNHASHED."""
+
+    run: str = "demo"
+    season: str = "ipl_2024"
+    base: str = "train/base"
+    base_revision: str = ""
+    data: str = ""
+    method: str = "lora"
+    minutes: float = 8.0
+    epochs: float = 2.0
+    max_steps: int = -1
+    learning_rate: float = 5e-4
+    batch_size: int = 64
+    micro_batch: int = 0
+    max_length: int = 512
+    rank: int = 32
+    alpha: int = 64
+    warmup_share: float = 0.05
+    weight_decay: float = 0.0
+    answer_share: float = 0.5
+    evaluations: int = 8
+    patience: int = 4
+    save_every: int = 50
+    bf16: str = "auto"
+    seed: int = 2024
+    threads: int = 0
+    chat_template: str = ""
+    replace: bool = False
+
+
+HELP = {
+    "run": "name of the run: everything goes to runs/<name>",
+    "season": "whose questions and answers to train on: data/seasons/<season>/qa",
+    "base": "base model: a local folder or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
+    "base_revision": "commit or tag of a Hugging Face base",
+    "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a file of questions and answers (JSON, JSONL, CSV)",
+    "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",
+    "minutes": "stop after that many minutes of wall time whatever is left to do; 0: no limit",
+    "epochs": "passes over the training examples",
+    "max_steps": "optimiser steps; overrides --epochs where positive",
+    "learning_rate": "peak of a schedule with warm-up and linear decay",
+    "batch_size": "examples a step, over all devices and accumulation",
+    "micro_batch": "examples at once on a device; 0: chosen from the model's size",
+    "max_length": "tokens of an example; longer ones are left out and counted",
+    "rank": "LoRA rank",
+    "alpha": "LoRA alpha",
+    "warmup_share": "share of the steps with rising learning rate",
+    "weight_decay": "weight decay of AdamW",
+    "answer_share": "answers to word, for each plan to write; 0: train on plans alone",
+    "evaluations": "how often the validation split is looked at",
+    "patience": "evaluations without a better validation loss after which training stops",
+    "save_every": "steps between checkpoints to resume from",
+    "bf16": "auto, yes or no: bfloat16 arithmetic; auto means GPUs that have it, CPUs that have it from 3M parameters up",
+    "seed": "of the order of examples and the adapter's start",
+    "threads": "CPU threads; 0: as many as this process may use",
+    "chat_template": "file with a Jinja chat template, for a base that has none",
+    "replace": "throw away what the run folder holds and start anew",
+}
+UNHASHED = ("run", "replace", "threads", "minutes", "save_every")
+
+
+def parse(arguments: list[str] | None) -> SftConfig:
+    """Raises TrainError for a YAML file with unknown or ill-typed settings."""
+    parser = argparse.ArgumentParser(prog="python -m train", description="Fine-tune a base model on questions and answers.")
+    parser.add_argument("--config", type=Path, help="YAML file with any of the settings below")
+    for field in dataclasses.fields(SftConfig):
+        flag, default = f"--{field.name.replace('_', '-')}", field.default
+        text = f"{HELP[field.name]} (default {default!r})".replace("%", "%%")
+        if isinstance(default, bool):
+            parser.add_argument(flag, action="store_true", default=None, help=text)
+        else:
+            choices = METHODS if field.name == "method" else ("auto", "yes", "no") if field.name == "bf16" else None
+            parser.add_argument(flag, type=type(default), default=None, help=text, choices=choices)
+    given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
+    file = given.pop("config", None)
+    config = SftConfig(**{**(_from_yaml(file) if file else {}), **given})
+    if not config.run or "/" in config.run or config.run.startswith("."):
+        raise TrainError(f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>")
+    if config.batch_size < 1 or config.rank < 1:
+        raise TrainError("--batch-size and --rank must be 1 or more")
+    return config
+
+
+def _from_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise TrainError(f"--config {path} cannot be read: {error}") from None
+    known = {f.name: type(f.default) for f in dataclasses.fields(SftConfig)}
+    for name, value in values.items():
+        if name not in known:
+            raise TrainError(f"{path}: unknown setting {name!r}; known are {', '.join(known)}")
+        if not isinstance(value, known[name]) and not (known[name] is float and isinstance(value, int)):
+            raise TrainError(f"{path}: {name} is {value!r}, expected {known[name].__name__}")
+    return values
+
+
+def as_dict(config: SftConfig) -> dict[str, Any]:
+    return asdict(config)

@@ -65,7 +65,7 @@ class EngineConfig:
     max_drafts: int = 6
     jump_forward: bool = True
     stall: float = 1.5
-    n_batch: int = 2048
+    n_batch: int = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +338,7 @@ class Engine:
         """End what was cancelled or is overdue, waiting or running."""
         scheduler = self._scheduler
         for sequence in [*scheduler.running, *scheduler.waiting]:
-            if sequence.cancelled:
+            if sequence.cancelled or sequence.handle.future.cancelled():
                 self._finish(sequence, "cancelled")
             elif now > sequence.deadline:
                 self._finish(sequence, "deadline")

@@ -12,6 +12,7 @@ import ctypes
 import logging
 import os
 import random
+import re
 from collections.abc import Sequence as TokenList
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from serve.sequence import Sampling
 
 log = logging.getLogger(__name__)
 
-SPIN_COUNT = 2_000  # measured by bench_engine --threads, see README "Threads"
+SPIN_COUNT = 100  # bench_engine --waiting, on two cores that others used too: 0 to 100 gave 4 times what 2,000 gave
 
 
 class DecodeError(Exception):
@@ -43,7 +44,7 @@ class RunnerConfig:
     model: Path
     n_ctx: int = 4096
     n_sequences: int = 32
-    n_batch: int = 2048
+    n_batch: int = 512
     n_ubatch: int = 512
     n_threads: int = 0
     n_threads_batch: int = 0
@@ -147,7 +148,7 @@ class Runner:
         self.description = (
             f"{self.n_threads} threads ({self.n_threads_batch} for prefill), context {self.n_ctx}, "
             f"{config.n_sequences} sequences, GPU layers {config.n_gpu_layers if self.gpu else 0} | "
-            f"{self.system_info.strip()}"
+            f"CPU variant {_cpu_variant()} | {self.system_info.strip()}"
         )
 
     def _load_adapter(self, name: str, path: Path) -> int:
@@ -254,19 +255,6 @@ class Runner:
             if n < size:
                 return buffer.value.decode(errors="replace")
             size = n + 1
-
-    def save_cells(self, path: Path, slot: int, tokens: list[int]) -> None:
-        """Write a sequence's cells to a file, for `load_cells` after the next start."""
-        array = (ctypes.c_int32 * len(tokens))(*tokens)
-        self._library.api.llama_state_seq_save_file(self._context, str(path).encode(), slot, array, len(tokens))
-
-    def load_cells(self, path: Path, slot: int) -> list[int]:
-        """Read cells back into an empty sequence; returns their tokens, none where the file does not fit this model."""
-        array, count = (ctypes.c_int32 * self.n_ctx)(), ctypes.c_size_t(0)
-        done = self._library.api.llama_state_seq_load_file(
-            self._context, str(path).encode(), slot, array, self.n_ctx, ctypes.byref(count)
-        )
-        return array[: count.value] if done else []
 
     def close(self) -> None:
         """Free the context and the model."""
@@ -400,10 +388,11 @@ class _Library:
 
 def _load_backends(folder: Path) -> None:
     """In a build with CPU variants, load the best one this CPU can run; elsewhere nothing is there to load."""
-    for place in (folder, folder.parent / "bin"):
+    for place in (folder, folder.parent / "bin", folder.parent.parent / "bin"):  # the wheel puts them in the last
         if any(place.glob("libggml-cpu-*.so")):
-            from llama_cpp._ggml import libggml
-
+            # By its soname, to get the copy that libllama uses: a wheel holds no links, so that libggml.so and
+            # libggml.so.0 are two files, and backends loaded into the other one would not be seen.
+            libggml = ctypes.CDLL("libggml.so.0")
             libggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
             libggml.ggml_backend_load_all_from_path(str(place).encode())
             libggml.ggml_backend_reg_count.restype = ctypes.c_size_t
@@ -411,6 +400,15 @@ def _load_backends(folder: Path) -> None:
                 names = sorted(p.stem.removeprefix("libggml-cpu-") for p in place.glob("libggml-cpu-*.so"))
                 raise ModelError(f"this CPU can run none of the CPU variants {names}: it lacks SSE4.2 (x86-64-v2)")
             return
+
+
+def _cpu_variant() -> str:
+    """The CPU variant that was picked at run time, or that the build has only one."""
+    try:
+        found = re.search(r"libggml-cpu-([\w.-]+)\.so", Path("/proc/self/maps").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else "fixed at build"
 
 
 _native_errors: list[str] = []

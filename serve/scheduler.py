@@ -17,6 +17,8 @@ from serve.sequence import Cells, Phase, Sequence
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
 WORTH_WAITING = 32  # tokens of a prefix under computation for which a request is held back until they are there
 
+MAX_STEP_S = 0.5
+
 
 @dataclass(slots=True)
 class Limits:
@@ -98,11 +100,16 @@ class StepCost:
             scale = (y / n) / (self.base + self.slope * x / n)
             self.base, self.slope = self.base * scale, self.slope * scale
 
-    def prefill_room(self, stall: float, most: int) -> int:
-        """Prefill tokens that stretch a decode step by no more than `stall` times its length."""
-        if not self.prefill_token or not self.decode_step:
+    def prefill_room(self, stall: float, most: int, decoding: bool) -> int:
+        """Prefill tokens for a step: beside decoding they stretch it by at most `stall` times its length.
+
+        Alone they may fill a batch, but not take much longer than MAX_STEP_S: a cancelled request, a deadline or a new
+        arrival waits for the end of a step.
+        """
+        if not self.prefill_token or (decoding and not self.decode_step):
             return min(most, 64)
-        return max(1, min(most, int(stall * self.decode_step / self.prefill_token)))
+        allowed = stall * self.decode_step if decoding else MAX_STEP_S
+        return max(1 if decoding else 32, min(most, int(allowed / self.prefill_token)))
 
 
 @dataclass(slots=True)
@@ -156,8 +163,8 @@ class Scheduler:
             chunks.append(Chunk(sequence, start, end, guess, 1 + len(guess) if whole else 0))
             used += end - start + len(guess)
         n_decode, room = used, self.limits.n_batch - used
-        if decoding and room > 0:
-            room = self.cost.prefill_room(self.limits.stall, room)
+        if room > 0:
+            room = self.cost.prefill_room(self.limits.stall, room, bool(decoding))
         for sequence in group:
             if sequence.phase is not Phase.PREFILL or room <= 0:
                 continue

@@ -52,7 +52,7 @@ def set_waiting(spin_count: int) -> str | None:
 
     A user's own GOMP_SPINCOUNT or OMP_WAIT_POLICY wins. The default of libgomp spins for milliseconds: fine alone, but
     a neighbour on one of the cores then costs most of the throughput, for a thread that spins in vain holds the core
-    that the one it waits for needs. README, "Threads", has the measurement.
+    that the one it waits for needs. `python -m serve.bench_engine --waiting` measures it.
     """
     if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
         return None

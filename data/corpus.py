@@ -37,7 +37,7 @@ def plan_sample(example: Example) -> Sample:
     return Sample(plan_messages(example.question), example.line, "plan")
 
 
-def samples(seed: int, pool: Sequence[Sample] = (), answer_share: float = 0.2) -> Iterator[Sample]:
+def samples(seed: int, pool: Sequence[Sample] = (), answer_share: float = 0.08) -> Iterator[Sample]:
     """Endless plans, and answers drawn from `pool`."""
     rng = random.Random(seed)
     book = Phrasebook.load()

@@ -60,7 +60,7 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
         for k, (name, value) in enumerate(_difference(table).items(), 1):
             values[f"Z{k}"] = value
             parts[-1] += f" Z{k} difference {name}"
-        for k, (name, value) in enumerate(table.totals.items(), 1):
+        for k, (name, value) in enumerate(() if _difference(table) else table.totals.items(), 1):
             values[f"S{k}"] = f"{value:g}"
             parts[-1] += f" S{k} total {name}"
     return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
@@ -83,8 +83,18 @@ def _difference(table: StatTable) -> dict[str, str]:
 
 
 def fill(sentence: str, values: Mapping[str, str]) -> str:
-    """The sentence with every reference replaced. KeyError if it names a cell that is not there."""
-    return REFERENCE.sub(lambda m: values[m[0]], sentence)
+    """The sentence with every reference replaced, "1 runs" made "1 run". KeyError if it names a cell that is not there."""
+    text = REFERENCE.sub(lambda m: values[m[0]], sentence)
+    text = re.sub(rf"(?<![\d./])1 ({'|'.join(_ONE)})\b", lambda m: f"1 {_ONE[m[1]]}", text)
+    return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
+
+
+_ONE = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "match", "fours": "four", "sixes": "six",
+        "fifties": "fifty", "hundreds": "hundred", "ducks": "duck", "catches": "catch", "stumpings": "stumping",
+        "times": "time", "maidens": "maiden", "wins": "win", "losses": "loss", "run-outs": "run-out",
+        "dismissals": "dismissal", "boundaries": "boundary", "points": "point", "tosses": "toss",
+        "legal balls": "legal ball", "dot balls": "dot ball", "scores of": "score of", "hauls of": "haul of",
+        "partnerships": "partnership", "player-of-the-match awards": "player-of-the-match award"}  # fmt: skip
 
 
 # -- the plain sentence ---------------------------------------------------------------------------------------------
@@ -107,7 +117,8 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
         return _nothing(query, about, pick)
     by = [(c, x) for c, x in zip(columns, letters) if c.role == "dimension"]
     asked = [(c, x) for c, x in zip(columns, letters) if c.role == "asked"]
-    shown = [(c, x) for c, x in zip(columns, letters) if c.role == "shown"]
+    once = {"innings", "innings_played", "innings_bowled"} if not by and not _who(query) else set()
+    shown = [(c, x) for c, x in zip(columns, letters) if c.role == "shown" and c.name not in once]
     at = [(c, x) for c, x in zip(columns, letters) if c.role == "at"]
     if MEASURES[query.measures[0]].kind == "fact":
         return _facts(by, asked, rows, pick)
@@ -130,7 +141,7 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     more = f"; and {rows - PLAIN_ROWS} more" if rows > PLAIN_ROWS else ""
     tail = "".join(f"; a difference of Z{k}" for k in range(1, 4) if f"Z{k}" in laid.values)
     tail += "".join(f"; S{k} in all" for k in range(1, 4) if f"S{k}" in laid.values)
-    opening = pick([f"{_lead(query, pick)}{labels}{about}: ", f"{labels}{about}: ", f"by {labels}{about}: "])
+    opening = pick([f"{labels}{about}: ", f"{_lead(query, pick)}{labels}{about}: ", f"by {labels}{about}: "])
     return f"{opening}{listed}{more}{tail}{end}."
 
 
@@ -148,15 +159,39 @@ def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) 
             f"{owner} {column.label}{about} was {letter}1",
             f"{owner} {column.label}{about}: {letter}1",
             f"{about.strip() + ', ' if about else ''}{owner} {column.label} was {letter}1",
+            f"{letter}1 was {owner} {column.label}{about}",
         ])  # fmt: skip
         return f"{text}{where}{qualifies}."
     if not subject:
         return pick([f"there were {joined}{about}{where}{qualifies}.", f"{joined}{about}{where}{qualifies}."])
+    did = [f"{_DID[c.name][0]} {x}1 {_DID[c.name][1]}" for c, x in asked if c.name in _DID]
+    if len(did) == len(asked):
+        done = did[0] if len(did) == 1 else ", ".join(did[:-1]) + " and " + did[-1]
+        return pick([
+            f"{subject} {done}{about}{where}{qualifies}.",
+            f"{about.strip() + ', ' if about else ''}{subject} {done}{where}{qualifies}.",
+        ])  # fmt: skip
     return pick([
         f"{subject}{about}: {joined}{where}{qualifies}.",
-        f"{subject} had {joined}{about}{where}{qualifies}.",
         f"{joined} for {subject}{about}{where}{qualifies}.",
     ])  # fmt: skip
+
+
+# what a subject did to have a count
+_DID = {
+    "runs": ("scored", "runs"), "balls": ("faced", "balls"), "innings": ("batted in", "innings"), "fours": ("hit", "fours"),
+    "sixes": ("hit", "sixes"), "boundaries": ("hit", "boundaries"), "dots": ("played out", "dot balls"),
+    "dismissals": ("was out", "times"), "not_outs": ("was not out", "times"), "fifties": ("made", "fifties"),
+    "hundreds": ("made", "hundreds"), "fifty_plus": ("made", "scores of fifty or more"), "ducks": ("made", "ducks"),
+    "wickets": ("took", "wickets"), "runs_conceded": ("conceded", "runs"), "balls_bowled": ("bowled", "balls"),
+    "innings_bowled": ("bowled in", "innings"), "maidens": ("bowled", "maidens"), "dots_bowled": ("bowled", "dot balls"),
+    "catches": ("took", "catches"), "stumpings": ("made", "stumpings"), "run_outs": ("had a hand in", "run-outs"),
+    "total": ("scored", "runs with extras"), "wickets_lost": ("lost", "wickets"), "team_sixes": ("hit", "sixes"),
+    "team_fours": ("hit", "fours"), "wickets_taken": ("took", "wickets"), "conceded": ("conceded", "runs with extras"),
+    "matches": ("played", "matches"), "wins": ("won", "matches"), "losses": ("lost", "matches"),
+    "tosses_won": ("won", "tosses"), "tosses_lost": ("lost", "tosses"), "awards": ("won", "player-of-the-match awards"),
+    "points": ("had", "points"), "extras_conceded": ("gave away", "extras"), "times_all_out": ("were all out", "times"),
+}  # fmt: skip
 
 
 def _facts(by: list, asked: list, rows: int, pick) -> str:
@@ -233,7 +268,11 @@ def _brief(column, cell: str, asked: list) -> str:
 def circumstances(query: Query) -> str:
     """The filters in words: ' against T1 in the powerplay'. Numerals are the line's own."""
     subject = next((k for k in ("batter", "bowler", "fielder", "player", "team") if query.filter(k)), None)
-    words = [_words(f) for f in query.filters if f.key != subject or f.op == "!="]
+    words = [_words(f) for f in query.filters if (f.key != subject or f.op == "!=") and f.key != "innings"]
+    for f in query.filters:
+        if f.key == "innings":
+            does = "bowling" if MEASURES[query.measures[0]].source in ("bowl", "field", "concede") else "batting"
+            words.insert(0, f"{does} {'first' if f.values[0] == '1' else 'second'}")
     words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
     return "".join(f" {w}" for w in words if w)
 
@@ -248,7 +287,6 @@ def _words(f: Filter) -> str:
     if f.key in ENUMS:
         fixed = {
             ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs", ("phase", "death"): "at the death",
-            ("innings", "1"): "in the first innings", ("innings", "2"): "in the second innings",
             ("result", "won"): "in wins", ("result", "lost"): "in defeats", ("result", "tied"): "in ties",
             ("result", "no_result"): "without a result", ("home", "home"): "at home", ("home", "away"): "away",
             ("toss", "won"): "having won the toss", ("toss", "lost"): "having lost the toss",

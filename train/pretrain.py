@@ -139,6 +139,7 @@ def pretrain(config: PretrainConfig) -> None:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         step, spent = state["step"], state["spent"]
+    torch._dynamo.config.recompile_limit = 4 * len(BUCKETS)  # one graph a bucket, forward and backward
     run = torch.compile(model, dynamic=False) if config.compile else model
     (work / "config.json").write_text(json.dumps(asdict(config), indent=2))
     budget = config.minutes * 60

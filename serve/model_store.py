@@ -1,0 +1,118 @@
+"""Where the model file comes from; it is checked against its manifest before anything opens it.
+
+    found = locate(Settings())      # a folder with manifest.json, a .gguf, or MODEL_REPO by convert.hub
+
+Raises ModelMissing (with the command that makes a model), ManifestError or HubError; each message is one
+sentence that says what to do. Knows nothing about llama.cpp.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert.hub import pull
+from convert.manifest import MANIFEST_NAME, Manifest, ManifestError, check_file, load, sha256_file
+from data.prompts import PROMPT_VERSION
+from serve.schemas import ModelInfo
+from serve.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_QUANTISATION = re.compile(r"(?<![A-Za-z0-9])(I?Q\d\w*|BF16|F16|F32)(?![A-Za-z0-9])", re.I)
+
+
+class ModelMissing(Exception):
+    """There is no model where the settings say it is."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that may be opened, and where it comes from."""
+
+    path: Path
+    info: ModelInfo
+
+
+def locate(settings: Settings) -> ModelFile:
+    """The file to serve, downloaded if need be, its sha256 checked."""
+    if settings.model_repo:
+        _export(settings)
+        folder = pull(settings.model_repo, settings.model_revision, settings.model_file)
+        return _in_folder(folder, settings.model_file)
+    path = settings.model_path
+    if path.is_dir():
+        return _in_folder(path, settings.model_file)
+    if not path.is_file():
+        raise ModelMissing(
+            f"there is no model at {path}: make one with `make demo`, or set MODEL_PATH to a model folder "
+            "or .gguf, or MODEL_REPO to a repository"
+        )
+    if path.suffix != ".gguf":
+        raise ModelMissing(f"MODEL_PATH is {path}, which is neither a model folder nor a .gguf file")
+    if (path.parent / MANIFEST_NAME).is_file() and path.name in load(path.parent).files:
+        return _in_folder(path.parent, path.name)
+    _check_magic(path)
+    info = ModelInfo(
+        name=path.stem, file=path.name, quantisation=_quantisation(path.name), sha256=sha256_file(path)
+    )
+    return ModelFile(path, info)
+
+
+def _in_folder(folder: Path, name: str | None) -> ModelFile:
+    if not (folder / MANIFEST_NAME).is_file():
+        raise ModelMissing(
+            f"the folder {folder} has no {MANIFEST_NAME}: make a model with `make demo`, or name a .gguf "
+            "file by MODEL_PATH"
+        )
+    manifest = load(folder)
+    name = name or manifest.default_file
+    if name not in manifest.files:
+        raise ManifestError(f"MODEL_FILE is {name!r}, but {folder} has {', '.join(manifest.files)}")
+    check_file(folder, name, manifest.files[name])
+    _check_magic(folder / name)
+    if manifest.prompt_version not in (None, PROMPT_VERSION):
+        log.warning(
+            "the model %s was trained on prompts of version %s, this service has version %s: answers will be "
+            "poor, make it again with `make demo`",
+            manifest.name,
+            manifest.prompt_version,
+            PROMPT_VERSION,
+        )
+    return ModelFile(folder / name, _info(manifest, name))
+
+
+def _info(manifest: Manifest, name: str) -> ModelInfo:
+    entry = manifest.files[name]
+    return ModelInfo(
+        name=manifest.name,
+        file=name,
+        quantisation=entry.quantisation or _quantisation(name),
+        sha256=entry.sha256,
+        base=manifest.base.id,
+        season=manifest.data.season,
+        data_sha256=manifest.data.sha256,
+    )
+
+
+def _check_magic(path: Path) -> None:
+    """A file that is not GGUF never reaches the native loader, which may abort the process on it."""
+    with path.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            raise ManifestError(f"{path} is not a GGUF file: fetch or make it again")
+
+
+def _quantisation(name: str) -> str | None:
+    found = _QUANTISATION.search(name)
+    return found[1].upper() if found else None
+
+
+def _export(settings: Settings) -> None:
+    """huggingface_hub reads the environment only, so what stands in .env is put there."""
+    if settings.hf_token and not os.environ.get("HF_TOKEN"):
+        os.environ["HF_TOKEN"] = settings.hf_token.get_secret_value()
+    if settings.hf_home and not os.environ.get("HF_HOME"):
+        os.environ["HF_HOME"] = str(settings.hf_home)

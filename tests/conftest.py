@@ -1,0 +1,175 @@
+"""Fixtures that several test files share: a model folder, and the real service on it.
+
+`demo_model` is models/demo where `make demo` (or `make test`) has made it; else a stand-in with random
+weights, whose answers say nothing but pass through every part: the grammars admit only query lines that parse.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "models" / "demo"
+
+
+def stand_in(folder: Path) -> Path:
+    """A model folder with a manifest over a quantised GGUF of random weights."""
+    from convert.manifest import Adapter, Base, Data, Manifest, entry_for, save
+    from data.prompts import PROMPT_VERSION
+    from serve.random_model import SHAPES, write_gguf
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = write_gguf(folder / "model-q8_0.gguf", SHAPES["tiny"], quantised=True)
+    save(
+        Manifest(
+            name="stand-in",
+            created="2024-01-01T00:00:00Z",
+            base=Base("random", None, "0" * 64),
+            data=Data("ipl_2024", "0" * 64),
+            adapter=Adapter(None),
+            prompt_version=PROMPT_VERSION,
+            llama_cpp_commit="unknown",
+            default_file=path.name,
+            files={path.name: entry_for(path, "Q8_0")},
+        ),
+        folder,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights."""
+    return stand_in(tmp_path_factory.mktemp("models") / "stand-in")
+
+
+@pytest.fixture(scope="session")
+def demo_model(request: pytest.FixtureRequest) -> Path:
+    """The demo's model folder, or the stand-in."""
+    return DEMO if (DEMO / "manifest.json").is_file() else request.getfixturevalue("random_model")
+
+
+@pytest.fixture(scope="session")
+def trained(demo_model: Path) -> None:
+    """For tests that look at what is answered: skips where there is only the stand-in."""
+    if demo_model != DEMO:
+        pytest.skip(f"no trained model in {DEMO}: run `make demo` first (`make test` does)")
+
+
+@dataclass
+class Running:
+    """`python -m serve` as a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def client(self, **options: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)
+
+    def ask(self, question: str, **more: Any) -> httpx.Response:
+        with self.client() as client:
+            return client.post("/infer", json={"question": question, **more})
+
+    def wait_ready(self, seconds: float = 120) -> None:
+        with self.client() as client:
+
+            def ready() -> bool:
+                response = client.get("/readyz")
+                assert response.json().get("stage") != "failed", response.text
+                return response.status_code == 200
+
+            wait_for(ready, seconds, lambda: self.log.read_text()[-3000:])
+
+    def stop(self) -> int:
+        """End it as a supervisor does; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 20, explain: Callable[[], str] = lambda: "") -> None:
+    """Poll until `holds()`; fails after `seconds`."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"not so after {seconds} s: {explain()}"
+        time.sleep(0.05)
+
+
+Launch = Callable[..., Running]
+
+
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """Starts services: `launch(MODEL_PATH=..., QUEUE_SIZE=4)`. All are stopped at the end."""
+    running: list[Running] = []
+
+    def start(**settings: object) -> Running:
+        folder = tmp_path_factory.mktemp("service")
+        clean = {
+            k: v for k, v in os.environ.items() if k.upper() not in _settings() and not k.startswith("OTEL_")
+        }
+        # one thread each, so that a test machine's cores are left to the tests
+        environment = clean | {
+            "N_THREADS": "1",
+            "N_THREADS_BATCH": "1",
+            "FEEDBACK_DB": str(folder / "feedback.sqlite"),
+        }
+        environment |= {"PORT": "0", "PYTHONUNBUFFERED": "1"} | {k: str(v) for k, v in settings.items()}
+        log = folder / "log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "serve"],
+                cwd=ROOT,
+                env=environment,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        found: list[str] = []
+        running.append(Running(process, "", log))
+
+        def listening() -> bool:
+            assert process.poll() is None, (
+                f"the service ended with {process.returncode}: {log.read_text()[-3000:]}"
+            )
+            found.extend(re.findall(r"listening on (http://[\d.:]+)", log.read_text()))
+            return bool(found)
+
+        wait_for(listening, 60, log.read_text)
+        running[-1].url = found[0]
+        return running[-1]
+
+    yield start
+    for service in running:
+        if service.process.poll() is None:
+            service.stop()
+
+
+@pytest.fixture(scope="session")
+def service(launch: Launch, demo_model: Path) -> Running:
+    """A ready service on the demo's model (or the stand-in)."""
+    found = launch(MODEL_PATH=demo_model)
+    found.wait_ready()
+    return found
+
+
+def _settings() -> set[str]:
+    from serve.settings import Settings
+
+    return {name.upper() for name in Settings.model_fields}

@@ -1,0 +1,115 @@
+"""The whole path as a user meets it: the real service as a process, on a quantised GGUF, asked over HTTP.
+
+    pytest tests/test_inference.py
+
+Runs on models/demo where `make demo` has made it. With the random-weight stand-in everything but the answers'
+truth is tested; the tests that look at what is answered are skipped then.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from convert.manifest import load
+from tests.conftest import Running
+
+MOST_RUNS = ["Virat Kohli", 741]  # the season's best known fact: IPL 2024's Orange Cap
+
+
+def test_a_question_gets_an_answer_with_its_table_query_line_provenance_and_times(
+    service: Running, demo_model
+) -> None:
+    response = service.ask("Who scored the most runs?")
+    assert response.status_code == 200, response.text
+    reply = response.json()
+    assert reply["answer"].strip() and reply["outcome"] in ("answered", "ask_back", "declined")
+    manifest = load(demo_model)
+    assert reply["model"]["file"] == manifest.default_file
+    assert reply["model"]["sha256"] == manifest.files[manifest.default_file].sha256
+    assert reply["model"]["quantisation"] and reply["model"]["name"] == manifest.name
+    assert {"queue", "link", "plan", "total"} <= set(reply["latency_ms"])
+    parts = sum(v for k, v in reply["latency_ms"].items() if k != "total")
+    assert parts <= reply["latency_ms"]["total"] + 1
+    if reply["outcome"] == "answered":
+        table = reply["table"]
+        assert reply["query"] and table["rows"] and {"retrieve", "answer"} <= set(reply["latency_ms"])
+        assert all(len(row) == len(table["columns"]) for row in table["rows"])
+
+
+def test_the_trace_is_there_on_request_only(service: Running) -> None:
+    assert "trace" not in service.ask("Most wickets?").json()
+    steps = [step["step"] for step in service.ask("Most wickets?", trace=True).json()["trace"]]
+    assert steps[:2] == ["link", "plan"]
+
+
+def test_the_request_has_one_log_line_with_its_latency_split_and_without_its_text(service: Running) -> None:
+    request_id = service.ask("How many sixes did Abhishek Sharma hit?").headers["X-Request-ID"]
+    lines = [json.loads(line) for line in service.log.read_text().splitlines() if request_id in line]
+    assert len(lines) == 1
+    assert lines[0]["path"] == "/infer" and lines[0]["status"] == 200 and lines[0]["outcome"]
+    assert {"queue", "plan", "total"} <= set(lines[0]["latency_ms"])
+    assert len(lines[0]["trace_id"]) == 32
+    assert "sixes did" not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("Who scored the most runs?", MOST_RUNS),
+        ("Who won the orange cap?", MOST_RUNS),
+        ("most wickets in the season", ["Harshal Patel", 24]),
+        ("How many runs did Virat Kohli score?", [741]),
+        ("bumrah wickets", [20]),
+    ],
+)
+def test_a_well_known_fact_is_answered_right(
+    trained: None, service: Running, question: str, wanted: list
+) -> None:
+    reply = service.ask(question).json()
+    assert reply["outcome"] == "answered", reply
+    cells = [cell for row in reply["table"]["rows"][:1] for cell in row]
+    assert all(value in cells for value in wanted), reply["table"]
+    assert all(str(value) in reply["answer"] for value in wanted), reply["answer"]
+
+
+def test_an_ambiguous_name_is_asked_back_with_its_candidates(trained: None, service: Running) -> None:
+    reply = service.ask("How many runs did Pandya score?").json()
+    assert reply["outcome"] == "ask_back" and reply["reason"] == "ambiguous_name"
+    assert {"Hardik Pandya", "Krunal Pandya"} <= set(reply["candidates"])
+    assert reply["table"] is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who will win IPL 2031?", "How many runs did Ben Stokes score?", "Who won the 2011 final?"],
+)
+def test_what_the_season_does_not_hold_is_declined_in_a_sentence(service: Running, question: str) -> None:
+    reply = service.ask(question).json()
+    assert reply["outcome"] == "declined" and reply["reason"] and reply["answer"].endswith("."), reply
+    assert reply["table"] is None
+
+
+def test_a_follow_up_takes_its_subject_from_the_conversation(trained: None, service: Running) -> None:
+    first = service.ask("How many wickets did Jasprit Bumrah take?").json()
+    reply = service.ask("and his economy?", conversation_id=first["conversation_id"]).json()
+    assert reply["outcome"] == "answered" and "economy" in reply["query"] and "Bumrah" in reply["query"]
+
+
+def test_no_answer_holds_a_numeral_that_is_not_in_its_tables_or_question(service: Running) -> None:
+    import re
+
+    for question in (
+        "Who hit the most sixes in the powerplay?",
+        "top 5 economy at the death min 60 balls",
+        "How many ducks did RCB make?",
+    ):
+        reply = service.ask(question).json()
+        known = json.dumps(reply["tables"]) + question + reply["query"].__str__() + " 2024"
+        for numeral in re.findall(r"\d+(?:\.\d+)?", reply["answer"]):
+            shown = re.findall(r"\d+(?:\.\d+)?", known)
+            assert (
+                any(float(numeral) == pytest.approx(float(s), abs=0.006) for s in shown)
+                or not reply["tables"]
+            ), reply

@@ -127,6 +127,8 @@ class Runner:
         self._model = lib.api.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
             raise ModelError(f"llama.cpp could not load {path}: {_last_native_error()}")
+        if lib.api.llama_model_is_recurrent(self._model) or lib.api.llama_model_is_hybrid(self._model):
+            raise ModelError(f"{path} keeps a recurrent state, whose prefixes cannot be shared: use an attention model")
 
     def _load_context(self) -> None:
         lib, config = self._library, self.config

@@ -134,7 +134,7 @@ def test_drafting_stops_where_it_does_not_pay(start):
     engine._scheduler.cost.observe = lambda *_: None
     engine._scheduler.cost.base, engine._scheduler.cost.slope = 1.0, 1.0  # a drafted token costs half a step
     rng = random.Random(0)
-    for _ in range(30):
+    for _ in range(15):
         pattern = rng.sample(range(300, 800), 3)
         results(
             engine,
@@ -157,7 +157,7 @@ def test_a_shared_prefix_saves_tokens_and_changes_none(start):
 
 def test_the_context_may_be_full_to_the_last_cell_without_an_error(start):
     engine = start(n_ctx=512, n_slots=4, kept_cells=512)
-    requests = [Request(prompt * 3, 30, ignore_eos=True) for prompt in prompts(engine, 30, seed=4)]
+    requests = [Request(prompt * 3, 30, ignore_eos=True) for prompt in prompts(engine, 20, seed=4)]
     assert all(c.finish_reason == "length" and len(c.tokens) == 30 for c in results(engine, requests))
     assert idle(engine)
 

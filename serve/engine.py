@@ -22,10 +22,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +40,11 @@ from serve.errors import (
     RequestFailed,
     UnknownAdapter,
 )
-from serve.forced import forced_tokens
 from serve.grammar import GrammarCache, State
 from serve.runner import Runner, RunnerConfig
 from serve.scheduler import CacheFigures, Chunk, Limits, Scheduler, Step
 from serve.sequence import Cells, Completion, Figures, Phase, Request, Sequence
+from serve.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +133,7 @@ class Engine:
         self.on_death: Callable[[BaseException], None] | None = None
         self.runner: Runner | None = None
         self._scheduler: Scheduler | None = None
+        self._writer: Writer | None = None
         self._grammars = GrammarCache()
         self._acceptance = Acceptance()
         self._totals = Totals()
@@ -289,6 +289,7 @@ class Engine:
             max_drafts=config.max_drafts if config.drafts else 0,
             stall=config.stall,
         )
+        self._writer = Writer(self.runner.vocabulary, config.jump_forward)
         self._scheduler = Scheduler(limits, self.runner.copy_cells, self.runner.drop_cells)
         warm = Sequence(Request([0]), [0] * 16, 0.0, 0.0, cells=Cells(0, [], None))
         self.runner.decode(Step([Chunk(warm, 0, 16, [], 1)], None, 0, 16))
@@ -335,8 +336,8 @@ class Engine:
         if not request.sampling.greedy:
             sequence.chain = self.runner.sampler(request.sampling, request.prompt)
         if sequence.grammar is not None:
-            self._jump(sequence)
-            if reason := self._ended(sequence, 0):
+            self._writer.jump(sequence)
+            if reason := self._writer.ended(sequence, 0):
                 self._finish(sequence, reason)
 
     def _sweep(self, now: float) -> None:
@@ -399,7 +400,7 @@ class Engine:
             sequence.first_token = time.perf_counter()
         right, reason = 0, None
         while True:
-            reason = self._commit(sequence, self._pick(sequence, rows[right], best[right]))
+            reason = self._writer.commit(sequence, self._writer.pick(sequence, rows[right], best[right]))
             while (
                 right < len(drafts) and chunk.end + right < len(tokens) and tokens[chunk.end + right] == drafts[right]
             ):
@@ -417,78 +418,7 @@ class Engine:
         if reason:
             self._finish(sequence, reason)
         else:
-            self._stream(sequence, final=False)
-
-    def _pick(self, sequence: Sequence, row: np.ndarray, best: int) -> int:
-        """The next token: the largest logit that the grammar admits, or the sampler chain's draw."""
-        state, chain = sequence.grammar, sequence.chain
-        if state is None:
-            return best if chain is None else chain.draw(row)
-        if chain is None and self._admits(state, best):
-            return best
-        admitted = list(islice(self._admitted(state, row), 1 if chain is None else chain.pool))
-        if not admitted:
-            raise RequestFailed("no token of the vocabulary continues this grammar")
-        return admitted[0] if chain is None else chain.draw(row, np.array(admitted, np.int32))
-
-    def _admits(self, state: State, token: int) -> bool:
-        vocabulary = self.runner.vocabulary
-        if token in vocabulary.eog:
-            return state.accepting
-        return state.advance(vocabulary.pieces[token]) is not None
-
-    def _admitted(self, state: State, row: np.ndarray) -> Iterator[int]:
-        """Tokens that the grammar admits, largest logit first; most often one of the first few is."""
-        done = 0
-        for size in (32, 1024, len(row)):
-            size = min(size, len(row))
-            top = np.argpartition(row, len(row) - size)[len(row) - size :]
-            order = top[np.argsort(-row[top], kind="stable")].tolist()
-            yield from (token for token in order[done:] if self._admits(state, token))
-            done = size
-
-    def _commit(self, sequence: Sequence, token: int) -> str | None:
-        """Append a chosen token and what the grammar forces after it; returns why the sequence ends, or None."""
-        vocabulary = self.runner.vocabulary
-        if token in vocabulary.eog and not sequence.request.ignore_eos:
-            return "stop"
-        before = len(sequence.text)
-        piece = vocabulary.pieces[token]
-        sequence.tokens.append(token)
-        sequence.text += piece
-        if sequence.chain is not None:
-            sequence.chain.accept(token)
-        if sequence.grammar is not None:
-            sequence.grammar = sequence.grammar.advance(piece)
-            self._jump(sequence)
-        return self._ended(sequence, before)
-
-    def _jump(self, sequence: Sequence) -> None:
-        """Append the tokens that the grammar forces, as far as the length allows."""
-        if not self.config.jump_forward:
-            return
-        tokens, after = forced_tokens(sequence.grammar, self.runner.vocabulary)
-        if not tokens or len(tokens) > sequence.request.max_tokens - sequence.made:
-            return
-        sequence.tokens += tokens
-        sequence.text += self.runner.vocabulary.text(tokens)
-        sequence.grammar = after
-        sequence.figures.forced_tokens += len(tokens)
-        if sequence.chain is not None:
-            for token in tokens:
-                sequence.chain.accept(token)
-
-    def _ended(self, sequence: Sequence, before: int) -> str | None:
-        """Why the sequence is at its end, if it is; text before `before` was looked at already."""
-        for stop in sequence.request.stop:
-            data = stop.encode()
-            found = sequence.text.find(data, max(0, before - len(data) + 1))
-            if found >= 0:
-                del sequence.text[found:]
-                return "stop"
-        if sequence.grammar is not None and sequence.grammar.complete:
-            return "stop"
-        return "length" if sequence.made >= sequence.request.max_tokens else None
+            self._writer.stream(sequence, final=False)
 
     def _drafts(self, sequence: Sequence, limit: int) -> list[int]:
         """Tokens guessed from the sequence's own text, where guessing pays at the current acceptance."""
@@ -508,21 +438,6 @@ class Engine:
                 return guess[:i]
         return guess
 
-    def _stream(self, sequence: Sequence, final: bool) -> None:
-        """Hand new text to the caller: whole characters only, and nothing that may yet turn out to be a stop text."""
-        if sequence.request.on_text is None:
-            return
-        end = len(sequence.text)
-        if not final:
-            end -= max((len(stop.encode()) for stop in sequence.request.stop), default=1) - 1
-            while end > sequence.sent and end < len(sequence.text) and sequence.text[end] & 0xC0 == 0x80:
-                end -= 1
-            end = _whole_characters(sequence.text, end)
-        if end > sequence.sent:
-            text = sequence.text[sequence.sent : end].decode(errors="replace")
-            sequence.sent = end
-            sequence.request.on_text(text)
-
     def _finish(self, sequence: Sequence, outcome: str | Exception) -> None:
         """End a sequence with a finish reason or an error: free its slot, then tell its caller."""
         self._scheduler.finish(sequence)
@@ -530,7 +445,7 @@ class Engine:
             sequence.chain.close()
         if isinstance(outcome, str):
             try:
-                self._stream(sequence, final=True)
+                self._writer.stream(sequence, final=True)
             except Exception as error:
                 outcome = RequestFailed(f"on_text raised {error!r}")
         figures = self._book(sequence, outcome)
@@ -575,13 +490,3 @@ class Engine:
             self._scheduler.add(self._arrived.popleft())
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
             self._finish(sequence, error)
-
-
-def _whole_characters(text: bytearray, end: int) -> int:
-    """The last place up to `end` at which a UTF-8 character ends."""
-    for back in range(1, min(4, end) + 1):
-        byte = text[end - back]
-        if byte & 0xC0 != 0x80:
-            size = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return end if back >= size else end - back
-    return end

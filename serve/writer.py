@@ -1,0 +1,120 @@
+"""What a sequence writes: the next token from logits, what the grammar forces after it, where it ends, the stream.
+
+Works on one sequence at a time and changes nothing but it. Knows nothing about batches, the KV cache or threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+from serve.errors import RequestFailed
+from serve.forced import forced_tokens
+from serve.grammar import State
+from serve.runner import Vocabulary
+from serve.sequence import Sequence
+
+
+class Writer:
+    """Continues sequences of one vocabulary; `jump_forward` takes forced text without asking the model."""
+
+    def __init__(self, vocabulary: Vocabulary, jump_forward: bool) -> None:
+        self._vocabulary, self._jump_forward = vocabulary, jump_forward
+
+    def pick(self, sequence: Sequence, row: np.ndarray, best: int) -> int:
+        """The next token: the largest logit that the grammar admits, or the sampler chain's draw."""
+        state, chain = sequence.grammar, sequence.chain
+        if state is None:
+            return best if chain is None else chain.draw(row)
+        if chain is None and self._admits(state, best):
+            return best
+        admitted = list(islice(self._admitted(state, row), 1 if chain is None else chain.pool))
+        if not admitted:
+            raise RequestFailed("no token of the vocabulary continues this grammar")
+        return admitted[0] if chain is None else chain.draw(row, np.array(admitted, np.int32))
+
+    def _admits(self, state: State, token: int) -> bool:
+        vocabulary = self._vocabulary
+        if token in vocabulary.eog:
+            return state.accepting
+        return state.advance(vocabulary.pieces[token]) is not None
+
+    def _admitted(self, state: State, row: np.ndarray) -> Iterator[int]:
+        """Tokens that the grammar admits, largest logit first; most often one of the first few is."""
+        done = 0
+        for size in (32, 1024, len(row)):
+            size = min(size, len(row))
+            top = np.argpartition(row, len(row) - size)[len(row) - size :]
+            order = top[np.argsort(-row[top], kind="stable")].tolist()
+            yield from (token for token in order[done:] if self._admits(state, token))
+            done = size
+
+    def commit(self, sequence: Sequence, token: int) -> str | None:
+        """Append a chosen token and what the grammar forces after it; returns why the sequence ends, or None."""
+        vocabulary = self._vocabulary
+        if token in vocabulary.eog and not sequence.request.ignore_eos:
+            return "stop"
+        before = len(sequence.text)
+        piece = vocabulary.pieces[token]
+        sequence.tokens.append(token)
+        sequence.text += piece
+        if sequence.chain is not None:
+            sequence.chain.accept(token)
+        if sequence.grammar is not None:
+            sequence.grammar = sequence.grammar.advance(piece)
+            self.jump(sequence)
+        return self.ended(sequence, before)
+
+    def jump(self, sequence: Sequence) -> None:
+        """Append the tokens that the grammar forces, as far as the length allows."""
+        if not self._jump_forward:
+            return
+        tokens, after = forced_tokens(sequence.grammar, self._vocabulary)
+        if not tokens or len(tokens) > sequence.request.max_tokens - sequence.made:
+            return
+        sequence.tokens += tokens
+        sequence.text += self._vocabulary.text(tokens)
+        sequence.grammar = after
+        sequence.figures.forced_tokens += len(tokens)
+        if sequence.chain is not None:
+            for token in tokens:
+                sequence.chain.accept(token)
+
+    def ended(self, sequence: Sequence, before: int) -> str | None:
+        """Why the sequence is at its end, if it is; text before `before` was looked at already."""
+        for stop in sequence.request.stop:
+            data = stop.encode()
+            found = sequence.text.find(data, max(0, before - len(data) + 1))
+            if found >= 0:
+                del sequence.text[found:]
+                return "stop"
+        if sequence.grammar is not None and sequence.grammar.complete:
+            return "stop"
+        return "length" if sequence.made >= sequence.request.max_tokens else None
+
+    def stream(self, sequence: Sequence, final: bool) -> None:
+        """Hand new text to the caller: whole characters only, and nothing that may yet turn out to be a stop text."""
+        if sequence.request.on_text is None:
+            return
+        end = len(sequence.text)
+        if not final:
+            end -= max((len(stop.encode()) for stop in sequence.request.stop), default=1) - 1
+            while end > sequence.sent and end < len(sequence.text) and sequence.text[end] & 0xC0 == 0x80:
+                end -= 1
+            end = _whole_characters(sequence.text, end)
+        if end > sequence.sent:
+            text = sequence.text[sequence.sent : end].decode(errors="replace")
+            sequence.sent = end
+            sequence.request.on_text(text)
+
+
+def _whole_characters(text: bytearray, end: int) -> int:
+    """The last place up to `end` at which a UTF-8 character ends."""
+    for back in range(1, min(4, end) + 1):
+        byte = text[end - back]
+        if byte & 0xC0 != 0x80:
+            size = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return end if back >= size else end - back
+    return end

@@ -63,7 +63,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 \
     PORT=8000 \
-    MODEL_PATH=/models/default \
+    MODEL_PATH=/models/demo \
     HF_HOME=/models/.cache/huggingface \
     FEEDBACK_DB=/state/feedback.sqlite
 COPY data data

@@ -152,10 +152,10 @@ def image(containers: Containers) -> str:
 
 @pytest.fixture(scope="session")
 def models() -> Path:
-    """A folder with the model `default`, as a user has it after `make demo`."""
+    """A folder with the model `demo`, as a user has it after `make demo`."""
     folder = Path(os.environ.get("CRICKET_TEST_MODELS", ROOT / "models"))
-    if not (folder / "default" / "manifest.json").is_file():
-        pytest.skip(f"no model in {folder / 'default'}: run `make demo` first, or name a folder by CRICKET_TEST_MODELS")
+    if not (folder / "demo" / "manifest.json").is_file():
+        pytest.skip(f"no model in {folder / 'demo'}: run `make demo` first, or name a folder by CRICKET_TEST_MODELS")
     return folder
 
 
@@ -318,7 +318,7 @@ def test_without_a_model_the_container_says_what_to_do(containers: Containers, i
 def published(models: Path, tmp_path: Path) -> Path:
     """A local folder to which the model is published: what stands for the hub in the pod."""
     done = subprocess.run(
-        [sys.executable, "-m", "convert", "push", models / "default", "--to", tmp_path / "hub", "--force"],
+        [sys.executable, "-m", "convert", "push", models / "demo", "--to", tmp_path / "hub", "--force"],
         cwd=ROOT,
         capture_output=True,
         text=True,

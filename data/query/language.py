@@ -127,8 +127,8 @@ _ALL = [
     # fielding
     Measure("catches", "field", "sum(catches)", "catches", ()),
     Measure("stumpings", "field", "sum(stumpings)", "stumpings", ()),
-    Measure("run_outs", "field", "sum(run_outs)", "run-outs", ()),
-    Measure("fielding_dismissals", "field", "sum(catches + stumpings + run_outs)", "dismissals in the field",
+    Measure("run_outs", "field", "count(DISTINCT CASE WHEN run_outs > 0 THEN fall END)", "run-outs", ()),
+    Measure("fielding_dismissals", "field", "count(DISTINCT fall)", "dismissals in the field",
             ("catches", "stumpings", "run_outs")),
     # a team's innings
     _team("total", "sum(runs)", "runs (with extras)", "wickets_lost", "innings_played"),
@@ -143,7 +143,7 @@ _ALL = [
     _team("extras", "sum(extras)", "extras", "innings_played"),
     _team("team_fours", "sum(fours)", "fours", "innings_played"),
     _team("team_sixes", "sum(sixes)", "sixes", "innings_played"),
-    _team("times_all_out", "sum(CASE WHEN wickets >= 10 THEN 1 ELSE 0 END)", "times all out", "innings_played",
+    _team("times_all_out", "sum(all_out)", "times all out", "innings_played",
           per_innings=True),
     Measure("conceded", "concede", "sum(runs)", "runs conceded (all extras)", ("legal_balls_bowled",)),
     Measure("legal_balls_bowled", "concede", "sum(balls)", "legal balls bowled"),

@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from data import errors
 from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, RANKS
 
+MAX_LENGTH = 2_000  # characters; the longest line people write has some 200
 
-class QueryError(ValueError):
-    """A line that is not in the language; the message says what was found and what was expected."""
+
+class QueryError(errors.QueryError, ValueError):
+    """A line that is not in the language, or asks what cannot be computed; the message says what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Having:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.measure}{self.op}{self.value:g}"
+        return f"{self.measure}{self.op}{self.value:.9g}"
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ class Plan:
 
 _FILTER = re.compile(r'(?P<key>[a-z_]+)(?P<op>!=|>=|<=|=|>|<)(?P<values>(?:"[^"]*"|[^\s",]+)(?:,(?:"[^"]*"|[^\s",]+))*)')
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
-_RANGE = re.compile(r"\d{1,3}(?:-\d{1,3})?$")
-_NUMBER = re.compile(r"\d{1,4}(?:\.\d+)?$")
+_RANGE = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?")
+_NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4})?")
+_COUNT = re.compile(r"[1-9][0-9]{0,3}")
 
 
 def parse(text: str) -> Plan:
@@ -98,8 +102,13 @@ def parse(text: str) -> Plan:
     text = text.strip()
     if not text:
         raise QueryError("the query line is empty: write something like `runs by batter | top 3`")
-    if text.startswith("decline"):
-        reason = text.removeprefix("decline").strip()
+    if len(text) > MAX_LENGTH:
+        raise QueryError(f"the query line has {len(text)} characters: at most {MAX_LENGTH} are taken")
+    if text.count('"') % 2:
+        raise QueryError("a quoted name is not closed: write it as batter=\"Travis Head\"")
+    word, _, reason = text.partition(" ")
+    if word == "decline":
+        reason = reason.strip()
         if reason not in DECLINES:
             raise QueryError(f"unknown reason {reason!r} after decline: use one of {', '.join(DECLINES)}")
         return Plan(decline=reason)
@@ -121,11 +130,13 @@ def _query(text: str) -> Query:
     for clause in clauses:
         word, _, rest = clause.partition(" ")
         if word in RANKS:
-            if not rest.strip().isdigit() or not int(rest):
-                raise QueryError(f"{clause!r}: write a number from 1 after {word}, such as `{word} 3`")
+            if not _COUNT.fullmatch(rest.strip()):
+                raise QueryError(f"{clause!r}: write a number from 1 to 9999 after {word}, such as `{word} 3`")
+            if rank:
+                raise QueryError(f"{clause!r}: the line is ranked by `{rank}` already, leave out one of them")
             rank = Rank(word, int(rest))
         elif word == "having":
-            having += [_having(c) for c in rest.split()]
+            having += [_having(c) for c in rest.split() or [clause]]
         else:
             filters += _filters(clause)
     return Query(measures, by, tuple(filters), tuple(having), rank)
@@ -143,7 +154,7 @@ def _known(name: str, table: dict, what: str) -> str:
 
 
 def _having(text: str) -> Having:
-    m = re.fullmatch(r"([a-z_]+)(>=|<=|=|>|<)(\d+(?:\.\d+)?)", text)
+    m = re.fullmatch(rf"([a-z_]+)(>=|<=|=|>|<)({_NUMBER.pattern})", text)
     if not m:
         raise QueryError(f"{text!r} is no condition: write one such as `having balls>=100`")
     return Having(_known(m[1], MEASURES, "measure"), m[2], float(m[3]))
@@ -168,15 +179,20 @@ def _check(f: Filter) -> Filter:
     if f.op in (">=", "<=", ">", "<") and key.takes != "number":
         raise QueryError(f"{f}: {key.name} takes '=' only")
     for value in f.values:
+        if not value.strip():
+            raise QueryError(f"{f.key} has an empty name: write one such as {f.key}={_EXAMPLES.get(key.takes, '3')}")
         if key.takes == "enum" and value not in ENUMS[key.name]:
             raise QueryError(f"{f}: {key.name} is one of {', '.join(ENUMS[key.name])}")
-        if key.takes == "range" and not _RANGE.match(value):
+        if key.takes == "range" and not _RANGE.fullmatch(value):
             raise QueryError(f"{f}: {key.name} takes a number or a range, such as {key.name}=16-20")
-        if key.takes == "number" and not _NUMBER.match(value):
+        if key.takes == "number" and not _NUMBER.fullmatch(value):
             raise QueryError(f"{f}: {key.name} takes a number")
     if key.name == "between" and len(f.values) != 2:
         raise QueryError(f"{f}: between takes two teams, such as between=CSK,MI")
     return f
+
+
+_EXAMPLES = {"P": "Bumrah", "T": "MI", "V": "Chepauk", "D": "2024-04-24"}
 
 
 def _quote(value: str) -> str:

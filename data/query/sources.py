@@ -1,20 +1,26 @@
-"""Where each kind of measure reads: its relations, its subject and the columns behind dimensions and filters."""
+"""Where each kind of measure reads: its relations, its subject, and the SQL behind every filter.
+
+Knows the columns of data.query.views; runs nothing.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
-from data.query.line import Filter
+from data.query.line import Filter, QueryError
 
 
 @dataclass(frozen=True)
 class Source:
-    """`innings` holds one row per subject and innings; `balls` (where the source has single balls) sums up to it."""
+    """`innings` holds one row per subject and innings; `balls` (where the source has single balls) sums up to it;
+    `people` holds the rows of `innings` once for each player of the side."""
 
     innings: str
     subject: str | None = None
     balls: str | None = None
     sums: tuple[str, ...] = ()
+    people: str | None = None
 
 
 SOURCES: dict[str, Source] = {
@@ -25,26 +31,38 @@ SOURCES: dict[str, Source] = {
     "concede": Source("concede_innings", None, "concede_balls",
                       ("runs", "balls", "extras", "wickets", "fours", "sixes")),
     "field": Source("field_balls", "fielder"),
-    "stand": Source("stands", None),
-    "result": Source("results", None),
-    "match": Source("results", None),
+    "stand": Source("stands"),
+    "result": Source("results", people="player_results"),
+    "match": Source("results", people="player_results"),
     "award": Source("awards", "player"),
-    "table": Source("standings", None),
-}
+    "table": Source("standings"),
+}  # fmt: skip
 
-_COLUMNS = {"bowling": "pace_or_spin", "kind": "bowling_kind", "match": "match_id", "pair": "pair"}
-_BOWLING = {"pace": "pace_or_spin", "spin": "pace_or_spin", "left_arm": "arm", "right_arm": "arm"}
-_THRESHOLDS = {"score": "bat", "haul": "bowl", "stand": "stand"}
-_THRESHOLD_COLUMN = {"score": "runs", "haul": "wickets", "stand": "runs"}
 PLAYER_KEYS = ("batter", "bowler", "fielder", "player")
+# the only measures that a kind of dismissal can be asked of
+DISMISSAL_COUNTS = frozenset({"dismissals", "wickets", "wickets_lost", "wickets_taken", "catches", "stumpings",
+                              "run_outs", "fielding_dismissals"})  # fmt: skip
+_COLUMNS = {"bowling": "pace_or_spin", "kind": "bowling_kind", "match": "match_id"}
+_SPANS = {"overs": "over", "match": "number", "position": "position", "wicket": "wicket"}
+_THRESHOLDS = {"score": ("bat", "runs"), "haul": ("bowl", "wickets"), "stand": ("stand", "runs")}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`sql` with its parameters, over a relation that has `column`."""
+
+    column: str
+    sql: str
+    parameters: tuple[str, ...] = ()
 
 
 def dimension_column(source: str, dimension: str) -> str:
-    """The column behind a dimension; the engine checks whether a relation has it."""
+    """The column behind a dimension; data.query.relation checks whether a relation has it."""
     if dimension in PLAYER_KEYS:
-        subject = SOURCES[source].subject
-        if dimension == "player" or (source == "award" and dimension == "batter"):
-            return subject or "player"
+        if SOURCES[source].people or (source == "award" and dimension == "batter"):
+            return "player"
+        if dimension == "player":
+            return SOURCES[source].subject or "player"
     return _COLUMNS.get(dimension, dimension)
 
 
@@ -52,59 +70,89 @@ def threshold(source: str, f: Filter) -> str | None:
     """SQL over innings rows for score, haul and stand, or None if the filter is no such threshold."""
     if f.key not in _THRESHOLDS:
         return None
-    if _THRESHOLDS[f.key] != source:
-        return ""
-    return f"{_THRESHOLD_COLUMN[f.key]} {f.op} {float(f.values[0]):g}"
+    wanted, column = _THRESHOLDS[f.key]
+    if wanted != source:
+        things = {"bat": "a batter's", "bowl": "a bowler's", "stand": "partnership"}[wanted]
+        raise QueryError(f"{f} goes with {things} figures only: leave it out, or ask for those")
+    return f"{column} {f.op} {_number(f)}"
 
 
-def condition(source: str, f: Filter, keys: list[str], duel: bool = False) -> tuple[str, str, list[str]]:
-    """(column needed, SQL, parameters) of a filter; `keys` are its resolved values. In a `duel` (a batter's figures
-    off a named bowler, or the other way round) a side may be meant from either man's point of view."""
-    marks = ",".join("?" * len(keys))
+def condition(source: str, f: Filter, keys: list[str], by_player: bool = False, duel: bool = False) -> Condition:
+    """The SQL of a filter; `keys` are its resolved values, `by_player` says that the rows are single players'. In a
+    `duel` (a batter's figures off a named bowler, or the other way round) a side may be meant from either man's point
+    of view."""
+    keys_, marks = tuple(keys), ",".join("?" * len(keys)) or "NULL"
     no = "NOT " if f.op == "!=" else ""
     if f.key in PLAYER_KEYS:
-        if source == "stand":
-            return "batter1", f"{no}(batter1 IN ({marks}) OR batter2 IN ({marks}))", keys * 2
-        if source in ("result", "match", "team", "concede") and f.key == "player":
-            inner = f"SELECT match_id, team FROM player_matches WHERE player IN ({marks})"
-            return "team", f"(match_id, team) {no}IN ({inner})", keys
+        if source == "stand" and f.key in ("batter", "player"):
+            return Condition("batter1", f"{no}(batter1 IN ({marks}) OR batter2 IN ({marks}))", keys_ * 2)
+        in_side = f.key == "player" if source in ("team", "concede") else bool(SOURCES[source].people)
+        if in_side and not by_player:
+            inner = f"SELECT match_id, team FROM appearances WHERE player IN ({marks})"
+            return Condition("team", f"(match_id, team) {no}IN ({inner})", keys_)
         column = dimension_column(source, f.key)
-        return column, f"{column} {no}IN ({marks})", keys
+        return Condition(column, f"{column} {no}IN ({marks})", keys_)
     if duel and f.key in ("team", "opponent") and f.op == "=":
-        return "opponent", f"(team IN ({marks}) OR opponent IN ({marks}))", keys * 2
+        return Condition("opponent", f"(team IN ({marks}) OR opponent IN ({marks}))", keys_ * 2)
     if f.key in ("team", "opponent", "venue"):
-        return f.key, f"{f.key} {no}IN ({marks})", keys
+        return Condition(f.key, f"{f.key} {no}IN ({marks})", keys_)
     if f.key == "between":
-        return "opponent", f"(team IN ({marks}) AND opponent IN ({marks}))", keys * 2
+        return Condition("opponent", f"(team IN ({marks}) AND opponent IN ({marks}))", keys_ * 2)
     if f.key == "date":
-        return "date", f"date IN ({','.join(['?::DATE'] * len(keys))})", keys
-    if f.key in ("overs", "position", "wicket", "match"):
-        column = {"overs": "over", "match": "number"}.get(f.key, f.key)
-        spans = []
-        for value in f.values:
-            low, _, high = value.partition("-")
-            spans.append(f"{column} BETWEEN {int(low)} AND {int(high or low)}")
-        return column, f"({' OR '.join(spans)})", []
+        return Condition("date", f"date IN ({marks})", tuple(_day(f, k) for k in keys))
+    if f.key in _SPANS:
+        column = _SPANS[f.key]
+        return Condition(column, _any(f"{column} BETWEEN {low} AND {high}" for low, high in _spans(f)))
     if f.key == "last":
-        return "from_end", f"from_end <= {int(float(f.values[0]))}", []
+        if f.op != "=":
+            raise QueryError(f"{f}: last takes '=' only, such as last=3 for the last three overs")
+        return Condition("from_end", f"from_end <= {_number(f)}")
     if f.key in ("margin", "total", "target"):
-        return f.key, f"{f.key} {f.op} {float(f.values[0]):g}", []
+        return Condition(f.key, f"{f.key} {f.op} {_number(f)}")
     if f.key == "bowling":
-        tests, needed = [], "bowling_kind"
-        for value in f.values:
-            if value in ("left_arm_pace", "right_arm_pace"):
-                tests.append(f"(arm = '{value.split('_')[0]}' AND pace_or_spin = 'pace')")
-            else:
-                tests.append(f"{_BOWLING.get(value, 'bowling_kind')} = '{value.removesuffix('_arm')}'")
-        sql = f"({' OR '.join(tests)})"
-        # a run-out is not that bowler's wicket
-        return needed, sql + (" AND (outs = 0 OR bowler IS NOT NULL)" if source == "bat" else ""), []
-    if f.key == "stage" and "playoffs" in f.values:
-        return "stage", "stage <> 'league'", []
+        return Condition("bowling_kind", _any(_bowling(v) for v in f.values))
+    if f.key == "stage":
+        return Condition("stage", _any("stage <> 'league'" if v == "playoffs" else f"stage = '{v}'" for v in f.values))
     if f.key == "keeper" and source != "field":
         subject = SOURCES[source].subject or "player"
-        wanted = "" if f.values == ("yes",) else "NOT "
-        return subject, f"{subject} {wanted}IN (SELECT player FROM players WHERE keeper)", []
-    column = {"hand": "hand"}.get(f.key, f.key)
-    values = [int(v) if f.key == "innings" else v for v in f.values]
-    return column, f"{column} IN ({','.join(repr(v) for v in values)})", []
+        tests = ("" if v == "yes" else "NOT " for v in f.values)
+        return Condition(subject, _any(f"{subject} {t}IN (SELECT player FROM players WHERE keeper)" for t in tests))
+    values = (v if f.key == "innings" else f"'{v}'" for v in f.values)
+    return Condition(f.key, f"{f.key} IN ({','.join(values)})")
+
+
+def _any(tests) -> str:
+    return f"({' OR '.join(tests)})"
+
+
+def _number(f: Filter) -> str:
+    if len(f.values) > 1:
+        raise QueryError(f"{f}: {f.key} takes one number")
+    return f"{float(f.values[0]):g}"
+
+
+def _spans(f: Filter) -> list[tuple[int, int]]:
+    spans = []
+    for value in f.values:
+        low, _, high = value.partition("-")
+        if high and int(high) < int(low):
+            raise QueryError(f"{f}: the range {value} is reversed, write {f.key}={high}-{low}")
+        spans.append((int(low), int(high or low)))
+    return spans
+
+
+def _day(f: Filter, value: str) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise QueryError(f"{f}: {value!r} is no day: write it as 2024-04-24") from None
+
+
+def _bowling(value: str) -> str:
+    if value in ("pace", "spin"):
+        return f"pace_or_spin = '{value}'"
+    if value in ("left_arm", "right_arm"):
+        return f"arm = '{value.removesuffix('_arm')}'"
+    if value.endswith("_arm_pace"):
+        return f"(arm = '{value.split('_')[0]}' AND pace_or_spin = 'pace')"
+    return f"bowling_kind = '{value}'"

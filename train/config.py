@@ -40,8 +40,8 @@ class SftConfig:
     warmup_share: float = 0.05
     weight_decay: float = 0.0
     answer_share: float = 0.5
-    evaluations: int = 8
-    patience: int = 4
+    evaluations: int = 6
+    patience: int = 3
     save_every: int = 50
     bf16: str = "auto"
     seed: int = 2024

@@ -1,4 +1,4 @@
-"""What a run leaves behind while it trains: metrics.jsonl, loss.png, exact match on validation, the clock, marked checkpoints.
+"""What a run leaves behind while it trains: metrics.jsonl, loss.png, the clock, marked checkpoints.
 
 Trainer callbacks; they know nothing about where examples or models come from.
 """
@@ -7,44 +7,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import TrainerCallback
 
 DONE_MARK = "whole"  # written into a checkpoint after all its files: a kill leaves none of it half-trusted
-Encoded = tuple[list[int], int, str]  # ids, length of the prompt, task
-
-
-@torch.no_grad()
-def exact_match(model: torch.nn.Module, examples: Sequence[Encoded], pad: int, batch: int = 64) -> dict[str, float]:
-    """Share of completions of each task that greedy decoding reproduces, by one forward pass over the right text.
-
-    Greedy decoding gives the completion if and only if each of its tokens is the likeliest after those before it.
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    right: dict[str, list[bool]] = {}
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i][0]))
-    for start in range(0, len(order), batch):
-        group = [examples[i] for i in order[start : start + batch]]
-        width = max(len(ids) for ids, _, _ in group)
-        x = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _, _ in group], device=device)
-        mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in group], device=device)
-        guesses = model(input_ids=x, attention_mask=mask, use_cache=False).logits.argmax(-1).tolist()
-        for (ids, prompt, task), guess in zip(group, guesses, strict=True):
-            right.setdefault(task, []).append(guess[prompt - 1 : len(ids) - 1] == ids[prompt:])
-    model.train(was_training)
-    return {task: sum(hits) / len(hits) for task, hits in right.items()}
 
 
 class Recorder(TrainerCallback):
     """metrics.jsonl and the loss curve; a resumed run goes on where its checkpoint was."""
 
-    def __init__(self, folder: Path, validation: Sequence[Encoded], pad: int):
-        self.folder, self.validation, self.pad = folder, validation, pad
+    def __init__(self, folder: Path):
+        self.folder = folder
         self.began = time.monotonic()
 
     def on_train_begin(self, args, state, control, **kwargs):
@@ -56,10 +31,8 @@ class Recorder(TrainerCallback):
         if logs and "loss" in logs:
             self._add(state, {"loss": logs["loss"], "learning_rate": logs.get("learning_rate"), "tokens": logs.get("num_tokens")})
 
-    def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
-        inner = getattr(model, "module", model)
-        found = {f"{task}_exact_match": round(share, 4) for task, share in exact_match(inner, self.validation, self.pad).items()}
-        metrics.update({f"eval_{name}": value for name, value in found.items()})
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        found = {k.removeprefix("eval_"): v for k, v in metrics.items() if k.endswith("_exact_match")}
         self._add(state, {"validation_loss": metrics["eval_loss"], **found})
 
     def _add(self, state, values: dict) -> None:

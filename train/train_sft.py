@@ -25,7 +25,6 @@ from datasets import disable_progress_bars
 from peft import LoraConfig
 from transformers import EarlyStoppingCallback, PreTrainedModel, set_seed
 from trl import SFTConfig as TrlConfig
-from trl import SFTTrainer
 
 from data.prompts import PROMPT_VERSION
 from train import examples as dataset
@@ -33,10 +32,12 @@ from train.base_model import encode, fingerprint, is_out_of_memory, load_model, 
 from train.config import UNHASHED, SftConfig, as_dict
 from train.errors import ExamplesError, OutOfMemory, RunExists
 from train.examples import Example
-from train.run_record import DONE_MARK, Clock, Encoded, Marker, Recorder, draw_loss
+from train.run_record import DONE_MARK, Clock, Marker, Recorder, draw_loss
+from train.trainer import Encoded, Trainer
 
 RUNS = Path("runs")
 SEASONS = Path("data/seasons")
+VALIDATION = 400  # examples of it looked at: enough for a curve, a second a time for the embedded base
 BF16_FROM = 3_000_000  # parameters from which bf16 on a CPU is faster than float32 (python -m train.bench)
 _MICRO = ((20e6, 64), (200e6, 16), (1e9, 8), (float("inf"), 2))  # parameters up to which so many examples go at once
 
@@ -94,7 +95,7 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
 def _run(config: SftConfig, folder: Path, data: dataset.Dataset, tokenizer: Any, model: PreTrainedModel, inputs: str,
          began: float) -> Result:  # fmt: skip
     encoded, left_out = _encoded(tokenizer, data.train, config.max_length)
-    held, _ = _encoded(tokenizer, data.validation, config.max_length)
+    held, _ = _encoded(tokenizer, data.validation[:VALIDATION], config.max_length)
     if not encoded or not held:
         raise ExamplesError(f"no example fits into {config.max_length} tokens: raise --max-length")
     if _is_main():
@@ -102,22 +103,22 @@ def _run(config: SftConfig, folder: Path, data: dataset.Dataset, tokenizer: Any,
         print(f"train: {len(encoded)} examples, {tokens} tokens{f', {left_out} too long left out' if left_out else ''}; "
               f"validation: {len(held)}")  # fmt: skip
     arguments = _arguments(config, folder, model, len(encoded))
-    recorder = Recorder(folder, held, tokenizer.pad_token_id)
     clock = Clock(config.minutes, began)
-    trainer = SFTTrainer(
+    trainer = Trainer(
         model=model, args=arguments, processing_class=tokenizer, train_dataset=_rows(encoded), eval_dataset=_rows(held),
+        validation=held, pad=tokenizer.pad_token_id,
         peft_config=None if config.method == "full" else LoraConfig(
             r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"),
-        callbacks=[recorder, clock, Marker(), EarlyStoppingCallback(config.patience)])  # fmt: skip
+        callbacks=[Recorder(folder), clock, Marker(), EarlyStoppingCallback(config.patience)])  # fmt: skip
     resumed = _last_whole(folder / "checkpoints")
     if resumed and _is_main():
         print(f"train: going on from {resumed}")
-    base_match = _base_match(folder, trainer, recorder, resumed)
+    base_match = _base_match(folder, trainer, resumed)
     start, done_before = time.monotonic(), _steps(resumed)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     seconds = time.monotonic() - start
     final = trainer.evaluate()
-    best = {k.removeprefix("eval_").removesuffix("_exact_match"): v for k, v in final.items() if k.endswith("_exact_match")}
+    best = {k.removeprefix("eval_").removesuffix("_exact_match"): round(v, 4) for k, v in final.items() if k.endswith("_exact_match")}
     steps = trainer.state.global_step
     stopped = "time" if clock.rang else "early" if steps < trainer.state.max_steps else "epochs"
     result = None
@@ -153,8 +154,6 @@ def _arguments(config: SftConfig, folder: Path, model: PreTrainedModel, count: i
         weight_decay=config.weight_decay, adam_beta2=0.98, max_grad_norm=1.0, optim="adamw_torch_fused",
         bf16=_bf16(config, model), use_cpu=not gpu, gradient_checkpointing=gpu and sum(p.numel() for p in model.parameters()) > 1e9,
         completion_only_loss=True, max_length=None, packing=False, dataset_kwargs={"skip_prepare_dataset": True},
-        # similar lengths together: the lengths are known, and padding would be half of all tokens
-        train_sampling_strategy="group_by_length", length_column_name="length",
         eval_strategy="steps", eval_steps=every, save_strategy="steps", save_steps=_divisor(every, config.save_every),
         save_total_limit=3, load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False,
         logging_steps=max(1, min(10, steps // 20)), logging_nan_inf_filter=False, report_to="none", seed=config.seed,
@@ -192,7 +191,6 @@ def _rows(encoded: list[Encoded]) -> Rows:
     return Rows.from_dict({
         "input_ids": [ids for ids, _, _ in encoded],
         "labels": [[-100] * prompt + ids[prompt:] for ids, prompt, _ in encoded],
-        "length": [len(ids) for ids, _, _ in encoded],
     })  # fmt: skip
 
 
@@ -244,20 +242,18 @@ def _steps(checkpoint: Path | None) -> int:
     return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
-def _base_match(folder: Path, trainer: SFTTrainer, recorder: Recorder, resumed: Path | None) -> dict[str, float]:
+def _base_match(folder: Path, trainer: Trainer, resumed: Path | None) -> dict[str, float]:
     """Exact match before any training; kept over a resume."""
-    from train.run_record import exact_match
-
     path = folder / "base_exact_match.json"
     if resumed and path.is_file():
         return json.loads(path.read_text())
-    found = {k: round(v, 4) for k, v in exact_match(trainer.model, recorder.validation, recorder.pad).items()}
+    found = {task: round(share, 4) for task, share in trainer.look().exact_match.items()}
     if _is_main():
         _write(path, json.dumps(found))
     return found
 
 
-def _save(trainer: SFTTrainer, tokenizer: Any, target: Path) -> str:
+def _save(trainer: Trainer, tokenizer: Any, target: Path) -> str:
     """Write the adapter (or model) beside its place and rename; returns a hash of its weights."""
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)

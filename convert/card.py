@@ -17,41 +17,91 @@ from convert.manifest import Manifest
 def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, Any]) -> str:
     """The card's text. Where the gate failed, its first lines say so: `push` refuses such a model unless forced."""
     head = {
-        "license": "mit", "language": ["en"], "library_name": "gguf", "pipeline_tag": "text-generation",
+        "license": "mit",
+        "language": ["en"],
+        "library_name": "gguf",
+        "pipeline_tag": "text-generation",
         "tags": ["gguf", "llama.cpp", "cricket", "lora"],
         **({"base_model": manifest.base.id} if _is_hub_id(manifest.base.id) else {}),
         **({"model-index": [_model_index(manifest, gate)]} if gate else {}),
     }
-    parts = ["---", yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(), "---", "", f"# {manifest.name}", ""]
+    parts = [
+        "---",
+        yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(),
+        "---",
+        "",
+        f"# {manifest.name}",
+        "",
+    ]
     if gate is None:
         parts += ["> **Not gated.** No quality measurement was made for these files.", ""]
     elif not gate.passed:
-        parts += [f"> **This model failed its quality gate.** {_sentence('; '.join(gate.reasons))} Where you find it "
-                  "published, it was by force.", ""]
+        parts += [
+            (
+                f"> **This model failed its quality gate.** {_sentence('; '.join(gate.reasons))} Where you"
+                " find it published, it was by force."
+            ),
+            "",
+        ]
     parts += [
-        f"Answers questions about the cricket season {manifest.data.season or '(not named)'} as query lines and sentences "
-        "over a table; the figures themselves are computed by a statistics engine, never by the model. "
-        "LoRA fine-tuned, merged, converted and quantised with llama.cpp.", "",
-        f"Serve `{manifest.default_file}` with llama.cpp; `manifest.json` has the sha256 of every file.", ""]
+        (
+            f"Answers questions about the cricket season {manifest.data.season or '(not named)'} as query"
+            " lines and sentences over a table; the figures themselves are computed by a statistics engine,"
+            " never by the model. LoRA fine-tuned, merged, converted and quantised with llama.cpp."
+        ),
+        "",
+        f"Serve `{manifest.default_file}` with llama.cpp; `manifest.json` has the sha256 of every file.",
+        "",
+    ]
     if gate is not None:
-        parts += ["## Evaluation", "", _sentence(summary(gate)), "",
-                  f"Divergence and agreement are against F16 over {gate.positions} answer tokens; task accuracy is the share "
-                  f"of {gate.examples} held-out examples answered exactly right by greedy decoding. Speeds are of the "
-                  "machine that converted the model.", "", markdown_table(gate), "", "![size against quality](gate.png)", ""]
+        parts += [
+            "## Evaluation",
+            "",
+            _sentence(summary(gate)),
+            "",
+            (
+                f"Divergence and agreement are against F16 over {gate.positions} answer tokens; task accuracy"
+                f" is the share of {gate.examples} held-out examples answered exactly right by greedy"
+                " decoding. Speeds are of the machine that converted the model."
+            ),
+            "",
+            markdown_table(gate),
+            "",
+            "![size against quality](gate.png)",
+            "",
+        ]
     if run_evaluation:
-        parts += ["Evaluation of the training run:", "", "| measure | value |", "|---|---|",
-                  *(f"| {key} | {value} |" for key, value in run_evaluation.items()), ""]
+        parts += [
+            "Evaluation of the training run:",
+            "",
+            "| measure | value |",
+            "|---|---|",
+            *(f"| {key} | {value} |" for key, value in run_evaluation.items()),
+            "",
+        ]
     parts += [
-        "## Provenance", "", "| | |", "|---|---|",
-        f"| base model | {manifest.base.id} |", f"| base revision | {manifest.base.revision or '-'} |",
-        f"| base sha256 | `{manifest.base.sha256}` |", f"| adapter sha256 | `{manifest.adapter.sha256 or '-'}` |",
+        "## Provenance",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| base model | {manifest.base.id} |",
+        f"| base revision | {manifest.base.revision or '-'} |",
+        f"| base sha256 | `{manifest.base.sha256}` |",
+        f"| adapter sha256 | `{manifest.adapter.sha256 or '-'}` |",
         f"| data | {manifest.data.season or '-'}, sha256 `{manifest.data.sha256 or '-'}` |",
-        f"| prompt version | {manifest.prompt_version or '-'} |", f"| llama.cpp | {manifest.llama_cpp_commit} |",
-        f"| made | {manifest.created} |", "",
-        "## Limits", "",
-        "Knows one season's way of asking; other seasons, predictions and facts outside the ball-by-ball data are out of "
-        "reach. Without the statistics engine beside it the model's text is not an answer. Match data: Cricsheet "
-        "(https://cricsheet.org), Open Data Commons Attribution Licence.", ""]
+        f"| prompt version | {manifest.prompt_version or '-'} |",
+        f"| llama.cpp | {manifest.llama_cpp_commit} |",
+        f"| made | {manifest.created} |",
+        "",
+        "## Limits",
+        "",
+        (
+            "Knows one season's way of asking; other seasons, predictions and facts outside the ball-by-ball"
+            " data are out of reach. Without the statistics engine beside it the model's text is not an"
+            " answer. Match data: Cricsheet (https://cricsheet.org), Open Data Commons Attribution Licence."
+        ),
+        "",
+    ]
     return "\n".join(parts)
 
 
@@ -67,11 +117,22 @@ def _is_hub_id(base: str) -> bool:
 def _model_index(manifest: Manifest, gate: GateResult) -> dict[str, Any]:
     results = []
     for score in gate.scores:
-        results.append({
-            "task": {"type": "text-generation", "name": f"cricket questions, {score.quantisation}"},
-            "dataset": {"type": manifest.data.season or "cricket", "name": f"{manifest.data.season or 'cricket'} questions"},
-            "metrics": [
-                {"type": "exact_match", "name": "task accuracy", "value": round(score.accuracy, 4)},
-                {"type": "perplexity", "name": "perplexity", "value": round(score.perplexity, 4)},
-                {"type": "kl_divergence", "name": "mean KL to F16, nats", "value": float(f"{score.kl_mean:.4g}")}]})
+        results.append(
+            {
+                "task": {"type": "text-generation", "name": f"cricket questions, {score.quantisation}"},
+                "dataset": {
+                    "type": manifest.data.season or "cricket",
+                    "name": f"{manifest.data.season or 'cricket'} questions",
+                },
+                "metrics": [
+                    {"type": "exact_match", "name": "task accuracy", "value": round(score.accuracy, 4)},
+                    {"type": "perplexity", "name": "perplexity", "value": round(score.perplexity, 4)},
+                    {
+                        "type": "kl_divergence",
+                        "name": "mean KL to F16, nats",
+                        "value": float(f"{score.kl_mean:.4g}"),
+                    },
+                ],
+            }
+        )
     return {"name": manifest.name, "results": results}

@@ -1,7 +1,8 @@
 """The quality gate: what each quantisation costs in size and buys in fidelity, speed and right answers.
 
-Every quantisation reads the same examples with their right answers; divergence is measured against the F16 file, task
-accuracy against the merged model in transformers. Knows nothing about publishing. `python -m convert gate models/<name>`.
+Every quantisation reads the same examples with their right answers; divergence is measured against the F16 file,
+task accuracy against the merged model in transformers. Knows nothing about publishing.
+`python -m convert gate --run runs/<name>`.
 
 An example counts as right when every token of the right answer, EOS included, is the model's first choice after the
 tokens before it: exactly then does greedy decoding write that answer, so one pass gives what 200 generations would.
@@ -76,8 +77,14 @@ class _Pass:
     accuracy: float
 
 
-def measure(files: dict[str, Path], examples: list[EncodedExample], *, reference_accuracy: float,
-            min_accuracy: float = 0.0, accuracy_of: Callable[[Path], float] | None = None) -> GateResult:
+def measure(
+    files: dict[str, Path],
+    examples: list[EncodedExample],
+    *,
+    reference_accuracy: float,
+    min_accuracy: float = 0.0,
+    accuracy_of: Callable[[Path], float] | None = None,
+) -> GateResult:
     """Score files (quantisation → GGUF, F16 first) and pick the smallest that loses at most MAX_LOSS_POINTS.
 
     accuracy_of replaces the exact match by another measure of a GGUF's task accuracy, compared with F16's.
@@ -91,39 +98,73 @@ def measure(files: dict[str, Path], examples: list[EncodedExample], *, reference
     with ThreadPoolExecutor(workers) as pool:
         read = list(pool.map(lambda path: _read(path, examples, f16.log_probabilities), others))
     passes = dict(zip(files, [f16, *read], strict=True))
-    speeds = {name: _speed(path, examples) for name, path in files.items()}  # one after another: nothing else may run
-    accuracies = {name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()}
+    speeds = {
+        name: _speed(path, examples) for name, path in files.items()
+    }  # one after another: nothing else may run
+    accuracies = {
+        name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()
+    }
     reference = accuracies["F16"] if accuracy_of else reference_accuracy
-    scores = [Score(
-        quantisation=name, file=path.name, size=path.stat().st_size, kl_mean=float(passes[name].kl.mean()),
-        kl_p99=float(np.percentile(passes[name].kl, 99)), top1_agreement=float(passes[name].top1.mean()),
-        perplexity=passes[name].perplexity, accuracy=accuracies[name],
-        prefill_tokens_s=speeds[name].prefill_tokens_s, decode_tokens_s=speeds[name].decode_tokens_s,
-        passed=_loss(reference, accuracies[name]) <= MAX_LOSS_POINTS) for name, path in files.items()]
-    return decide(scores, reference, "F16 by the given measure" if accuracy_of else "merged model, exact match",
-                  len(examples), len(passes["F16"].kl), min_accuracy)
+    scores = [
+        Score(
+            quantisation=name,
+            file=path.name,
+            size=path.stat().st_size,
+            kl_mean=float(passes[name].kl.mean()),
+            kl_p99=float(np.percentile(passes[name].kl, 99)),
+            top1_agreement=float(passes[name].top1.mean()),
+            perplexity=passes[name].perplexity,
+            accuracy=accuracies[name],
+            prefill_tokens_s=speeds[name].prefill_tokens_s,
+            decode_tokens_s=speeds[name].decode_tokens_s,
+            passed=_loss(reference, accuracies[name]) <= MAX_LOSS_POINTS,
+        )
+        for name, path in files.items()
+    ]
+    return decide(
+        scores,
+        reference,
+        "F16 by the given measure" if accuracy_of else "merged model, exact match",
+        len(examples),
+        len(passes["F16"].kl),
+        min_accuracy,
+    )
 
 
 def _loss(reference: float, accuracy: float) -> float:
-    return round(100 * (reference - accuracy), 6)  # rounded: 0.80 - 0.79 is not to be 1.0000000000000009 points
+    return round(
+        100 * (reference - accuracy), 6
+    )  # rounded: 0.80 - 0.79 is not to be 1.0000000000000009 points
 
 
-def decide(scores: list[Score], reference_accuracy: float, reference: str, examples: int, positions: int,
-           min_accuracy: float) -> GateResult:
+def decide(
+    scores: list[Score],
+    reference_accuracy: float,
+    reference: str,
+    examples: int,
+    positions: int,
+    min_accuracy: float,
+) -> GateResult:
     """The verdict over scores: the smallest that passed is the default; why nothing may be published, if so."""
     passing = [score for score in scores if score.passed]
     reasons = []
     if reference_accuracy < min_accuracy:
-        reasons.append(f"the model answers {100 * reference_accuracy:.1f} % of {examples} examples right, at least "
-                       f"{100 * min_accuracy:.1f} % is asked")
+        reasons.append(
+            f"the model answers {100 * reference_accuracy:.1f} % of {examples} examples right, at least "
+            f"{100 * min_accuracy:.1f} % is asked"
+        )
     f16 = scores[0]
     if not f16.passed:
-        reasons.append(f"F16 loses {_loss(reference_accuracy, f16.accuracy):.1f} points against the {reference}, so the "
-                       "conversion itself is at fault")
+        reasons.append(
+            f"F16 loses {_loss(reference_accuracy, f16.accuracy):.1f} points against the {reference}, so the "
+            "conversion itself is at fault"
+        )
     if not passing:
         reasons.append(f"every quantisation loses more than {MAX_LOSS_POINTS:g} point of task accuracy")
     default = min(passing, key=lambda score: score.size).quantisation if passing else None
-    return GateResult(scores, reference_accuracy, reference, examples, positions, default, not reasons, reasons)
+    return GateResult(
+        scores, reference_accuracy, reference, examples, positions, default, not reasons, reasons
+    )
 
 
 def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) -> _Pass:
@@ -136,20 +177,25 @@ def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) ->
         room = max(1, REFERENCE_BYTES // (4 * runtime.n_vocab))
         sequences = [Sequence(example.ids[:-1], example.first) for example in examples]
         for example, logits in zip(examples, runtime.logits(sequences), strict=True):
-            answer = np.array(example.ids[example.first + 1:])
+            answer = np.array(example.ids[example.first + 1 :])
             ours = log_softmax(logits)
             surprise -= float(ours[np.arange(len(answer)), answer].sum())
             tokens += len(answer)
             right += bool((logits.argmax(-1) == answer).all())
-            ours = ours[:max(0, room - position)]
-            theirs = ours if f16 is None else f16[position:position + len(ours)]
+            ours = ours[: max(0, room - position)]
+            theirs = ours if f16 is None else f16[position : position + len(ours)]
             kls.append((np.exp(theirs) * (theirs - ours)).sum(-1))
             agreements.append(theirs.argmax(-1) == ours.argmax(-1))
             position += len(ours)
             if f16 is None:
                 kept.append(ours)
-    return _Pass(np.concatenate(kept) if kept else None, np.concatenate(kls), np.concatenate(agreements),
-                 float(np.exp(surprise / tokens)), right / len(examples))
+    return _Pass(
+        np.concatenate(kept) if kept else None,
+        np.concatenate(kls),
+        np.concatenate(agreements),
+        float(np.exp(surprise / tokens)),
+        right / len(examples),
+    )
 
 
 def _speed(path: Path, examples: list[EncodedExample]) -> Speed:
@@ -165,15 +211,17 @@ def merged_accuracy(merged: Path, examples: list[EncodedExample]) -> float:
     model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
     right = 0
     for example in examples:
-        logits = reference_logits(model, example.ids[:-1])[example.first:]
-        right += bool((logits.argmax(-1) == np.array(example.ids[example.first + 1:])).all())
+        logits = reference_logits(model, example.ids[:-1])[example.first :]
+        right += bool((logits.argmax(-1) == np.array(example.ids[example.first + 1 :])).all())
     return right / len(examples)
 
 
 def accuracy_by_command(command: str) -> Callable[[Path], float]:
     """A measure that runs command with {gguf} replaced and reads {"accuracy": 0..1} from its last line."""
     if "{gguf}" not in command:
-        raise ConvertError(f"--accuracy-command {command!r} has no {{gguf}}: it stands where the file's path goes")
+        raise ConvertError(
+            f"--accuracy-command {command!r} has no {{gguf}}: it stands where the file's path goes"
+        )
 
     def measure_one(path: Path) -> float:
         words = [word.replace("{gguf}", str(path)) for word in shlex.split(command)]
@@ -185,8 +233,10 @@ def accuracy_by_command(command: str) -> Callable[[Path], float]:
             accuracy = float("nan")
         if result.returncode != 0 or not 0 <= accuracy <= 1:
             said = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()[-1]
-            raise ConvertError(f"{' '.join(words)} gave no accuracy (exit {result.returncode}; it said: {said}): its last "
-                               'line must be {"accuracy": <0 to 1>}')
+            raise ConvertError(
+                f"{' '.join(words)} gave no accuracy (exit {result.returncode}; it said: {said}): its last "
+                'line must be {"accuracy": <0 to 1>}'
+            )
         return accuracy
 
     return measure_one

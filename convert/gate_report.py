@@ -7,25 +7,53 @@ from pathlib import Path
 
 from convert.gate import GateResult
 
-_HEAD = ["quantisation", "size MB", "mean KL", "p99 KL", "top-1 %", "perplexity", "task acc. %", "prefill tok/s",
-         "decode tok/s", "gate"]
+_HEAD = [
+    "quantisation",
+    "size MB",
+    "mean KL",
+    "p99 KL",
+    "top-1 %",
+    "perplexity",
+    "task acc. %",
+    "prefill tok/s",
+    "decode tok/s",
+    "gate",
+]
 
 
 def rows(result: GateResult) -> list[list[str]]:
     table = []
     for score in result.scores:
-        verdict = "default" if score.quantisation == result.default else "passed" if score.passed else "FAILED"
-        table.append([score.quantisation, f"{score.size / 1e6:.2f}", f"{score.kl_mean:.2g}", f"{score.kl_p99:.2g}",
-                      f"{100 * score.top1_agreement:.2f}", f"{score.perplexity:.4f}", f"{100 * score.accuracy:.1f}",
-                      f"{score.prefill_tokens_s:.0f}", f"{score.decode_tokens_s:.0f}", verdict])
+        verdict = (
+            "default" if score.quantisation == result.default else "passed" if score.passed else "FAILED"
+        )
+        table.append(
+            [
+                score.quantisation,
+                f"{score.size / 1e6:.2f}",
+                f"{score.kl_mean:.2g}",
+                f"{score.kl_p99:.2g}",
+                f"{100 * score.top1_agreement:.2f}",
+                f"{score.perplexity:.4f}",
+                f"{100 * score.accuracy:.1f}",
+                f"{score.prefill_tokens_s:.0f}",
+                f"{score.decode_tokens_s:.0f}",
+                verdict,
+            ]
+        )
     return table
 
 
 def text_table(result: GateResult) -> str:
     body = [_HEAD, *rows(result)]
     widths = [max(len(row[column]) for row in body) for column in range(len(_HEAD))]
-    lines = ["  ".join(cell.ljust(width) if not index else cell.rjust(width)
-                       for index, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in body]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if not index else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in body
+    ]
     lines.append(summary(result))
     return "\n".join(lines)
 
@@ -53,15 +81,25 @@ def picture(result: GateResult, path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     floor = 1e-8  # F16 against itself is 0, which a logarithmic axis cannot show
     for score in result.scores:
-        colour = "#1a7f37" if score.quantisation == result.default else "#57606a" if score.passed else "#cf222e"
+        colour = (
+            "#1a7f37" if score.quantisation == result.default else "#57606a" if score.passed else "#cf222e"
+        )
         point = (score.size / 1e6, max(score.kl_mean, floor))
         axes.scatter(*point, color=colour, zorder=3)
-        axes.annotate(f"{score.quantisation}, {100 * score.accuracy:.1f} %", point, textcoords="offset points",
-                      xytext=(6, 5), fontsize=8, color=colour)
+        axes.annotate(
+            f"{score.quantisation}, {100 * score.accuracy:.1f} %",
+            point,
+            textcoords="offset points",
+            xytext=(6, 5),
+            fontsize=8,
+            color=colour,
+        )
     axes.set_yscale("log")
     axes.set_xlabel("size, MB")
     axes.set_ylabel("mean KL divergence to F16, nats a token")
-    axes.set_title("Quantisations: size, divergence and task accuracy (green: default, red: failed)", fontsize=10)
+    axes.set_title(
+        "Quantisations: size, divergence and task accuracy (green: default, red: failed)", fontsize=10
+    )
     axes.margins(x=0.15, y=0.15)
     axes.grid(True, alpha=0.3)
     temporary = path.with_name(f".{path.name}.tmp")

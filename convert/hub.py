@@ -20,7 +20,16 @@ from typing import Any, BinaryIO
 
 from convert import hub_local
 from convert.hub_errors import HubAway, HubError, as_hub_error, token_from_environment, without_token
-from convert.manifest import MANIFEST_NAME, FileEntry, Manifest, ManifestError, entry_for, load, sha256_file, verify
+from convert.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    ManifestError,
+    entry_for,
+    load,
+    sha256_file,
+    verify,
+)
 
 __all__ = ["HubError", "Pushed", "as_hub_error", "pull", "push", "token_from_environment", "without_token"]
 
@@ -47,8 +56,12 @@ class Pushed:
 def is_local(target: str) -> bool:
     """Whether target is a folder on this machine: it exists, begins like a path, lies in a folder that exists, or
     is not of the form owner/name."""
-    return (target.startswith((".", "/", "~")) or target.count("/") != 1 or Path(target).is_dir()
-            or Path(target).parent.is_dir())
+    return (
+        target.startswith((".", "/", "~"))
+        or target.count("/") != 1
+        or Path(target).is_dir()
+        or Path(target).parent.is_dir()
+    )
 
 
 def push(folder: Path, target: str | None = None, *, tag: str | None = None, force: bool = False) -> Pushed:
@@ -59,15 +72,19 @@ def push(folder: Path, target: str | None = None, *, tag: str | None = None, for
     manifest = verify(folder)
     if not manifest.gate.get("passed") and not force:
         reasons = "; ".join(manifest.gate.get("reasons") or ["it was never gated"])
-        raise HubError(f"{folder} is not published because its gate failed ({reasons}): train better, or publish it all "
-                       "the same with --force")
+        raise HubError(
+            f"{folder} is not published because its gate failed ({reasons}): train better, or publish it all "
+            "the same with --force"
+        )
     if target is None or is_local(target):
         place = Path(target or f"models/published/{manifest.name}").expanduser()
         commit, name, sent = hub_local.push(folder, manifest, place, tag)
         return Pushed(str(place), commit, name, sent)
     if not token_from_environment():
-        raise HubError(f"{target} needs a token: set HF_TOKEN (with write permission) in the environment, or give a local "
-                       "folder such as ./models/published")
+        raise HubError(
+            f"{target} needs a token: set HF_TOKEN (with write permission) in the environment, or give a"
+            " local folder such as ./models/published"
+        )
     try:
         return _push_to_hub(folder, manifest, target, tag)
     except Exception as error:
@@ -87,7 +104,9 @@ def _push_to_hub(folder: Path, manifest: Manifest, repository: str, tag: str | N
         api.create_repo(repository, private=True, exist_ok=True)
         info = api.model_info(repository, files_metadata=True, timeout=_TIMEOUT_S)
     if not info.private:
-        raise HubError(f"{repository} exists and is public: make it private in its settings, or choose another name")
+        raise HubError(
+            f"{repository} exists and is public: make it private in its settings, or choose another name"
+        )
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     entries = {**manifest.files, MANIFEST_NAME: entry_for(folder / MANIFEST_NAME)}
     changed = [name for name, entry in entries.items() if not _same(there.get(name), folder / name, entry)]
@@ -97,8 +116,11 @@ def _push_to_hub(folder: Path, manifest: Manifest, repository: str, tag: str | N
         operations = [CommitOperationAdd(name, folder / name) for name in changed]
         operations += [CommitOperationDelete(name) for name in gone]
         commit = api.create_commit(
-            repository, operations, commit_message=f"{manifest.name}: {len(changed)} files, made {manifest.created}",
-            parent_commit=info.sha).oid
+            repository,
+            operations,
+            commit_message=f"{manifest.name}: {len(changed)} files, made {manifest.created}",
+            parent_commit=info.sha,
+        ).oid
     return Pushed(repository, commit, _tag(api, repository, commit, tag), changed)
 
 
@@ -159,7 +181,9 @@ def _pull_from_hub(repository: str, revision: str | None, file: str | None) -> P
         except Exception as error:
             raise as_hub_error(error, repository, revision, MANIFEST_NAME) from None
         part = store / f"{commit}.{MANIFEST_NAME}.part"
-        Manifest.from_json(part.read_text(encoding="utf-8", errors="replace"), f"{MANIFEST_NAME} of {repository}")
+        Manifest.from_json(
+            part.read_text(encoding="utf-8", errors="replace"), f"{MANIFEST_NAME} of {repository}"
+        )
         os.replace(part, folder / MANIFEST_NAME)
     manifest = load(folder)
     for name in wanted_files(manifest, file, repository):
@@ -175,7 +199,11 @@ def _store(repository: str) -> Path:
 
 def _resolve(repository: str, revision: str | None, store: Path) -> str:
     """The commit that revision means now; what it meant last when the hub is away."""
-    if revision and re.fullmatch(r"[0-9a-f]{40}", revision) and (store / "snapshots" / revision / MANIFEST_NAME).is_file():
+    if (
+        revision
+        and re.fullmatch(r"[0-9a-f]{40}", revision)
+        and (store / "snapshots" / revision / MANIFEST_NAME).is_file()
+    ):
         return revision
     remembered = store / "refs" / (revision or "main").replace("/", "--")
     try:
@@ -203,14 +231,16 @@ def _ensure(repository: str, commit: str, name: str, entry: FileEntry, store: Pa
         if _is(blob, entry):
             return _place(blob, final)
         resumed = part.exists() and not part.is_symlink() and part.stat().st_size > 0
-        for attempt in range(2 if resumed else 1):
+        for _ in range(2 if resumed else 1):
             _fetch(repository, commit, name, part, entry.size)
             if _is(part, entry):
                 os.replace(part, blob)
                 return _place(blob, final)
             part.unlink()  # what was there from an earlier run may be at fault: once more from the beginning
-    raise HubError(f"{name} of {repository} at {commit[:12]} is not what its manifest says (sha256): it was damaged on the "
-                   "way or changed at the hub, so it was thrown away; publish it again, or pin another revision")
+    raise HubError(
+        f"{name} of {repository} at {commit[:12]} is not what its manifest says (sha256): it was damaged on"
+        " the way or changed at the hub, so it was thrown away; publish it again, or pin another revision"
+    )
 
 
 def _is(path: Path, entry: FileEntry) -> bool:
@@ -236,9 +266,11 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
     token = token_from_environment() or False
     metadata = get_hf_file_metadata(url, token=token, endpoint=_endpoint(), timeout=_TIMEOUT_S)
     if size is not None and metadata.size not in (None, size):
-        raise HubError(f"{name} of {repository} at {commit[:12]} has {metadata.size} bytes at the hub, its "
-                       f"manifest says {size}: it was changed after publishing; publish it again, or pin "
-                       "another revision")
+        raise HubError(
+            f"{name} of {repository} at {commit[:12]} has {metadata.size} bytes at the hub, its "
+            f"manifest says {size}: it was changed after publishing; publish it again, or pin "
+            "another revision"
+        )
     have = part.stat().st_size if size is not None and part.is_file() else 0
     if size is not None and (have > size or not have):
         have = 0
@@ -250,7 +282,9 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
         _stream(metadata.location, headers, stream, have, metadata.size, name)
 
 
-def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str) -> None:
+def _stream(
+    url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str
+) -> None:
     """Write the rest of url after have bytes to stream, taking a broken connection up again a few times."""
     from huggingface_hub.errors import HTTPError
     from huggingface_hub.utils import get_session, hf_raise_for_status, tqdm
@@ -261,7 +295,9 @@ def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size
         while size is None or have < size:
             begin = have
             try:
-                wanted = {**headers, "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+                wanted = {**headers, "Accept-Encoding": "identity"} | (
+                    {"Range": f"bytes={have}-"} if have else {}
+                )
                 with get_session().stream("GET", url, headers=wanted, timeout=_TIMEOUT_S) as response:
                     hf_raise_for_status(response)
                     if have and response.status_code != 206:  # the host knows no ranges: from the beginning

@@ -14,7 +14,15 @@ import shutil
 from pathlib import Path
 
 from convert.hub_errors import HubError
-from convert.manifest import MANIFEST_NAME, Manifest, ManifestError, load, sha256_file, verify, write_atomically
+from convert.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    ManifestError,
+    load,
+    sha256_file,
+    verify,
+    write_atomically,
+)
 
 
 def push(folder: Path, manifest: Manifest, target: Path, tag: str | None) -> tuple[str, str, list[str]]:
@@ -38,7 +46,9 @@ def push(folder: Path, manifest: Manifest, target: Path, tag: str | None) -> tup
             (target / file).unlink(missing_ok=True)
     else:
         sent = []
-    write_atomically(history / "refs.json", json.dumps({**refs, "main": commit, name: commit}, indent=2) + "\n")
+    write_atomically(
+        history / "refs.json", json.dumps({**refs, "main": commit, name: commit}, indent=2) + "\n"
+    )
     return commit, name, sent
 
 
@@ -47,8 +57,10 @@ def pull(target: Path, revision: str | None, file: str | None) -> Path:
     from convert.hub import wanted_files
 
     if not (target / MANIFEST_NAME).is_file():
-        raise HubError(f"nothing is published in {target}: publish with `python -m convert push models/<name> --to "
-                       f"{target}`, or set HF_TOKEN and name a hub repository")
+        raise HubError(
+            f"nothing is published in {target}: publish with `python -m convert push models/<name> --to "
+            f"{target}`, or set HF_TOKEN and name a hub repository"
+        )
     folder = target
     if revision and revision != "main":
         refs = _refs(target)
@@ -56,7 +68,9 @@ def pull(target: Path, revision: str | None, file: str | None) -> Path:
         folder = target / ".history" / commit
         if not re.fullmatch(r"[0-9a-f]{40}", commit) or not folder.is_dir():
             known = ", ".join(sorted(refs)) or "none"
-            raise HubError(f"{target} has no revision {revision!r}: it has {known}, or give a whole commit id")
+            raise HubError(
+                f"{target} has no revision {revision!r}: it has {known}, or give a whole commit id"
+            )
     verify(folder, wanted_files(load(folder), file, str(target)))
     return folder
 
@@ -65,8 +79,10 @@ def choose_tag(tags: dict[str, str], commit: str, asked: str | None, where: str)
     """The tag for commit: the asked one, one that it has already, or the next of v1, v2, ..."""
     if asked:
         if asked == "main" or tags.get(asked, commit) != commit:
-            raise HubError(f"{where} has the tag {asked!r} for another commit ({tags.get(asked, 'main')[:12]}): choose "
-                           "another tag, versions are not moved")
+            raise HubError(
+                f"{where} has the tag {asked!r} for another commit ({tags.get(asked, 'main')[:12]}): choose "
+                "another tag, versions are not moved"
+            )
         return asked
     for name, target in sorted(tags.items()):
         if target == commit:

@@ -25,11 +25,21 @@ class _Tensor(ctypes.Structure):
 
 
 _Tensor._fields_ = [
-    ("type", ctypes.c_int), ("buffer", ctypes.c_void_p), ("ne", ctypes.c_int64 * _MAX_DIMS),
-    ("nb", ctypes.c_size_t * _MAX_DIMS), ("op", ctypes.c_int), ("op_params", ctypes.c_int32 * (_MAX_OP_PARAMS // 4)),
-    ("flags", ctypes.c_int32), ("src", ctypes.POINTER(_Tensor) * _MAX_SRC), ("view_src", ctypes.c_void_p),
-    ("view_offs", ctypes.c_size_t), ("data", ctypes.c_void_p), ("name", ctypes.c_char * _MAX_NAME),
-    ("extra", ctypes.c_void_p), ("padding", ctypes.c_char * 8)]
+    ("type", ctypes.c_int),
+    ("buffer", ctypes.c_void_p),
+    ("ne", ctypes.c_int64 * _MAX_DIMS),
+    ("nb", ctypes.c_size_t * _MAX_DIMS),
+    ("op", ctypes.c_int),
+    ("op_params", ctypes.c_int32 * (_MAX_OP_PARAMS // 4)),
+    ("flags", ctypes.c_int32),
+    ("src", ctypes.POINTER(_Tensor) * _MAX_SRC),
+    ("view_src", ctypes.c_void_p),
+    ("view_offs", ctypes.c_size_t),
+    ("data", ctypes.c_void_p),
+    ("name", ctypes.c_char * _MAX_NAME),
+    ("extra", ctypes.c_void_p),
+    ("padding", ctypes.c_char * 8),
+]
 
 _F32 = 0  # GGML_TYPE_F32
 
@@ -63,7 +73,9 @@ class _Collector:
         if ask or not wanted:
             return wanted or not ask
         columns, rows = values.ne[0], values.ne[1] * values.ne[2] * values.ne[3]
-        flat = np.ctypeslib.as_array(ctypes.cast(values.data, ctypes.POINTER(ctypes.c_float)), (rows, columns))
+        flat = np.ctypeslib.as_array(
+            ctypes.cast(values.data, ctypes.POINTER(ctypes.c_float)), (rows, columns)
+        )
         self.sums[name] = self.sums.get(name, 0.0) + np.einsum("ij,ij->j", flat, flat, dtype=np.float64)
         self.counts[name] = self.counts.get(name, 0) + rows
         return True
@@ -88,7 +100,9 @@ def collect(f16: Path, sequences: list[list[int]], *, threads: int | None = None
         raise ConvertError(f"the importance matrix could not be collected: {collector.error}")
     if not collector.sums:
         raise ConvertError("the importance matrix is empty: no weight matrix of this architecture was seen")
-    return {name: (total / collector.counts[name]).astype(np.float32) for name, total in collector.sums.items()}
+    return {
+        name: (total / collector.counts[name]).astype(np.float32) for name, total in collector.sums.items()
+    }
 
 
 def save(matrix: dict[str, np.ndarray], path: Path) -> None:

@@ -27,8 +27,14 @@ LLAMA_CPP_COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
 
 _ROOT = f"llama_cpp_python-{PACKAGE_VERSION}"
 _VENDOR = f"{_ROOT}/vendor/llama.cpp"
-_WANTED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "conversion/", "gguf-py/gguf/", "gguf-py/LICENSE",
-           "LICENSE")
+_WANTED = (
+    "convert_hf_to_gguf.py",
+    "convert_lora_to_gguf.py",
+    "conversion/",
+    "gguf-py/gguf/",
+    "gguf-py/LICENSE",
+    "LICENSE",
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,10 @@ def _check_installed_version() -> None:
     except PackageNotFoundError:
         raise ConvertError("llama-cpp-python is not installed: `pip install -r requirements.txt`") from None
     if installed != PACKAGE_VERSION:
-        raise ConvertError(f"llama-cpp-python {installed} is installed, the converter is pinned to {PACKAGE_VERSION}: "
-                           "install the pinned version, or change the pins in convert/llama_cpp_source.py")
+        raise ConvertError(
+            f"llama-cpp-python {installed} is installed, the converter is pinned to {PACKAGE_VERSION}: "
+            "install the pinned version, or change the pins in convert/llama_cpp_source.py"
+        )
 
 
 def _sdist() -> Path:
@@ -74,7 +82,9 @@ def _sdist() -> Path:
         _download(path)
     digest = sha256_file(path)
     if digest != SDIST_SHA256:
-        raise ConvertError(f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again")
+        raise ConvertError(
+            f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again"
+        )
     return path
 
 
@@ -84,14 +94,29 @@ def _download(path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         pinned = Path(folder) / "pinned.txt"
         pinned.write_text(f"llama-cpp-python=={PACKAGE_VERSION} --hash=sha256:{SDIST_SHA256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                   "--no-binary", "llama-cpp-python", "--require-hashes", "--dest", folder, "-r", str(pinned)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--no-binary",
+            "llama-cpp-python",
+            "--require-hashes",
+            "--dest",
+            folder,
+            "-r",
+            str(pinned),
+        ]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode != 0:
             reason = (result.stderr.strip() or "no message").splitlines()[-1]
             raise ConvertError(
-                f"pip could not fetch {SDIST_NAME} ({reason}): connect to a package index and run this again, or put "
-                f"the file from another machine at {path}, or name it in LLAMA_CPP_SDIST")
+                f"pip could not fetch {SDIST_NAME} ({reason}): connect to a package index and run this again,"
+                f" or put the file from another machine at {path}, or name it in LLAMA_CPP_SDIST"
+            )
         os.replace(Path(folder) / SDIST_NAME, path)
 
 
@@ -110,8 +135,10 @@ def _unpack(sdist: Path, target: Path) -> None:
                     member.name = inside
                     archive.extract(member, temporary, filter="data")
         if commit != LLAMA_CPP_COMMIT:
-            raise ConvertError(f"{sdist} holds llama.cpp {commit or 'without a commit'}, expected {LLAMA_CPP_COMMIT}: "
-                               "correct LLAMA_CPP_COMMIT in convert/llama_cpp_source.py")
+            raise ConvertError(
+                f"{sdist} holds llama.cpp {commit or 'without a commit'}, expected {LLAMA_CPP_COMMIT}: "
+                "correct LLAMA_CPP_COMMIT in convert/llama_cpp_source.py"
+            )
         if target.exists():
             shutil.rmtree(target)
         os.replace(temporary, target)

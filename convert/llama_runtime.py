@@ -78,8 +78,15 @@ def _shared_prefix(sequences: list[Sequence]) -> int:
 class Runtime:
     """A loaded model with one context. Raises ConvertError where the library refuses the file or the input."""
 
-    def __init__(self, path: Path, *, n_ctx: int = 2048, n_seqs: int = 8, threads: int | None = None,
-                 eval_callback: object | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        n_ctx: int = 2048,
+        n_seqs: int = 8,
+        threads: int | None = None,
+        eval_callback: object | None = None,
+    ) -> None:
         keep_log()
         llama_cpp.llama_backend_init()
         parameters = llama_cpp.llama_model_default_params()
@@ -135,12 +142,16 @@ class Runtime:
         start = 0
         while start < len(sequences):
             taken, room = start, self.n_ctx
-            while taken < len(sequences) and taken - start < self.n_seqs and len(sequences[taken].ids) <= room:
+            while (
+                taken < len(sequences) and taken - start < self.n_seqs and len(sequences[taken].ids) <= room
+            ):
                 room -= len(sequences[taken].ids)
                 taken += 1
             if taken == start:
-                raise ConvertError(f"a text of {len(sequences[start].ids)} tokens is longer than the {self.n_ctx} that "
-                                   "this measurement holds: shorten it or leave it out")
+                raise ConvertError(
+                    f"a text of {len(sequences[start].ids)} tokens is longer than the {self.n_ctx} that "
+                    "this measurement holds: shorten it or leave it out"
+                )
             yield from self._decode(sequences[start:taken])
             start = taken
 
@@ -162,7 +173,7 @@ class Runtime:
         offset = 0
         for sequence in sequences:
             count = len(sequence.ids) - sequence.first
-            yield rows[offset:offset + count].copy()  # llama.cpp reuses this memory at its next decode
+            yield rows[offset : offset + count].copy()  # llama.cpp reuses this memory at its next decode
             offset += count
 
     def _put(self, index: int, token: int, position: int, sequences: list[int], wanted: bool) -> None:
@@ -181,7 +192,7 @@ class Runtime:
 
     def speed(self, prompt: list[int], tokens: int = 64) -> Speed:
         """Prefill and single-stream greedy decode speed, tokens a second, after one warming run."""
-        prompt = prompt[:self.n_ctx - tokens - 1]
+        prompt = prompt[: self.n_ctx - tokens - 1]
         for _ in range(2):
             llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
             begin = time.perf_counter()
@@ -190,7 +201,9 @@ class Runtime:
             self._run(len(prompt))
             prefilled = time.perf_counter()
             for step in range(tokens):
-                row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._context, -1), (self.n_vocab,))
+                row = np.ctypeslib.as_array(
+                    llama_cpp.llama_get_logits_ith(self._context, -1), (self.n_vocab,)
+                )
                 self._put(0, int(row.argmax()), len(prompt) + step, [0], True)
                 self._run(1)
             done = time.perf_counter()

@@ -72,18 +72,31 @@ class Manifest:
         try:
             raw = json.loads(text)
             files = {name: FileEntry(**entry) for name, entry in raw["files"].items()}
-            manifest = cls(**{**raw, "files": files, "base": Base(**raw["base"]), "data": Data(**raw["data"]),
-                              "adapter": Adapter(**raw["adapter"])})
+            manifest = cls(
+                **{
+                    **raw,
+                    "files": files,
+                    "base": Base(**raw["base"]),
+                    "data": Data(**raw["data"]),
+                    "adapter": Adapter(**raw["adapter"]),
+                }
+            )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ManifestError(f"{source} is not a manifest of this project ({error}): make the folder again with "
-                                "`python -m convert --run runs/<name>`") from error
+            raise ManifestError(
+                f"{source} is not a manifest of this project ({error}): make the folder again with "
+                "`python -m convert --run runs/<name>`"
+            ) from error
         for name in (*manifest.files, manifest.default_file):
             if not _is_plain_name(name):
-                raise ManifestError(f"{source} names the file {name!r}: only plain file names inside the folder are "
-                                    "allowed, do not use this folder")
+                raise ManifestError(
+                    f"{source} names the file {name!r}: only plain file names inside the folder are "
+                    "allowed, do not use this folder"
+                )
         if manifest.default_file not in manifest.files:
-            raise ManifestError(f"{source} has the default file {manifest.default_file!r}, which is not among its "
-                                "files: make the folder again with `python -m convert --run runs/<name>`")
+            raise ManifestError(
+                f"{source} has the default file {manifest.default_file!r}, which is not among its "
+                "files: make the folder again with `python -m convert --run runs/<name>`"
+            )
         return manifest
 
 
@@ -127,8 +140,10 @@ def load(folder: Path) -> Manifest:
     """Read folder/manifest.json. Raises ManifestError when there is none or it is not one."""
     path = folder / MANIFEST_NAME
     if not path.is_file():
-        raise ManifestError(f"no {MANIFEST_NAME} in {folder}: make the model with `python -m convert --run runs/<name>`"
-                            " or fetch it with `python -m convert pull`")
+        raise ManifestError(
+            f"no {MANIFEST_NAME} in {folder}: make the model with `python -m convert --run runs/<name>`"
+            " or fetch it with `python -m convert pull`"
+        )
     return Manifest.from_json(path.read_text(encoding="utf-8"), str(path))
 
 
@@ -145,12 +160,16 @@ def check_file(folder: Path, name: str, entry: FileEntry) -> None:
         raise ManifestError(f"{path} is missing but the manifest lists it: fetch or make the folder again")
     size = path.stat().st_size
     if size != entry.size:
-        raise ManifestError(f"{path} has {size} bytes, the manifest says {entry.size}: the file is damaged or not the "
-                            "published one, fetch or make it again")
+        raise ManifestError(
+            f"{path} has {size} bytes, the manifest says {entry.size}: the file is damaged or not the "
+            "published one, fetch or make it again"
+        )
     digest = sha256_file(path)
     if digest != entry.sha256:
-        raise ManifestError(f"{path} has sha256 {digest[:16]}…, the manifest says {entry.sha256[:16]}…: the file is "
-                            "damaged or not the published one, fetch or make it again")
+        raise ManifestError(
+            f"{path} has sha256 {digest[:16]}…, the manifest says {entry.sha256[:16]}…: the file is "
+            "damaged or not the published one, fetch or make it again"
+        )
 
 
 def verify(folder: Path, names: Iterable[str] | None = None) -> Manifest:
@@ -158,7 +177,9 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> Manifest:
     manifest = load(folder)
     for name in manifest.files if names is None else names:
         if name not in manifest.files:
-            raise ManifestError(f"{name!r} is not in the manifest of {folder}; it has: {', '.join(manifest.files)}")
+            raise ManifestError(
+                f"{name!r} is not in the manifest of {folder}; it has: {', '.join(manifest.files)}"
+            )
         check_file(folder, name, manifest.files[name])
     return manifest
 

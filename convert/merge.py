@@ -1,6 +1,6 @@
 """Merge a LoRA adapter into its base model in float32, and prove that nothing of the training was lost on the way.
 
-Knows nothing about GGUF. `python -m convert merge --run runs/<name>` writes runs/<name>/merged/ (Hugging Face format).
+Knows nothing about GGUF. `python -m convert merge --run runs/<name>` writes models/<name>/.work/merged/.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from convert.errors import ConvertError
 # standard deviations of the logits on tiny models. A lost or doubled adapter differs by more than 0.01.
 MERGE_BOUND = 1e-3
 
-_SAMPLE = ["top 5 run scorers in the powerplay", "economy | bowler=P1 phase=death", "Who won on 26 May 2024 by 8 wickets?"]
+_SAMPLE = [
+    "top 5 run scorers in the powerplay",
+    "economy | bowler=P1 phase=death",
+    "Who won on 26 May 2024 by 8 wickets?",
+]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,9 @@ def merge(base: Path, adapter: Path | None, target: Path) -> MergeProof:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if adapter is not None and not (adapter / "adapter_config.json").is_file():
-        raise ConvertError(f"no adapter in {adapter}: run `python -m train` first, or name another run with --run")
+        raise ConvertError(
+            f"no adapter in {adapter}: run `python -m train` first, or name another run with --run"
+        )
     # a tokenizer saved with the adapter is the one that training used, with its added tokens
     own_tokenizer = adapter is not None and (adapter / "tokenizer_config.json").is_file()
     tokenizer_folder = adapter if own_tokenizer else base
@@ -61,38 +67,54 @@ def merge(base: Path, adapter: Path | None, target: Path) -> MergeProof:
         model.resize_token_embeddings(len(tokenizer))
     ids = [tokenizer.encode(text) for text in _SAMPLE]
     before = _logits(model, ids)
-    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if adapter else {}
+    weights = (
+        {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if adapter else {}
+    )
     if adapter is None:
         adapted, changed, largest = before, 0, 0.0
     else:
         model, adapted = _apply(model, adapter, ids)
         changed, largest = _changes(weights, model.state_dict())
         if changed == 0:
-            raise ConvertError(f"the adapter in {adapter} changes no weight: training did nothing, train it again")
+            raise ConvertError(
+                f"the adapter in {adapter} changes no weight: training did nothing, train it again"
+            )
     merged = _logits(model, ids)
     if tied and model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
-        raise ConvertError("the base ties its output to its input embeddings, the merged model does not: the adapter "
-                           "trained one of them alone; train with ensure_weight_tying or without embeddings")
+        raise ConvertError(
+            "the base ties its output to its input embeddings, the merged model does not: the adapter "
+            "trained one of them alone; train with ensure_weight_tying or without embeddings"
+        )
     _save(model, tokenizer_folder, base, target)
     reloaded_model = AutoModelForCausalLM.from_pretrained(target, dtype=torch.float32).eval()
     proof = MergeProof(
-        logit_difference=_difference(merged, adapted), reloaded_difference=_difference(_logits(reloaded_model, ids), adapted),
-        training_difference=_difference(adapted, before), changed_tensors=changed, largest_weight_change=largest,
-        tied_embeddings=tied, vocabulary=model.get_input_embeddings().num_embeddings,
-        tokens=len(AutoTokenizer.from_pretrained(target)), parameters=sum(p.numel() for p in model.parameters()))
+        logit_difference=_difference(merged, adapted),
+        reloaded_difference=_difference(_logits(reloaded_model, ids), adapted),
+        training_difference=_difference(adapted, before),
+        changed_tensors=changed,
+        largest_weight_change=largest,
+        tied_embeddings=tied,
+        vocabulary=model.get_input_embeddings().num_embeddings,
+        tokens=len(AutoTokenizer.from_pretrained(target)),
+        parameters=sum(p.numel() for p in model.parameters()),
+    )
     _check(proof, tokenizer, target)
     return proof
 
 
-def _apply(model: torch.nn.Module, adapter: Path, ids: list[list[int]]) -> tuple[torch.nn.Module, torch.Tensor]:
+def _apply(
+    model: torch.nn.Module, adapter: Path, ids: list[list[int]]
+) -> tuple[torch.nn.Module, torch.Tensor]:
     """The merged model, and the logits of base + adapter before merging."""
     from peft import PeftModel
 
     try:
         wrapped = PeftModel.from_pretrained(model, adapter).eval()
     except (RuntimeError, ValueError) as error:
-        raise ConvertError(f"the adapter in {adapter} does not fit the base model ({str(error).splitlines()[0]}): give "
-                           "the base that it was trained on with --base") from error
+        raise ConvertError(
+            f"the adapter in {adapter} does not fit the base model ({str(error).splitlines()[0]}): give "
+            "the base that it was trained on with --base"
+        ) from error
     adapted = _logits(wrapped, ids)
     return wrapped.merge_and_unload(safe_merge=True).eval(), adapted
 
@@ -129,8 +151,12 @@ def _save(model: torch.nn.Module, tokenizer_folder: Path, base: Path, target: Pa
         # (tokenizer.model above all) in ways that depend on its version
         for folder in (base, tokenizer_folder):
             for path in folder.iterdir():
-                if path.name.startswith(("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab",
-                                         "merges")) and path.is_file():
+                if (
+                    path.name.startswith(
+                        ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges")
+                    )
+                    and path.is_file()
+                ):
                     shutil.copyfile(path, temporary / path.name)
         _put_template_into_config(temporary)
         if target.exists():
@@ -152,12 +178,21 @@ def _put_template_into_config(folder: Path) -> None:
 
 
 def _check(proof: MergeProof, tokenizer: Any, target: Path) -> None:
-    for what, value in (("merging", proof.logit_difference), ("saving and reading back", proof.reloaded_difference)):
+    for what, value in (
+        ("merging", proof.logit_difference),
+        ("saving and reading back", proof.reloaded_difference),
+    ):
         if not value <= MERGE_BOUND:  # a NaN fails too
-            raise ConvertError(f"{what} changed the logits by {value:.2g} standard deviations, at most {MERGE_BOUND} is "
-                               f"rounding: {target} has lost training, do not use it")
+            raise ConvertError(
+                f"{what} changed the logits by {value:.2g} standard deviations, at most {MERGE_BOUND} is "
+                f"rounding: {target} has lost training, do not use it"
+            )
     if proof.tokens != len(tokenizer):
-        raise ConvertError(f"{target} has {proof.tokens} tokens, training had {len(tokenizer)}: added tokens were lost")
+        raise ConvertError(
+            f"{target} has {proof.tokens} tokens, training had {len(tokenizer)}: added tokens were lost"
+        )
     if proof.tokens > proof.vocabulary:
-        raise ConvertError(f"the tokenizer has {proof.tokens} tokens but the embedding only {proof.vocabulary} rows: "
-                           "resize the embedding before training")
+        raise ConvertError(
+            f"the tokenizer has {proof.tokens} tokens but the embedding only {proof.vocabulary} rows: "
+            "resize the embedding before training"
+        )

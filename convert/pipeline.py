@@ -1,4 +1,4 @@
-"""All steps in their order: merge, F16 GGUF with its proofs, LoRA GGUF, importance matrix, quantisations, gate, manifest.
+"""All steps in order: merge, F16 GGUF with its proofs, LoRA GGUF, importance matrix, quantisations, gate, manifest.
 
 Every step is skipped where it was done before for the same inputs. `python -m convert --run runs/<name>`.
 """
@@ -46,21 +46,27 @@ class Pipeline:
     def until(self, last: str) -> gate.GateResult | None:
         """Run every step up to last and return the gate's result, None where the gate was not reached."""
         result = None
-        for step in STEPS[:STEPS.index(last) + 1]:
+        for step in STEPS[: STEPS.index(last) + 1]:
             result = getattr(self, f"_{step}")() or result
         return result
 
     def _merge(self) -> None:
         def make() -> tuple[dict[str, Any], str]:
             proof = merge(self.run.base, self.run.adapter, self.merged)
-            return proof.as_dict(), (
-                f"{proof.parameters / 1e6:.2f} M parameters; largest logit difference {proof.logit_difference:.1e} merged, "
-                f"{proof.reloaded_difference:.1e} read back (training made {proof.training_difference:.2g}); "
-                f"{proof.changed_tensors} tensors changed by up to {proof.largest_weight_change:.2g}; "
-                f"{proof.tokens} tokens{', embeddings tied' if proof.tied_embeddings else ''}")
+            return (
+                proof.as_dict(),
+                (
+                    f"{proof.parameters / 1e6:.2f} M parameters; largest logit difference"
+                    f" {proof.logit_difference:.1e} merged, {proof.reloaded_difference:.1e} read back"
+                    f" (training made {proof.training_difference:.2g}); {proof.changed_tensors} tensors"
+                    f" changed by up to {proof.largest_weight_change:.2g}; {proof.tokens}"
+                    f" tokens{', embeddings tied' if proof.tied_embeddings else ''}"
+                ),
+            )
 
         self._merge_proof = self.stages.run(
-            "merge", {"base": self.run.base_sha256, "adapter": self.run.adapter_sha256}, [self.merged], make)
+            "merge", {"base": self.run.base_sha256, "adapter": self.run.adapter_sha256}, [self.merged], make
+        )
 
     def _gguf(self) -> None:
         provenance = self.run.provenance(LLAMA_CPP_COMMIT)
@@ -73,18 +79,33 @@ class Pipeline:
             proof = proofs.prove(staged, self.merged, [e.messages for e in examples], texts)
             staged.replace(self.f16)
             size = self.f16.stat().st_size
-            return proof.as_dict(), (
-                f"{size / 1e6:.2f} MB, peak memory {conversion.peak_extra_bytes / size:.2f} x that; {proof.tokens.texts} texts "
-                f"and {proof.prompts} prompts have equal tokens; largest logit difference "
-                f"{proof.logits.max_difference:.4f} of {proof.logits.bound} allowed on {proof.logits.positions} positions")
+            return (
+                proof.as_dict(),
+                (
+                    f"{size / 1e6:.2f} MB, peak memory {conversion.peak_extra_bytes / size:.2f} x that;"
+                    f" {proof.tokens.texts} texts and {proof.prompts} prompts have equal tokens; largest"
+                    f" logit difference {proof.logits.max_difference:.4f} of {proof.logits.bound} allowed on"
+                    f" {proof.logits.positions} positions"
+                ),
+            )
 
-        self._proofs = self.stages.run("gguf", {
-            "merged": self._done("merge"), "keys": provenance, "examples": self._hash(self.settings.examples)}, [self.f16], make)
+        self._proofs = self.stages.run(
+            "gguf",
+            {
+                "merged": self._done("merge"),
+                "keys": provenance,
+                "examples": self._hash(self.settings.examples),
+            },
+            [self.f16],
+            make,
+        )
 
     def _lora(self) -> None:
         target = self.out / ADAPTER_FILE
 
         def make() -> tuple[dict[str, Any], str]:
+            if self.run.adapter is None:
+                return {"made": False}, "left out: every weight was trained, there is no adapter"
             try:
                 lora_to_gguf(self.run.adapter, self.run.base, target)
             except ConvertError as error:  # such as trained embeddings; the merged model is whole without it
@@ -102,13 +123,25 @@ class Pipeline:
             encoded = self._encoded(self.settings.imatrix_examples)
             matrix = imatrix.collect(self.f16, [example.ids for example in encoded])
             imatrix.save(matrix, self._matrix)
-            return {"matrices": len(matrix)}, f"{len(matrix)} weight matrices over {sum(len(e.ids) for e in encoded)} tokens"
+            return {
+                "matrices": len(matrix)
+            }, f"{len(matrix)} weight matrices over {sum(len(e.ids) for e in encoded)} tokens"
 
-        self.stages.run("imatrix", {"f16": manifest.sha256_file(self.f16), "count": self.settings.count,
-                                    "examples": self._hash(self.settings.imatrix_examples)}, [self._matrix], make)
+        self.stages.run(
+            "imatrix",
+            {
+                "f16": manifest.sha256_file(self.f16),
+                "count": self.settings.count,
+                "examples": self._hash(self.settings.imatrix_examples),
+            },
+            [self._matrix],
+            make,
+        )
 
     def _quantise(self) -> None:
-        targets = {name: self.out / quantise.file_name(name) for name in self.settings.quantisations if name != "F16"}
+        targets = {
+            name: self.out / quantise.file_name(name) for name in self.settings.quantisations if name != "F16"
+        }
 
         def make() -> tuple[dict[str, Any], str]:
             made = quantise.quantise(self.f16, self._matrix, targets)
@@ -116,16 +149,28 @@ class Pipeline:
                 if line := one.fallback_line():
                     self.say(f"          {line}")
             peak = max((one.peak_extra_bytes for one in made), default=0) / self.f16.stat().st_size
-            return ({"fallbacks": {one.quantisation: one.fallbacks for one in made}},
-                    f"{', '.join(targets)}; peak memory {peak:.2f} x the F16 file")
+            return (
+                {"fallbacks": {one.quantisation: one.fallbacks for one in made}},
+                f"{', '.join(targets)}; peak memory {peak:.2f} x the F16 file",
+            )
 
         self._fallbacks = self.stages.run(
-            "quantise", {"f16": manifest.sha256_file(self.f16), "imatrix": manifest.sha256_file(self._matrix),
-                         "names": list(targets)}, list(targets.values()), make)["fallbacks"]
+            "quantise",
+            {
+                "f16": manifest.sha256_file(self.f16),
+                "imatrix": manifest.sha256_file(self._matrix),
+                "names": list(targets),
+            },
+            list(targets.values()),
+            make,
+        )["fallbacks"]
 
     def _gate(self) -> gate.GateResult:
-        files = {name: self.out / quantise.file_name(name) for name in quantise.QUANTISATIONS
-                 if name in ("F16", *self.settings.quantisations)}
+        files = {
+            name: self.out / quantise.file_name(name)
+            for name in quantise.QUANTISATIONS
+            if name in ("F16", *self.settings.quantisations)
+        }
         json_path, picture_path = self.out / "gate.json", self.out / "gate.png"
 
         def make() -> tuple[dict[str, Any], str]:
@@ -133,17 +178,28 @@ class Pipeline:
             command = self.settings.accuracy_command
             self.say(f"gate      reading {len(encoded)} examples with {', '.join(files)}")
             result = gate.measure(
-                files, encoded, reference_accuracy=gate.merged_accuracy(self.merged, encoded),
+                files,
+                encoded,
+                reference_accuracy=gate.merged_accuracy(self.merged, encoded),
                 min_accuracy=self.settings.min_accuracy,
-                accuracy_of=gate.accuracy_by_command(command) if command else None)
+                accuracy_of=gate.accuracy_by_command(command) if command else None,
+            )
             manifest.write_atomically(json_path, result.to_json())
             gate_report.picture(result, picture_path)
             return asdict(result), gate_report.summary(result)
 
-        self.stages.run("gate", {
-            "files": {name: manifest.sha256_file(path) for name, path in files.items()}, "count": self.settings.count,
-            "examples": self._hash(self.settings.examples), "least": self.settings.min_accuracy,
-            "command": self.settings.accuracy_command}, [json_path, picture_path], make)
+        self.stages.run(
+            "gate",
+            {
+                "files": {name: manifest.sha256_file(path) for name, path in files.items()},
+                "count": self.settings.count,
+                "examples": self._hash(self.settings.examples),
+                "least": self.settings.min_accuracy,
+                "command": self.settings.accuracy_command,
+            },
+            [json_path, picture_path],
+            make,
+        )
         self._result = gate.GateResult.from_json(json_path.read_text(encoding="utf-8"))
         return self._result
 
@@ -159,23 +215,48 @@ class Pipeline:
             files |= {name: manifest.entry_for(self.out / name) for name in ("gate.json", "gate.png")}
             default = next((s for s in result.scores if s.quantisation == result.default), result.scores[0])
             record = manifest.Manifest(
-                name=self.out.name, created=datetime.now(UTC).isoformat(timespec="seconds"),
+                name=self.out.name,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
                 base=manifest.Base(run.base_id, run.base_revision, run.base_sha256),
-                data=manifest.Data(run.season, run.data_sha256), adapter=manifest.Adapter(run.adapter_sha256),
-                prompt_version=run.prompt_version, llama_cpp_commit=LLAMA_CPP_COMMIT, default_file=default.file, files=files,
-                evaluation={**run.evaluation, "task_accuracy": default.accuracy, "perplexity": default.perplexity,
-                            "merge": self._merge_proof, "conversion": self._proofs},
-                gate={"passed": result.passed, "default": result.default, "reasons": result.reasons,
-                      "reference_accuracy": result.reference_accuracy, "examples": result.examples,
-                      "fallbacks": self._fallbacks})
+                data=manifest.Data(run.season, run.data_sha256),
+                adapter=manifest.Adapter(run.adapter_sha256),
+                prompt_version=run.prompt_version,
+                llama_cpp_commit=LLAMA_CPP_COMMIT,
+                default_file=default.file,
+                files=files,
+                evaluation={
+                    **run.evaluation,
+                    "task_accuracy": default.accuracy,
+                    "perplexity": default.perplexity,
+                    "merge": self._merge_proof,
+                    "conversion": self._proofs,
+                },
+                gate={
+                    "passed": result.passed,
+                    "default": result.default,
+                    "reasons": result.reasons,
+                    "reference_accuracy": result.reference_accuracy,
+                    "examples": result.examples,
+                    "fallbacks": self._fallbacks,
+                },
+            )
             manifest.write_atomically(card_path, card(record, result, run.evaluation))
             record.files["README.md"] = manifest.entry_for(card_path)
             manifest.save(record, self.out)
             return {}, f"{path}: {len(record.files)} files, default {default.file}"
 
-        self.stages.run("manifest", {
-            "name": self.out.name, "run": asdict(run), "lora": self._done("lora"), "gate": self._done("gate"),
-            "proofs": [self._merge_proof, self._proofs]}, [path, card_path], make)
+        self.stages.run(
+            "manifest",
+            {
+                "name": self.out.name,
+                "run": asdict(run),
+                "lora": self._done("lora"),
+                "gate": self._done("gate"),
+                "proofs": [self._merge_proof, self._proofs],
+            },
+            [path, card_path],
+            make,
+        )
 
     def _done(self, stage: str) -> str:
         return manifest.sha256_file(self.stages.work / f"{stage}.json")

@@ -32,7 +32,9 @@ class ProofError(ConvertError):
 @dataclass(frozen=True)
 class TokenProof:
     texts: int
-    normalised: bool  # texts were brought to NFC first, because the model's tokenizer does so and llama.cpp does not
+    normalised: (
+        bool  # texts were brought to NFC first, because the model's tokenizer does so and llama.cpp does not
+    )
 
 
 @dataclass(frozen=True)
@@ -58,21 +60,39 @@ class Proofs:
 def hard_texts(seeds: list[str], special: list[str], count: int = 3000, seed: int = 7) -> list[str]:
     """Texts meant to break a tokenizer: names, digits, spaces, every script and symbol, special tokens as text."""
     draw = random.Random(seed)
-    characters = [chr(c) for c in range(32, 0x250)] + list("—–’“”•…€₹ßﬁ你好क्रिकेटمرحباสวัสดี한국어\u200b\u00a0\ufeff🏏😶‍🌫️🧑🏽‍🚀") + [
-        "\n", "\t", "\r\n", "  ", "    "]
+    characters = (
+        [chr(c) for c in range(32, 0x250)]
+        + list("—–’“”•…€₹ßﬁ你好क्रिकेटمرحباสวัสดี한국어\u200b\u00a0\ufeff🏏😶‍🌫️🧑🏽‍🚀")
+        + ["\n", "\t", "\r\n", "  ", "    "]
+    )
     words = sorted({word for text in seeds for word in text.split()}) or ["Kohli", "economy", "6.17"]
-    texts = ["", " ", "  ", "\n", " leading", "trailing ", "a  b   c", "aaaaaaaaaaaaaaaaaaaa", "1234567890", "6.17 0.5",
-             *seeds]
+    texts = [
+        "",
+        " ",
+        "  ",
+        "\n",
+        " leading",
+        "trailing ",
+        "a  b   c",
+        "aaaaaaaaaaaaaaaaaaaa",
+        "1234567890",
+        "6.17 0.5",
+        *seeds,
+    ]
     texts += [draw.choice(words) + s + draw.choice(words) for s in special] + special
     while len(texts) < count:
         kind = draw.random()
         if kind < 0.3:
             texts.append("".join(draw.choices(characters, k=draw.randint(1, 24))))
         elif kind < 0.45:
-            texts.append(" ".join(f"{draw.uniform(0, 10 ** draw.randint(1, 5)):.{draw.randint(0, 3)}f}"
-                                  for _ in range(draw.randint(1, 8))))
+            texts.append(
+                " ".join(
+                    f"{draw.uniform(0, 10 ** draw.randint(1, 5)):.{draw.randint(0, 3)}f}"
+                    for _ in range(draw.randint(1, 8))
+                )
+            )
         elif kind < 0.55:
-            texts.append(draw.choice(words)[:draw.randint(1, 3)] * draw.randint(1, 20))
+            texts.append(draw.choice(words)[: draw.randint(1, 3)] * draw.randint(1, 20))
         else:
             gap = draw.choice([" ", " ", "  ", "\n", "-", ", "])
             texts.append(gap.join(draw.choices(words + special, k=draw.randint(1, 16))))
@@ -91,9 +111,11 @@ def prove_tokens(runtime: Runtime, tokenizer: Any, seeds: list[str]) -> TokenPro
             want = tokenizer.encode(text, add_special_tokens=True, split_special_tokens=not parse)
             have = runtime.tokenize(text, add_special=True, parse_special=parse)
             if want != have:
-                raise ProofError(f"the tokenizer changed in the conversion: {text!r} is {want[:24]} by transformers and "
-                                 f"{have[:24]} by llama.cpp (special tokens {'parsed' if parse else 'as plain text'}); "
-                                 "for a SentencePiece-style tokenizer ship tokenizer.model beside tokenizer.json")
+                raise ProofError(
+                    f"the tokenizer changed in the conversion: {text!r} is {want[:24]} by transformers and "
+                    f"{have[:24]} by llama.cpp (special tokens {'parsed' if parse else 'as plain text'}); "
+                    "for a SentencePiece-style tokenizer ship tokenizer.model beside tokenizer.json"
+                )
     return TokenProof(len(texts), normalised)
 
 
@@ -103,18 +125,26 @@ def prove_prompts(runtime: Runtime, tokenizer: Any, conversations: list[list[dic
 
     template = GgufTemplate.of(runtime)
     for messages in conversations:
-        want = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+        want = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
         text = template.render(messages)
         # add_special=False: the template itself writes BOS where the model wants one
         have = runtime.tokenize(text, add_special=False, parse_special=True)
         if want != have:
-            raise ProofError(f"the rendered prompt {text[:200]!r} has tokens {have[:24]} in the GGUF but {want[:24]} in "
-                             "training: the chat template or the special tokens changed in the conversion")
-    for name, ours, theirs in (("BOS", tokenizer.bos_token_id, template.bos_id),
-                               ("EOS", tokenizer.eos_token_id, template.eos_id)):
+            raise ProofError(
+                f"the rendered prompt {text[:200]!r} has tokens {have[:24]} in the GGUF but {want[:24]} in "
+                "training: the chat template or the special tokens changed in the conversion"
+            )
+    for name, ours, theirs in (
+        ("BOS", tokenizer.bos_token_id, template.bos_id),
+        ("EOS", tokenizer.eos_token_id, template.eos_id),
+    ):
         if ours is not None and ours != theirs:
-            raise ProofError(f"the {name} token is {ours} by transformers and {theirs} in the GGUF: correct "
-                             "config.json and tokenizer_config.json of the base model")
+            raise ProofError(
+                f"the {name} token is {ours} by transformers and {theirs} in the GGUF: correct "
+                "config.json and tokenizer_config.json of the base model"
+            )
     return len(conversations)
 
 
@@ -134,7 +164,7 @@ def prove_logits(runtime: Runtime, model: torch.nn.Module, sequences: list[list[
     worst, divergence, agreed, positions = 0.0, 0.0, 0, 0
     for ids, have in zip(sequences, runtime.logits([Sequence(ids) for ids in sequences]), strict=True):
         want = reference_logits(model, ids)
-        have = have[:, :want.shape[1]]
+        have = have[:, : want.shape[1]]
         worst = max(worst, float(np.abs(have - want).max() / want.std()))
         p, q = log_softmax(want), log_softmax(have)
         divergence += float((np.exp(p) * (p - q)).sum())
@@ -142,9 +172,11 @@ def prove_logits(runtime: Runtime, model: torch.nn.Module, sequences: list[list[
         positions += len(ids)
     divergence /= positions
     if not (worst <= LOGIT_BOUND and divergence <= KL_BOUND):  # a NaN fails too
-        raise ProofError(f"the F16 GGUF is not the merged model: a logit differs by {worst:.4f} standard deviations (at "
-                         f"most {LOGIT_BOUND} is rounding) and the mean KL divergence is {divergence:.2g} (at most "
-                         f"{KL_BOUND}); this architecture is not converted faithfully, do not use the file")
+        raise ProofError(
+            f"the F16 GGUF is not the merged model: a logit differs by {worst:.4f} standard deviations (at "
+            f"most {LOGIT_BOUND} is rounding) and the mean KL divergence is {divergence:.2g} (at most "
+            f"{KL_BOUND}); this architecture is not converted faithfully, do not use the file"
+        )
     return LogitProof(positions, worst, divergence, agreed / positions)
 
 
@@ -158,6 +190,8 @@ def prove(gguf: Path, merged: Path, conversations: list[list[dict[str, str]]], t
         prompts = prove_prompts(runtime, tokenizer, conversations)
         model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
         limit = min(256, getattr(model.config, "max_position_embeddings", 256))
-        sequences = [tokenizer.apply_chat_template(m, add_generation_prompt=True, return_dict=False)[:limit]
-                     for m in conversations[:24]]
+        sequences = [
+            tokenizer.apply_chat_template(m, add_generation_prompt=True, return_dict=False)[:limit]
+            for m in conversations[:24]
+        ]
         return Proofs(tokens, prompts, prove_logits(runtime, model, sequences))

@@ -1,7 +1,7 @@
 """Quantise an F16 GGUF through the installed library's own llama_model_quantize, with an importance matrix.
 
 Runs in a process of its own, because the C library aborts the process where it meets what it does not expect, and so
-that its peak memory can be told. Knows nothing about quality. `python -m convert quantise models/<name>`.
+that its peak memory can be told. Knows nothing about quality. `python -m convert quantise --run runs/<name>`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ from convert.llama_runtime import keep_log, last_log, usable_threads
 
 # name → LLAMA_FTYPE; in the order of size. F16 is what the converter wrote and is not made again.
 QUANTISATIONS = {
-    "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16, "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
-    "Q6_K": llama_cpp.LLAMA_FTYPE_MOSTLY_Q6_K, "Q5_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_M,
-    "Q4_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M, "IQ4_XS": llama_cpp.LLAMA_FTYPE_MOSTLY_IQ4_XS,
+    "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
+    "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "Q6_K": llama_cpp.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "Q5_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_M,
+    "Q4_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "IQ4_XS": llama_cpp.LLAMA_FTYPE_MOSTLY_IQ4_XS,
 }
 _SUPER_BLOCK = 256  # columns that a K-quant or IQ4_XS packs together (QK_K of ggml)
 
@@ -48,22 +51,33 @@ class Quantised:
         if not self.fallbacks:
             return None
         kinds = ", ".join(f"{count} as {kind}" for kind, count in sorted(self.fallbacks.items()))
-        return (f"{self.quantisation}: {sum(self.fallbacks.values())} tensors have rows that do not divide by "
-                f"{_SUPER_BLOCK} and fell back: {kinds}")
+        return (
+            f"{self.quantisation}: {sum(self.fallbacks.values())} tensors have rows that do not divide by "
+            f"{_SUPER_BLOCK} and fell back: {kinds}"
+        )
 
 
 def quantise(f16: Path, imatrix_file: Path | None, targets: dict[str, Path]) -> list[Quantised]:
     """Make each quantisation of targets (name → path). Raises ConvertError naming the one that failed."""
     unknown = [name for name in targets if name not in QUANTISATIONS or name == "F16"]
     if unknown:
-        raise ConvertError(f"unknown quantisation {unknown[0]!r}: choose among {', '.join(list(QUANTISATIONS)[1:])}")
+        raise ConvertError(
+            f"unknown quantisation {unknown[0]!r}: choose among {', '.join(list(QUANTISATIONS)[1:])}"
+        )
     if not targets:
         return []
-    job = {"f16": str(f16), "imatrix": str(imatrix_file) if imatrix_file else None,
-           "targets": {name: str(path) for name, path in targets.items()}}
+    job = {
+        "f16": str(f16),
+        "imatrix": str(imatrix_file) if imatrix_file else None,
+        "targets": {name: str(path) for name, path in targets.items()},
+    }
     try:
-        result = subprocess.run([sys.executable, "-m", "convert.quantise", json.dumps(job)], capture_output=True,
-                                text=True, cwd=Path(__file__).parent.parent)
+        result = subprocess.run(
+            [sys.executable, "-m", "convert.quantise", json.dumps(job)],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+        )
     finally:
         for path in targets.values():
             _temporary(path).unlink(missing_ok=True)

@@ -35,20 +35,33 @@ class Run:
 
     def provenance(self, llama_cpp_commit: str) -> dict[str, str]:
         """The string keys written into the GGUF's metadata; quantising copies them."""
-        values = {"base.id": self.base_id, "base.revision": self.base_revision, "base.sha256": self.base_sha256,
-                  "adapter.sha256": self.adapter_sha256, "data.season": self.season, "data.sha256": self.data_sha256,
-                  "prompt_version": self.prompt_version, "llama_cpp_commit": llama_cpp_commit}
+        values = {
+            "base.id": self.base_id,
+            "base.revision": self.base_revision,
+            "base.sha256": self.base_sha256,
+            "adapter.sha256": self.adapter_sha256,
+            "data.season": self.season,
+            "data.sha256": self.data_sha256,
+            "prompt_version": self.prompt_version,
+            "llama_cpp_commit": llama_cpp_commit,
+        }
         return {f"cricket.{key}": value for key, value in values.items() if value}
 
 
 def read_run(folder: Path, base: str | None = None) -> Run:
     """Read a run folder; base overrides what it names. Raises ConvertError saying what is missing."""
     if not folder.is_dir():
-        raise ConvertError(f"no run in {folder}: run `python -m train` first, or name a run with --run runs/<name>")
+        raise ConvertError(
+            f"no run in {folder}: run `python -m train` first, or name a run with --run runs/<name>"
+        )
     adapter = folder / "adapter"
-    if not (adapter / "adapter_config.json").is_file():
-        raise ConvertError(f"no adapter in {adapter}: run `python -m train` first, or name another run with --run")
     config = _mapping(folder / "config.yaml", yaml.safe_load)
+    if (folder / "model" / "config.json").is_file() and not adapter.is_dir():
+        return _full_run(folder, config)
+    if not (adapter / "adapter_config.json").is_file():
+        raise ConvertError(
+            f"no adapter in {adapter}: run `python -m train` first, or name another run with --run"
+        )
     lora = _mapping(adapter / "adapter_config.json", json.loads)
     base_id = base or _find(config, "base") or lora.get("base_model_name_or_path") or EMBEDDED_BASE
     if isinstance(base_id, dict):
@@ -57,11 +70,36 @@ def read_run(folder: Path, base: str | None = None) -> Run:
     base_folder, commit = _base_folder(str(base_id), revision)
     season = _find(config, "season")
     return Run(
-        name=folder.name, adapter=adapter, adapter_sha256=sha256_files(_files(adapter), adapter), base=base_folder,
-        base_id=_portable(str(base_id)), base_revision=commit, base_sha256=sha256_files(_files(base_folder), base_folder),
-        season=season, data_sha256=_find(config, "data_sha256") or _data_sha256(season),
+        name=folder.name,
+        adapter=adapter,
+        adapter_sha256=sha256_files(_files(adapter), adapter),
+        base=base_folder,
+        base_id=_portable(str(base_id)),
+        base_revision=commit,
+        base_sha256=sha256_files(_files(base_folder), base_folder),
+        season=season,
+        data_sha256=_find(config, "data_sha256") or _data_sha256(season),
         prompt_version=_text(_find(config, "prompt_version")),
-        evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)))
+        evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
+    )
+
+
+def _full_run(folder: Path, config: dict[str, Any]) -> Run:
+    """A run that trained every weight: its model/ is what gets converted, and there is nothing to merge."""
+    model, season = folder / "model", _find(config, "season")
+    return Run(
+        name=folder.name,
+        adapter=None,
+        adapter_sha256=None,
+        base=model,
+        base_id=_portable(str(_find(config, "base") or EMBEDDED_BASE)),
+        base_revision=_find(config, "base_revision", "revision"),
+        base_sha256=sha256_files(_files(model), model),
+        season=season,
+        data_sha256=_find(config, "data_sha256") or _data_sha256(season),
+        prompt_version=_text(_find(config, "prompt_version")),
+        evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
+    )
 
 
 def _mapping(path: Path, parse: Any, missing_ok: bool = False) -> dict[str, Any]:
@@ -95,24 +133,34 @@ def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
     path = Path(base_id)
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ConvertError(f"{path} has no config.json: --base must be a Hugging Face model folder or a model id")
+            raise ConvertError(
+                f"{path} has no config.json: --base must be a Hugging Face model folder or a model id"
+            )
         return path, None
     if base_id.count("/") != 1 or base_id.startswith((".", "/")):
-        raise ConvertError(f"no base model at {base_id}: give a folder with config.json or a model id with --base")
+        raise ConvertError(
+            f"no base model at {base_id}: give a folder with config.json or a model id with --base"
+        )
     from huggingface_hub import snapshot_download
 
     from convert.hub import as_hub_error, token_from_environment
 
     try:
-        folder = Path(snapshot_download(base_id, revision=revision, token=token_from_environment() or False,
-                                        allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]))
+        folder = Path(
+            snapshot_download(
+                base_id,
+                revision=revision,
+                token=token_from_environment() or False,
+                allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"],
+            )
+        )
     except Exception as error:
         raise ConvertError(f"base model: {as_hub_error(error, base_id, revision)}") from error
     return folder, folder.name
 
 
 def _portable(base_id: str) -> str:
-    """A name that means something on another machine: a path inside this project relative to it, else the folder's name."""
+    """A name that means something elsewhere: a path inside this project relative to it, else the folder's name."""
     path = Path(base_id)
     if not path.is_absolute():
         return base_id

@@ -27,8 +27,13 @@ class Stages:
         for leftover in [*out.glob(".*.tmp"), *self.work.glob(".*.tmp*")]:  # of a run that was interrupted
             leftover.unlink(missing_ok=True)
 
-    def run(self, stage: str, inputs: dict[str, Any], outputs: list[Path],
-            make: Callable[[], tuple[dict[str, Any], str]]) -> dict[str, Any]:
+    def run(
+        self,
+        stage: str,
+        inputs: dict[str, Any],
+        outputs: list[Path],
+        make: Callable[[], tuple[dict[str, Any], str]],
+    ) -> dict[str, Any]:
         """Call make (it returns what it measured and a line about it) unless the same was done before."""
         key = hashlib.sha256(json.dumps([_VERSION, inputs], sort_keys=True, default=str).encode()).hexdigest()
         record = self.work / f"{stage}.json"
@@ -39,8 +44,12 @@ class Stages:
         begin = time.monotonic()
         record.unlink(missing_ok=True)
         result, line = make()
-        write_atomically(record, json.dumps({"inputs": key, "outputs": self._hashes(outputs), "result": result,
-                                             "line": line}, indent=2))
+        write_atomically(
+            record,
+            json.dumps(
+                {"inputs": key, "outputs": self._hashes(outputs), "result": result, "line": line}, indent=2
+            ),
+        )
         self._say(f"{stage:<9} {time.monotonic() - begin:5.1f} s  {line}")
         return result
 

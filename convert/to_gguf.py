@@ -1,6 +1,6 @@
 """A merged model to F16 GGUF, and a LoRA adapter to GGUF, both by llama.cpp's own converter in a process of its own.
 
-Knows nothing about merging or quantising. `python -m convert gguf --merged runs/<name>/merged --out models/<name>`.
+Knows nothing about merging or quantising. `python -m convert gguf --run runs/<name>`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def to_f16(merged: Path, target: Path, provenance: dict[str, str]) -> Conversion
 
 def lora_to_gguf(adapter: Path, base: Path, target: Path) -> Conversion:
     """Convert a PEFT adapter folder to a GGUF that llama.cpp applies over the base model's GGUF."""
-    return _run("convert_lora_to_gguf.py", [str(adapter), "--base", str(base), "--outtype", "f16"], target, {})
+    return _run(
+        "convert_lora_to_gguf.py", [str(adapter), "--base", str(base), "--outtype", "f16"], target, {}
+    )
 
 
 def _run(script: str, arguments: list[str], target: Path, keys: dict[str, str]) -> Conversion:
@@ -47,11 +49,21 @@ def _run(script: str, arguments: list[str], target: Path, keys: dict[str, str]) 
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as keys_file:
             json.dump(keys, keys_file)
             keys_file.flush()
-            command = [sys.executable, str(Path(__file__).with_name("upstream_runner.py")),
-                       str(source.folder / script), keys_file.name, "--", *arguments, "--outfile", str(temporary)]
+            command = [
+                sys.executable,
+                str(Path(__file__).with_name("upstream_runner.py")),
+                str(source.folder / script),
+                keys_file.name,
+                "--",
+                *arguments,
+                "--outfile",
+                str(temporary),
+            ]
             result = subprocess.run(command, capture_output=True, text=True, env=environment)
         if result.returncode != 0 or not temporary.is_file():
-            raise ConvertError(f"llama.cpp's {script} could not convert {arguments[0]}: {_last_error(result.stderr)}")
+            raise ConvertError(
+                f"llama.cpp's {script} could not convert {arguments[0]}: {_last_error(result.stderr)}"
+            )
         report = json.loads(result.stdout.strip().splitlines()[-1])
         os.replace(temporary, target)
     finally:

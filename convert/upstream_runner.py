@@ -29,7 +29,11 @@ def recognise_pre_tokenizer(tokenizer_json: dict) -> str | None:
     kinds = [step.get("type") for step in steps]
     if kinds == ["Split", "ByteLevel"]:
         return _PATTERNS.get(steps[0].get("pattern", {}).get("Regex"))
-    if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits") and steps[1].get("use_regex", True):
+    if (
+        kinds == ["Digits", "ByteLevel"]
+        and steps[0].get("individual_digits")
+        and steps[1].get("use_regex", True)
+    ):
         return "smollm"
     if kinds == ["ByteLevel"] and steps[0].get("use_regex", True):
         return "gpt-2"
@@ -75,4 +79,4 @@ def main(script: str, keys_file: str, arguments: list[str]) -> None:
 if __name__ == "__main__":
     # -m and a file both put a folder on the path; ours must not shadow what the script imports
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(__file__)]
-    main(sys.argv[1], sys.argv[2], sys.argv[sys.argv.index("--") + 1:])
+    main(sys.argv[1], sys.argv[2], sys.argv[sys.argv.index("--") + 1 :])

@@ -32,8 +32,9 @@ class StoredFile:
     def blob_id(self) -> str:
         content = self.data
         if self.lfs:
-            content = (f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.lfs}\n"
-                       f"size {len(self.data)}\n").encode()
+            content = (
+                f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.lfs}\nsize {len(self.data)}\n"
+            ).encode()
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -168,12 +169,14 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
     def do_GET(self) -> None:
-        self._dispatch([
-            (r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", "_info"),
-            (r"/api/models/([^/]+/[^/]+)/refs", "_refs"),
-            (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "_resolve"),
-            (r"/large/([0-9a-f]{64})", "_large"),
-        ])
+        self._dispatch(
+            [
+                (r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", "_info"),
+                (r"/api/models/([^/]+/[^/]+)/refs", "_refs"),
+                (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "_resolve"),
+                (r"/large/([0-9a-f]{64})", "_large"),
+            ]
+        )
 
     do_HEAD = do_GET
 
@@ -181,34 +184,54 @@ class _Handler(BaseHTTPRequestHandler):
         self._dispatch([(r"/upload/([0-9a-f]{64})", "_upload")])
 
     def do_POST(self) -> None:
-        self._dispatch([
-            (r"/api/validate-yaml", "_validate"),
-            (r"/api/repos/create", "_create"),
-            (r"/api/models/([^/]+/[^/]+)/preupload/([^/]+)", "_preupload"),
-            (r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", "_batch"),
-            (r"/verify", "_verify"),
-            (r"/api/models/([^/]+/[^/]+)/commit/([^/]+)", "_make_commit"),
-            (r"/api/models/([^/]+/[^/]+)/tag/([^/]+)", "_make_tag"),
-        ])
+        self._dispatch(
+            [
+                (r"/api/validate-yaml", "_validate"),
+                (r"/api/repos/create", "_create"),
+                (r"/api/models/([^/]+/[^/]+)/preupload/([^/]+)", "_preupload"),
+                (r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", "_batch"),
+                (r"/verify", "_verify"),
+                (r"/api/models/([^/]+/[^/]+)/commit/([^/]+)", "_make_commit"),
+                (r"/api/models/([^/]+/[^/]+)/tag/([^/]+)", "_make_tag"),
+            ]
+        )
 
     # reading
 
     def _info(self, _: bytes, name: str, revision: str | None) -> None:
         repository = self._repository(name)
         commit = self._commit(repository, revision or "main")
-        siblings = [{"rfilename": path, "size": len(file.data), "blobId": file.blob_id} | (
-            {"lfs": {"sha256": file.lfs, "size": len(file.data), "pointerSize": 130}} if file.lfs else {})
-            for path, file in repository.commits[commit].items()]
-        self._send(200, {"_id": "0", "id": name, "modelId": name, "sha": commit, "private": repository.private,
-                         "gated": repository.gated, "disabled": False, "tags": [], "siblings": siblings,
-                         "downloads": 0, "likes": 0})
+        siblings = [
+            {"rfilename": path, "size": len(file.data), "blobId": file.blob_id}
+            | ({"lfs": {"sha256": file.lfs, "size": len(file.data), "pointerSize": 130}} if file.lfs else {})
+            for path, file in repository.commits[commit].items()
+        ]
+        self._send(
+            200,
+            {
+                "_id": "0",
+                "id": name,
+                "modelId": name,
+                "sha": commit,
+                "private": repository.private,
+                "gated": repository.gated,
+                "disabled": False,
+                "tags": [],
+                "siblings": siblings,
+                "downloads": 0,
+                "likes": 0,
+            },
+        )
 
     def _refs(self, _: bytes, name: str) -> None:
         repository = self._repository(name)
 
         def listed(kind: str, wanted: bool) -> list[dict[str, str]]:
-            return [{"name": ref, "ref": f"refs/{kind}/{ref}", "targetCommit": commit}
-                    for ref, commit in repository.refs.items() if (ref in repository.tags) == wanted]
+            return [
+                {"name": ref, "ref": f"refs/{kind}/{ref}", "targetCommit": commit}
+                for ref, commit in repository.refs.items()
+                if (ref in repository.tags) == wanted
+            ]
 
         self._send(200, {"branches": listed("heads", False), "tags": listed("tags", True), "converts": []})
 
@@ -222,8 +245,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "Entry not found", "EntryNotFound")
         if not file.lfs:
             return self._content(file.data, file.blob_id, X_Repo_Commit=commit)
-        self._send(302, Location=f"http://localhost:{self.hub.port}/large/{file.lfs}?signature=ok", X_Repo_Commit=commit,
-                   X_Linked_Size=str(len(file.data)), X_Linked_Etag=f'"{file.lfs}"', ETag=f'"{file.lfs}"')
+        self._send(
+            302,
+            Location=f"http://localhost:{self.hub.port}/large/{file.lfs}?signature=ok",
+            X_Repo_Commit=commit,
+            X_Linked_Size=str(len(file.data)),
+            X_Linked_Etag=f'"{file.lfs}"',
+            ETag=f'"{file.lfs}"',
+        )
 
     def _large(self, _: bytes, sha256: str) -> None:
         self._caller()
@@ -242,8 +271,13 @@ class _Handler(BaseHTTPRequestHandler):
         start, end = int(wanted[1]), int(wanted[2] or len(data) - 1)
         if start >= len(data):
             return self._send(416, Content_Range=f"bytes */{len(data)}")
-        self._send(206, data[start:end + 1], "application/octet-stream",
-                   Content_Range=f"bytes {start}-{end}/{len(data)}", **headers)
+        self._send(
+            206,
+            data[start : end + 1],
+            "application/octet-stream",
+            Content_Range=f"bytes {start}-{end}/{len(data)}",
+            **headers,
+        )
 
     # writing
 
@@ -278,8 +312,10 @@ class _Handler(BaseHTTPRequestHandler):
         for asked in json.loads(body)["files"]:
             old = files.get(asked["path"])
             mode = "lfs" if asked["path"].endswith(_LARGE) else "regular"
-            answer.append({"path": asked["path"], "uploadMode": mode, "shouldIgnore": False} | (
-                {"oid": old.lfs or old.blob_id} if old else {}))
+            answer.append(
+                {"path": asked["path"], "uploadMode": mode, "shouldIgnore": False}
+                | ({"oid": old.lfs or old.blob_id} if old else {})
+            )
         self._send(200, {"files": answer})
 
     def _batch(self, body: bytes, name: str) -> None:
@@ -288,9 +324,13 @@ class _Handler(BaseHTTPRequestHandler):
         objects = []
         for asked in json.loads(body)["objects"]:
             known = asked["oid"] in self.hub.large
-            actions = {"upload": {"href": f"{self.hub.url}/upload/{asked['oid']}"},
-                       "verify": {"href": f"{self.hub.url}/verify"}}
-            objects.append({"oid": asked["oid"], "size": asked["size"]} | ({} if known else {"actions": actions}))
+            actions = {
+                "upload": {"href": f"{self.hub.url}/upload/{asked['oid']}"},
+                "verify": {"href": f"{self.hub.url}/verify"},
+            }
+            objects.append(
+                {"oid": asked["oid"], "size": asked["size"]} | ({} if known else {"actions": actions})
+            )
         self._send(200, {"transfer": "basic", "objects": objects}, "application/vnd.git-lfs+json")
 
     def _upload(self, body: bytes, sha256: str) -> None:
@@ -325,8 +365,15 @@ class _Handler(BaseHTTPRequestHandler):
                 del files[value["path"]]
         commit = hashlib.sha1(body + parent.encode()).hexdigest()
         repository.commits[commit], repository.refs[branch] = files, commit
-        self._send(200, {"success": True, "commitOid": commit, "commitUrl": f"{self.hub.url}/{name}/commit/{commit}",
-                         "hookOutput": ""})
+        self._send(
+            200,
+            {
+                "success": True,
+                "commitOid": commit,
+                "commitUrl": f"{self.hub.url}/{name}/commit/{commit}",
+                "hookOutput": "",
+            },
+        )
 
     def _make_tag(self, body: bytes, name: str, revision: str) -> None:
         self._writer()

@@ -60,18 +60,28 @@ def llama(shelf: Path, source) -> Path:
 
 def conversations(count: int = 12) -> list[list[dict[str, str]]]:
     return [[{"role": "user", "content": text}] for text in cricket_texts(count, seed=5)] + [
-        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]]
+        [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b"},
+            {"role": "user", "content": "c"},
+        ]
+    ]
 
 
 def write_examples(path: Path, count: int = 24, seed: int = 3) -> Path:
     texts = cricket_texts(2 * count, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps({"messages": [{"role": "user", "content": question}], "completion": answer}) + "\n"
-                            for question, answer in zip(texts[::2], texts[1::2], strict=True)))
+    path.write_text(
+        "".join(
+            json.dumps({"messages": [{"role": "user", "content": question}], "completion": answer}) + "\n"
+            for question, answer in zip(texts[::2], texts[1::2], strict=True)
+        )
+    )
     return path
 
 
 # merging
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_model_is_merged_converted_and_proven_equal(kind: str, shelf: Path, source):
@@ -110,12 +120,16 @@ def test_tokens_added_in_training_survive_with_their_trained_embeddings(shelf: P
     folder = shelf / "added"
     base = make_model("qwen3", folder / "base")
     tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|query|>"]}, replace_extra_special_tokens=False)
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": ["<|query|>"]}, replace_extra_special_tokens=False
+    )
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     model.resize_token_embeddings(len(tokenizer))
     model.save_pretrained(folder / "resized")
     tokenizer.save_pretrained(folder / "resized")
-    adapter = make_adapter(folder / "resized", folder / "adapter", modules_to_save=["embed_tokens", "lm_head"])
+    adapter = make_adapter(
+        folder / "resized", folder / "adapter", modules_to_save=["embed_tokens", "lm_head"]
+    )
     tokenizer.save_pretrained(adapter)
     proof = merge(base, adapter, folder / "merged")
     assert proof.tokens == proof.vocabulary == len(tokenizer)
@@ -124,14 +138,26 @@ def test_tokens_added_in_training_survive_with_their_trained_embeddings(shelf: P
 
 # conversion
 
+
 def test_the_f16_file_is_the_upstream_scripts_own_apart_from_the_added_keys(llama: Path, source):
     from gguf import GGUFReader
 
     ours, theirs = llama / "ours" / "model.gguf", llama / "theirs" / "model.gguf"
     to_f16(llama / "merged", ours, {"cricket.base.id": "train/base", "cricket.prompt_version": "7"})
     theirs.parent.mkdir()
-    subprocess.run([sys.executable, source.folder / "convert_hf_to_gguf.py", llama / "merged", "--outtype", "f16",
-                    "--outfile", theirs], check=True, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            source.folder / "convert_hf_to_gguf.py",
+            llama / "merged",
+            "--outtype",
+            "f16",
+            "--outfile",
+            theirs,
+        ],
+        check=True,
+        capture_output=True,
+    )
     mine, upstream = GGUFReader(ours), GGUFReader(theirs)
     assert set(mine.fields) - set(upstream.fields) == {"cricket.base.id", "cricket.prompt_version"}
     counted = {"GGUF.kv_count", "GGUF.tensor_count"}
@@ -139,7 +165,8 @@ def test_the_f16_file_is_the_upstream_scripts_own_apart_from_the_added_keys(llam
         assert mine.fields[name].contents() == upstream.fields[name].contents(), name
     assert mine.fields["cricket.base.id"].contents() == "train/base"
     assert [(t.name, t.tensor_type, t.shape.tolist()) for t in mine.tensors] == [
-        (t.name, t.tensor_type, t.shape.tolist()) for t in upstream.tensors]
+        (t.name, t.tensor_type, t.shape.tolist()) for t in upstream.tensors
+    ]
     for one, other in zip(mine.tensors, upstream.tensors, strict=True):
         assert np.array_equal(one.data, other.data), one.name
 
@@ -149,7 +176,9 @@ def test_a_tokenizer_that_changed_is_found(shelf: Path, llama: Path):
     shutil.copytree(llama / "merged", folder)
     (folder / "tokenizer.model").unlink()  # the converter then knows no merge order
     to_f16(folder, folder / "model.gguf", {})
-    with pytest.raises(proofs.ProofError, match="the tokenizer changed in the conversion.*ship tokenizer.model"):
+    with pytest.raises(
+        proofs.ProofError, match="the tokenizer changed in the conversion.*ship tokenizer.model"
+    ):
         proofs.prove(folder / "model.gguf", folder, conversations(), cricket_texts(20))
 
 
@@ -187,6 +216,7 @@ def test_the_adapter_as_gguf_over_the_base_gives_the_merged_models_logits(llama:
 
 # importance matrix and quantisation
 
+
 def test_the_importance_matrix_is_the_mean_squared_input_that_transformers_sees(llama: Path):
     ids = AutoTokenizer.from_pretrained(llama / "merged").encode("top 5 run scorers in the powerplay 2024")
     model = AutoModelForCausalLM.from_pretrained(llama / "merged", dtype=torch.float32)
@@ -194,13 +224,18 @@ def test_the_importance_matrix_is_the_mean_squared_input_that_transformers_sees(
     for name, module in model.named_modules():
         if name.endswith(("layers.1.self_attn.o_proj", "layers.1.mlp.down_proj")):
             module.register_forward_hook(
-                lambda _, inputs, __, name=name: seen.update({name: (inputs[0][0] ** 2).mean(0).detach().numpy()}))
+                lambda _, inputs, __, name=name: seen.update(
+                    {name: (inputs[0][0] ** 2).mean(0).detach().numpy()}
+                )
+            )
     with torch.inference_mode():
         model(torch.tensor([ids]))
     matrix = imatrix.collect(llama / "model.gguf", [ids])
     assert len(matrix) == 14  # seven weight matrices a layer
-    for ours, theirs in (("blk.1.attn_output.weight", "model.layers.1.self_attn.o_proj"),
-                         ("blk.1.ffn_down.weight", "model.layers.1.mlp.down_proj")):
+    for ours, theirs in (
+        ("blk.1.attn_output.weight", "model.layers.1.self_attn.o_proj"),
+        ("blk.1.ffn_down.weight", "model.layers.1.mlp.down_proj"),
+    ):
         assert np.allclose(matrix[ours], seen[theirs], rtol=0.05, atol=1e-3 * seen[theirs].max())
 
 
@@ -209,7 +244,9 @@ def test_quantising_follows_the_importance_matrix_and_names_the_tensors_that_fel
     skewed = {name: np.where(np.arange(n) < 8, 1000.0, 1.0).astype(np.float32) for name, n in columns.items()}
     imatrix.save(skewed, llama / "skewed.npz")
     plain = quantise.quantise(llama / "model.gguf", None, {"Q4_K_M": llama / "plain.gguf"})[0]
-    guided = quantise.quantise(llama / "model.gguf", llama / "skewed.npz", {"Q4_K_M": llama / "guided.gguf"})[0]
+    guided = quantise.quantise(llama / "model.gguf", llama / "skewed.npz", {"Q4_K_M": llama / "guided.gguf"})[
+        0
+    ]
     assert (llama / "plain.gguf").read_bytes() != (llama / "guided.gguf").read_bytes()
     assert "do not divide by 256 and fell back: 12 as Q5_0" in plain.fallback_line()
     assert sum(guided.fallbacks.values()) == 15  # every weight matrix of this model has rows of 64 or 192
@@ -224,14 +261,16 @@ def test_a_file_that_is_no_gguf_is_an_error_and_not_the_end_of_the_process(shelf
 
 # the gate
 
+
 def own_answers(folder: Path, count: int) -> list[task.EncodedExample]:
     """Examples whose right answer is what the model itself writes, so that its task accuracy is known: 100 %."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     encoded = []
     for text in cricket_texts(count, seed=8):
-        ids = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True,
-                                            return_dict=False)
+        ids = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
+        )
         first = len(ids) - 1
         with torch.inference_mode():
             for _ in range(8):
@@ -257,15 +296,20 @@ def score(name: str, size: int, passed: bool) -> gate.Score:
     return gate.Score(name, f"{name}.gguf", size, 0.0, 0.0, 1.0, 1.0, 0.9, 1.0, 1.0, passed)
 
 
-@pytest.mark.parametrize(("passed", "reference", "default", "reason"), [
-    ((True, True, True), 0.9, "Q4_K_M", None),
-    ((True, True, False), 0.9, "Q8_0", None),
-    ((False, False, False), 0.9, None, "the conversion itself is at fault"),
-    ((True, True, True), 0.1, "Q4_K_M", "at least 20.0 % is asked"),
-])
+@pytest.mark.parametrize(
+    ("passed", "reference", "default", "reason"),
+    [
+        ((True, True, True), 0.9, "Q4_K_M", None),
+        ((True, True, False), 0.9, "Q8_0", None),
+        ((False, False, False), 0.9, None, "the conversion itself is at fault"),
+        ((True, True, True), 0.1, "Q4_K_M", "at least 20.0 % is asked"),
+    ],
+)
 def test_the_gates_verdict(passed, reference, default, reason):
-    scores = [score(name, size, ok)
-              for (name, size), ok in zip([("F16", 30), ("Q8_0", 20), ("Q4_K_M", 10)], passed, strict=True)]
+    scores = [
+        score(name, size, ok)
+        for (name, size), ok in zip([("F16", 30), ("Q8_0", 20), ("Q4_K_M", 10)], passed, strict=True)
+    ]
     result = gate.decide(scores, reference, "merged model", 200, 1000, 0.2)
     assert result.default == default
     assert result.passed == (reason is None)
@@ -284,8 +328,10 @@ def test_packing_texts_with_a_shared_prefix_gives_each_its_own_logits(llama: Pat
 
 def test_task_accuracy_may_come_from_a_command_and_its_failure_is_told(llama: Path, tmp_path: Path):
     script = tmp_path / "accuracy.py"
-    script.write_text("import json, os, sys; print('chatter'); "
-                      "print(json.dumps({'accuracy': min(1.0, os.path.getsize(sys.argv[1]) / 1e6)}))")
+    script.write_text(
+        "import json, os, sys; print('chatter'); "
+        "print(json.dumps({'accuracy': min(1.0, os.path.getsize(sys.argv[1]) / 1e6)}))"
+    )
     measure = gate.accuracy_by_command(f"{sys.executable} {script} {{gguf}}")
     assert 0 < measure(llama / "model.gguf") <= 1
     with pytest.raises(ConvertError, match="gave no accuracy"):
@@ -296,10 +342,16 @@ def test_task_accuracy_may_come_from_a_command_and_its_failure_is_told(llama: Pa
 
 # examples
 
-@pytest.mark.parametrize(("line", "says"), [
-    ("", "has no examples"), ("{", "is not an example"), ('{"messages": []}', "is not an example"),
-    ('{"messages": [{"role": "user"}], "completion": "x"}', "is not an example"),
-])
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "has no examples"),
+        ("{", "is not an example"),
+        ('{"messages": []}', "is not an example"),
+        ('{"messages": [{"role": "user"}], "completion": "x"}', "is not an example"),
+    ],
+)
 def test_examples_that_are_none_name_the_line(tmp_path: Path, line: str, says: str):
     (tmp_path / "x.jsonl").write_text(line + "\n")
     with pytest.raises(ConvertError, match=says):
@@ -310,18 +362,28 @@ def test_an_example_is_encoded_as_prompt_answer_and_end(llama: Path):
     tokenizer = AutoTokenizer.from_pretrained(llama / "merged")
     example = task.Example([{"role": "user", "content": "top 5"}], "runs 12")
     encoded = task.encode(tokenizer, [example], 512)[0]
-    assert tokenizer.decode(encoded.ids[:encoded.first + 1]) == "<s><|user|>top 5<|assistant|>"
-    assert tokenizer.decode(encoded.ids[encoded.first + 1:]) == "runs 12</s>"
+    assert tokenizer.decode(encoded.ids[: encoded.first + 1]) == "<s><|user|>top 5<|assistant|>"
+    assert tokenizer.decode(encoded.ids[encoded.first + 1 :]) == "runs 12</s>"
+
+
+def test_a_record_of_the_seasons_questions_is_a_plan_and_an_answer_to_word(tmp_path: Path):
+    record = {"linked": "P1 economy", "query": "economy | bowler=P1", "cells": "A1 economy", "wording": "P1: A1."}
+    (tmp_path / "qa.jsonl").write_text(json.dumps(record) + "\n" + json.dumps(record | {"wording": ""}) + "\n")
+    found = task.load(tmp_path / "qa.jsonl", 10)
+    assert [example.completion for example in found] == ["economy | bowler=P1", "P1: A1.", "economy | bowler=P1"]
+    assert all(example.messages[0]["role"] == "user" for example in found)
 
 
 # the whole command
+
 
 @pytest.fixture(scope="module")
 def run(shelf: Path, llama: Path) -> Path:
     folder = shelf / "runs" / "tiny"
     shutil.copytree(llama / "adapter", folder / "adapter")
-    (folder / "config.yaml").write_text(yaml.safe_dump({"base": str(llama / "base"), "season": "ipl_2024",
-                                                        "prompt_version": 7}))
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"base": str(llama / "base"), "season": "ipl_2024", "prompt_version": 7})
+    )
     (folder / "eval.json").write_text('{"exact_match": 0.9, "rows": [1, 2]}')
     write_examples(folder / "qa" / "validation.jsonl")
     write_examples(folder / "qa" / "train.jsonl", seed=4)
@@ -329,8 +391,17 @@ def run(shelf: Path, llama: Path) -> Path:
 
 
 def arguments(run: Path, out: Path, *more: str) -> list[str]:
-    return ["--run", str(run), "--out", str(out), "--examples", str(run / "qa" / "validation.jsonl"),
-            "--quantisations", "F16,Q8_0,Q4_K_M", *more]
+    return [
+        "--run",
+        str(run),
+        "--out",
+        str(out),
+        "--examples",
+        str(run / "qa" / "validation.jsonl"),
+        "--quantisations",
+        "F16,Q8_0,Q4_K_M",
+        *more,
+    ]
 
 
 def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Path, shelf: Path, capsys):
@@ -341,8 +412,15 @@ def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Pa
     said = capsys.readouterr().out
     assert "gate passed, default Q4_K_M" in said and "tensors have rows that do not divide by 256" in said
     manifest = load(out)
-    assert set(manifest.files) == {"model-f16.gguf", "model-q8_0.gguf", "model-q4_k_m.gguf", "adapter-f16.gguf",
-                                   "gate.json", "gate.png", "README.md"}
+    assert set(manifest.files) == {
+        "model-f16.gguf",
+        "model-q8_0.gguf",
+        "model-q4_k_m.gguf",
+        "adapter-f16.gguf",
+        "gate.json",
+        "gate.png",
+        "README.md",
+    }
     assert manifest.prompt_version == "7" and manifest.default_file == "model-q4_k_m.gguf"
     assert main(["verify", str(out)]) == 0
     fields = GGUFReader(out / "model-q4_k_m.gguf").fields
@@ -358,7 +436,9 @@ def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Pa
     assert (out / "manifest.json").read_bytes() == before
 
 
-def test_a_model_below_the_asked_accuracy_fails_the_command_and_its_card_says_so(run: Path, shelf: Path, capsys):
+def test_a_model_below_the_asked_accuracy_fails_the_command_and_its_card_says_so(
+    run: Path, shelf: Path, capsys
+):
     out = shelf / "models" / "tiny"
     assert main(arguments(run, out, "--min-accuracy", "0.5")) == 1
     assert "the gate failed, so `push` will refuse" in capsys.readouterr().err
@@ -377,8 +457,14 @@ def test_a_damaged_output_is_made_again(run: Path, shelf: Path, capsys):
 
 def test_an_interrupt_leaves_nothing_half_written_and_the_next_run_goes_on(run: Path, shelf: Path):
     out = shelf / "models" / "interrupted"
-    process = subprocess.Popen([sys.executable, "-m", "convert", *arguments(run, out, "--min-accuracy", "0")], cwd=ROOT,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convert", *arguments(run, out, "--min-accuracy", "0")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     for line in process.stdout:
         if line.startswith("merge"):
             break
@@ -392,12 +478,25 @@ def test_an_interrupt_leaves_nothing_half_written_and_the_next_run_goes_on(run: 
     assert main(["verify", str(out)]) == 0
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    (["--run", "runs/nothing-here"], "no run in runs/nothing-here: run `python -m train` first"),
-    (["--base", "./no-such-base"], "no base model at ./no-such-base"),
-    (["--examples", "none.jsonl"], "no examples at none.jsonl"),
-    (["--quantisations", "Q2_X"], "unknown quantisation 'Q2_X'"),
-])
-def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_path: Path, capsys, change, says):
+def test_a_run_that_trained_every_weight_is_converted_without_an_adapter(llama: Path, run: Path, shelf: Path):
+    full = shelf / "runs" / "full"
+    shutil.copytree(llama / "merged", full / "model")
+    out = shelf / "models" / "full"
+    assert main([*arguments(run, out, "--min-accuracy", "0"), "--run", str(full), "--quantisations", "Q8_0"]) == 0
+    assert set(load(out).files) == {"model-f16.gguf", "model-q8_0.gguf", "gate.json", "gate.png", "README.md"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--run", "runs/nothing-here"], "no run in runs/nothing-here: run `python -m train` first"),
+        (["--base", "./no-such-base"], "no base model at ./no-such-base"),
+        (["--examples", "none.jsonl"], "no examples at none.jsonl"),
+        (["--quantisations", "Q2_X"], "unknown quantisation 'Q2_X'"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command_that_makes_it(
+    run: Path, tmp_path: Path, capsys, change, says
+):
     assert main([*arguments(run, tmp_path / "out"), *change]) == 1
     assert says in capsys.readouterr().err

@@ -37,13 +37,26 @@ def make_folder(folder: Path, content: bytes = b"weights", *, passed: bool = Tru
     (folder / "model-q8_0.gguf").write_bytes(content * 40_000)
     (folder / "model-f16.gguf").write_bytes(b"full precision" * 1000)
     (folder / "README.md").write_text("---\nlicense: mit\n---\n# cricket\n")
-    files = {"model-q8_0.gguf": entry_for(folder / "model-q8_0.gguf", "Q8_0"),
-             "model-f16.gguf": entry_for(folder / "model-f16.gguf", "F16"),
-             "README.md": entry_for(folder / "README.md")}
-    save(Manifest(name="cricket", created="2026-01-01T00:00:00+00:00", base=Base("train/base", None, "0" * 64),
-                  data=Data("ipl_2024", None), adapter=Adapter(None), prompt_version="1", llama_cpp_commit="0" * 40,
-                  default_file="model-q8_0.gguf", files=files,
-                  gate={"passed": passed, "reasons": [] if passed else ["it answers nothing right"]}), folder)
+    files = {
+        "model-q8_0.gguf": entry_for(folder / "model-q8_0.gguf", "Q8_0"),
+        "model-f16.gguf": entry_for(folder / "model-f16.gguf", "F16"),
+        "README.md": entry_for(folder / "README.md"),
+    }
+    save(
+        Manifest(
+            name="cricket",
+            created="2026-01-01T00:00:00+00:00",
+            base=Base("train/base", None, "0" * 64),
+            data=Data("ipl_2024", None),
+            adapter=Adapter(None),
+            prompt_version="1",
+            llama_cpp_commit="0" * 40,
+            default_file="model-q8_0.gguf",
+            files=files,
+            gate={"passed": passed, "reasons": [] if passed else ["it answers nothing right"]},
+        ),
+        folder,
+    )
     return folder
 
 
@@ -60,8 +73,14 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = {k: v for k, v in {**os.environ, **environment}.items() if v}
-    return subprocess.run([sys.executable, "-m", "convert", *arguments], capture_output=True, text=True, cwd=ROOT,
-                          env=settings, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "convert", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=settings,
+        timeout=60,
+    )
 
 
 @pytest.fixture
@@ -71,18 +90,27 @@ def published(server: Hub, tmp_path: Path) -> Hub:
     return server
 
 
-def test_a_push_makes_a_private_repository_with_every_file_a_tag_and_a_printed_commit(server: Hub, tmp_path: Path):
+def test_a_push_makes_a_private_repository_with_every_file_a_tag_and_a_printed_commit(
+    server: Hub, tmp_path: Path
+):
     result = command("push", str(make_folder(tmp_path / "model")), "--to", REPOSITORY)
     repository = server.repositories[REPOSITORY]
     assert result.returncode == 0, result.stderr
     assert repository.private
-    assert set(server.files(REPOSITORY)) == {"model-q8_0.gguf", "model-f16.gguf", "README.md", "manifest.json"}
+    assert set(server.files(REPOSITORY)) == {
+        "model-q8_0.gguf",
+        "model-f16.gguf",
+        "README.md",
+        "manifest.json",
+    }
     assert repository.refs["v1"] == repository.refs["main"]
     assert repository.refs["main"] in result.stdout
     assert len(server.requests("POST", "/commit/")) == 1
 
 
-def test_pushing_the_same_again_sends_nothing_and_a_changed_file_is_sent_alone(published: Hub, tmp_path: Path):
+def test_pushing_the_same_again_sends_nothing_and_a_changed_file_is_sent_alone(
+    published: Hub, tmp_path: Path
+):
     again = command("push", str(tmp_path / "model"), "--to", REPOSITORY)
     assert "nothing was sent" in again.stdout
     assert len(published.requests("POST", "/commit/")) == 1
@@ -163,16 +191,26 @@ def test_the_cache_answers_when_the_hub_is_away(published: Hub):
     assert hub.pull(REPOSITORY) == folder
 
 
-@pytest.mark.parametrize(("token", "repository", "revision", "file", "says"), [
-    ("", REPOSITORY, None, None, "needs a token: set HF_TOKEN"),
-    ("hf_revoked999", REPOSITORY, None, None, "does not accept the token in HF_TOKEN"),
-    (STRANGER_TOKEN, REPOSITORY, None, None, "is not found: check the name"),
-    (READ_TOKEN, "alice/nothing", None, None, "is not found: check the name"),
-    (READ_TOKEN, REPOSITORY, "v9", None, "has no revision 'v9'"),
-    (READ_TOKEN, REPOSITORY, None, "model-q2.gguf", "has no file 'model-q2.gguf': it has model-q8_0.gguf"),
-])
+@pytest.mark.parametrize(
+    ("token", "repository", "revision", "file", "says"),
+    [
+        ("", REPOSITORY, None, None, "needs a token: set HF_TOKEN"),
+        ("hf_revoked999", REPOSITORY, None, None, "does not accept the token in HF_TOKEN"),
+        (STRANGER_TOKEN, REPOSITORY, None, None, "is not found: check the name"),
+        (READ_TOKEN, "alice/nothing", None, None, "is not found: check the name"),
+        (READ_TOKEN, REPOSITORY, "v9", None, "has no revision 'v9'"),
+        (
+            READ_TOKEN,
+            REPOSITORY,
+            None,
+            "model-q2.gguf",
+            "has no file 'model-q2.gguf': it has model-q8_0.gguf",
+        ),
+    ],
+)
 def test_a_pull_that_cannot_be_says_in_one_sentence_what_to_do(
-        published: Hub, monkeypatch: pytest.MonkeyPatch, token, repository, revision, file, says):
+    published: Hub, monkeypatch: pytest.MonkeyPatch, token, repository, revision, file, says
+):
     monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(hub.HubError) as caught:
         hub.pull(repository, revision, file)
@@ -212,13 +250,18 @@ def test_a_full_disk_says_to_free_space(published: Hub, tmp_path: Path):
         hub.pull(REPOSITORY)
 
 
-@pytest.mark.parametrize(("token", "says"), [
-    ("", "needs a token: set HF_TOKEN"),
-    ("hf_revoked999", "does not accept the token"),
-    (READ_TOKEN, "may not write to alice/new"),
-    (STRANGER_TOKEN, "may not write to alice/new"),
-])
-def test_a_push_that_may_not_be_says_what_to_do_and_never_shows_the_token(server: Hub, tmp_path: Path, token, says):
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("", "needs a token: set HF_TOKEN"),
+        ("hf_revoked999", "does not accept the token"),
+        (READ_TOKEN, "may not write to alice/new"),
+        (STRANGER_TOKEN, "may not write to alice/new"),
+    ],
+)
+def test_a_push_that_may_not_be_says_what_to_do_and_never_shows_the_token(
+    server: Hub, tmp_path: Path, token, says
+):
     result = command("push", str(make_folder(tmp_path / "model")), "--to", "alice/new", HF_TOKEN=token)
     assert result.returncode == 1
     assert says in result.stderr and "Traceback" not in result.stderr
@@ -287,10 +330,14 @@ def test_nothing_published_and_an_unknown_revision_name_the_remedy(tmp_path: Pat
 
 
 def test_the_hub_and_the_manifest_load_neither_torch_nor_transformers_nor_llama_cpp():
-    code = ("import sys, convert.hub, convert.manifest; "
-            "print([m for m in ('torch', 'transformers', 'llama_cpp', 'huggingface_hub') if m in sys.modules])")
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          cwd=ROOT).stdout.strip() == "[]"
+    code = (
+        "import sys, convert.hub, convert.manifest; "
+        "print([m for m in ('torch', 'transformers', 'llama_cpp', 'huggingface_hub') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+        == "[]"
+    )
 
 
 def test_pushing_a_folder_without_a_manifest_names_the_command_that_makes_it(tmp_path: Path):

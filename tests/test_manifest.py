@@ -28,11 +28,24 @@ from convert.manifest import (
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "model-q8_0.gguf").write_bytes(b"0123456789")
     (tmp_path / "README.md").write_text("# card\n")
-    save(Manifest(name="m", created="2026-01-01T00:00:00+00:00", base=Base("train/base", None, "0" * 64),
-                  data=Data("ipl_2024", "1" * 64), adapter=Adapter("2" * 64), prompt_version="3",
-                  llama_cpp_commit="4" * 40, default_file="model-q8_0.gguf",
-                  files={"model-q8_0.gguf": entry_for(tmp_path / "model-q8_0.gguf", "Q8_0"),
-                         "README.md": entry_for(tmp_path / "README.md")}, gate={"passed": True}), tmp_path)
+    save(
+        Manifest(
+            name="m",
+            created="2026-01-01T00:00:00+00:00",
+            base=Base("train/base", None, "0" * 64),
+            data=Data("ipl_2024", "1" * 64),
+            adapter=Adapter("2" * 64),
+            prompt_version="3",
+            llama_cpp_commit="4" * 40,
+            default_file="model-q8_0.gguf",
+            files={
+                "model-q8_0.gguf": entry_for(tmp_path / "model-q8_0.gguf", "Q8_0"),
+                "README.md": entry_for(tmp_path / "README.md"),
+            },
+            gate={"passed": True},
+        ),
+        tmp_path,
+    )
     return tmp_path
 
 
@@ -50,14 +63,17 @@ def test_the_file_to_serve_is_checked_before_its_path_is_given(folder: Path):
         verified_model_file(folder)
 
 
-@pytest.mark.parametrize(("damage", "says"), [
-    (lambda f: (f / "model-q8_0.gguf").write_bytes(b"0123456780"), "has sha256"),
-    (lambda f: (f / "model-q8_0.gguf").write_bytes(b"01234"), "has 5 bytes, the manifest says 10"),
-    (lambda f: (f / "README.md").unlink(), "README.md is missing but the manifest lists it"),
-    (lambda f: (f / MANIFEST_NAME).unlink(), "no manifest.json"),
-    (lambda f: (f / MANIFEST_NAME).write_text("{"), "is not a manifest of this project"),
-    (lambda f: (f / MANIFEST_NAME).write_text("[]"), "is not a manifest of this project"),
-])
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: (f / "model-q8_0.gguf").write_bytes(b"0123456780"), "has sha256"),
+        (lambda f: (f / "model-q8_0.gguf").write_bytes(b"01234"), "has 5 bytes, the manifest says 10"),
+        (lambda f: (f / "README.md").unlink(), "README.md is missing but the manifest lists it"),
+        (lambda f: (f / MANIFEST_NAME).unlink(), "no manifest.json"),
+        (lambda f: (f / MANIFEST_NAME).write_text("{"), "is not a manifest of this project"),
+        (lambda f: (f / MANIFEST_NAME).write_text("[]"), "is not a manifest of this project"),
+    ],
+)
 def test_verify_exits_non_zero_and_names_the_difference(folder: Path, capsys, damage, says):
     assert main(["verify", str(folder)]) == 0
     damage(folder)

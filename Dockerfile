@@ -26,8 +26,9 @@ ARG BUILD_JOBS=
 # No pip cache here: a wheel in it would not say with which flags it was built. mtmd (images, sound) is not served.
 # arm64 gets one set of instructions, that of AKS's Ampere nodes and every later one: for all variants, llama.cpp wants a
 # compiler that knows SME, which this Debian's does not.
-RUN --mount=type=bind,from=wheels,target=/prebuilt \
-    mkdir /wheels; cp /prebuilt/llama_cpp_python-*.whl /wheels 2> /dev/null && exit 0; \
+# Wheels are copied and not mounted from stage to stage, so that another wheel is another layer for every builder's cache.
+COPY --from=wheels . /prebuilt/
+RUN mkdir /wheels; cp /prebuilt/llama_cpp_python-*.whl /wheels 2> /dev/null && exit 0; \
     awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
     && case "$(uname -m)" in \
          aarch64) variants="-DGGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16" ;; \
@@ -44,8 +45,8 @@ COPY requirements.txt .
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 # llama-cpp-python goes in first, so that the second pip finds it there and checks the hashes of everything else.
-RUN --mount=type=bind,from=compile-cpu,source=/wheels,target=/wheels \
-    --mount=type=cache,target=/root/.cache/pip \
+COPY --from=compile-cpu /wheels /wheels
+RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps /wheels/llama_cpp_python-*.whl && pip install --requirement requirements.txt
 COPY k8s/slim_venv.py .
 RUN python slim_venv.py /opt/venv
@@ -87,8 +88,8 @@ WORKDIR /app
 COPY requirements.txt requirements-train.txt ./
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 HF_HOME=/work/huggingface
-RUN --mount=type=bind,from=compile-cpu,source=/wheels,target=/wheels \
-    --mount=type=cache,target=/root/.cache/pip \
+COPY --from=compile-cpu /wheels /wheels
+RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps /wheels/llama_cpp_python-*.whl \
     && pip install --requirement requirements.txt --requirement requirements-train.txt
 COPY data data
@@ -120,9 +121,9 @@ RUN awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements
        pip wheel --no-cache-dir --no-deps --wheel-dir /wheels --requirement llama.txt
 
 FROM venv AS venv-cuda
-RUN --mount=type=bind,from=compile-cuda,source=/wheels,target=/wheels \
-    python -m venv /opt/pip && /opt/pip/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --force-reinstall \
-      /wheels/llama_cpp_python-*.whl \
+COPY --from=compile-cuda /wheels /cuda-wheels
+RUN python -m venv /opt/pip && /opt/pip/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --force-reinstall \
+      /cuda-wheels/llama_cpp_python-*.whl \
     && python slim_venv.py /opt/venv
 
 FROM ${CUDA_RUNTIME_IMAGE} AS cuda-libraries

@@ -1,7 +1,7 @@
 """The image: its Dockerfile read by a linter, and built, run and put into a pod for real.
 
 The first tests need nothing. Those marked `deploy` need root, podman, buildah, runc, catatonit and debootstrap
-(tests/deploy_tools.py says how to get them), and take about five minutes, half an hour when the libraries have to be
+(tests/deploy_tools.py says how to get them), and take about five minutes on two idle cores, half an hour when the libraries have to be
 compiled first.
 
     pytest tests/test_image.py                  # the light ones

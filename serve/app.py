@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from serve import problems, routes_health, routes_infer
+from serve import problems, routes_health, routes_infer, routes_openai, routes_page
 from serve.access import Access
 from serve.feedback import FeedbackStore
 from serve.security import Gate
@@ -57,5 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     gate = [Depends(Gate(settings))]
     app.include_router(routes_infer.router(service, FeedbackStore(settings.feedback_db)), dependencies=gate)
+    app.include_router(routes_openai.router(service), dependencies=gate)
     app.include_router(routes_health.router(service))
+    routes_page.install(app)
     return app

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): what happened, what to do. The one place where exceptions become HTTP.
+"""Errors as problem documents (RFC 9457): what happened, what to do. Here alone exceptions become HTTP.
 
     raise Problem(503, "not-ready", "still loading the model", retry_after_s=2, stage="load")
 
@@ -18,6 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from agents.openai_client import ServerBusy, ServerError
 from convert.hub_errors import without_token
 from data.errors import DataError
 from data.query import QueryError
@@ -87,6 +88,10 @@ def problem_of(error: Exception) -> Problem:
             )
         case QueryError() | DataError():
             return Problem(422, "bad-query", str(error))
+        case ServerBusy():
+            return Problem(429, "queue-full", str(error), error.retry_after_s)
+        case ServerError():
+            return Problem(502, "model-server", str(error), 5)
         case EngineError():
             return Problem(
                 500,
@@ -122,7 +127,7 @@ def install(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return invalid_problem(request, error).response(request)
 
-    for kind in (Problem, EngineError, QueryError, DataError, Exception):
+    for kind in (Problem, EngineError, ServerError, QueryError, DataError):
         app.add_exception_handler(kind, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -27,9 +27,11 @@ def router(service: Service) -> APIRouter:
         """200 once season and model are loaded and warmed; 503 with stage and reason before, and while stopping."""
         ready, stage, reason = service.state
         if not ready:
-            raise Problem(503, "not-ready", reason, 2, ready=False, stage=stage, reason=reason)
+            state = {"ready": False, "stage": stage, "reason": reason, "retrying": service.retrying}
+            raise Problem(503, "not-ready", reason, 2, **state)
+        season = service.retriever.season
         return Readiness(
-            ready=True, stage=stage, reason=reason, model=service.info, season=service.retriever.season.name
+            ready=True, stage=stage, reason=reason, model=service.info, season=season.name, season_title=season.title
         )
 
     @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)

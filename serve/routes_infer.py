@@ -139,7 +139,7 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
 async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Await `work`, but cancel it when the client disconnects."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(gone_away(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -152,7 +152,7 @@ async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         gone.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def gone_away(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -161,7 +161,7 @@ async def _events(
     request: Request, task: asyncio.Task[Answer], events: asyncio.Queue
 ) -> AsyncIterator[bytes]:
     """A question's steps as server-sent events; ends the question when the client goes away."""
-    gone = asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(gone_away(request))
     gone.add_done_callback(lambda _: task.cancel())
     try:
         while (event := await events.get()) is not None:
@@ -228,4 +228,4 @@ def _shape(plan: Plan) -> dict[str, Any]:
     }
 
 
-__all__ = ["PROBLEMS", "router", "sse", "until_gone"]
+__all__ = ["PROBLEMS", "gone_away", "router", "sse", "until_gone"]

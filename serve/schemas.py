@@ -133,8 +133,9 @@ class Readiness(BaseModel):
     ready: bool
     stage: str
     reason: str
-    model: ModelInfo | None = None
-    season: str | None = None
+    model: ModelInfo
+    season: str
+    season_title: str
 
 
 def table_of(table: StatTable) -> Table:

@@ -23,7 +23,6 @@ HEADERS = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
-    ("Cache-Control", "no-store"),
 )
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _PAGE = (
@@ -34,13 +33,10 @@ MAX_CLIENTS = 10_000  # whose rate is remembered; the one not seen for longest i
 
 
 def page_headers(path: str) -> tuple[tuple[str, str], ...]:
-    """The content security policy of a path: page and /docs load their own files, all else loads nothing."""
-    return (
-        (
-            "Content-Security-Policy",
-            _PAGE if path in ("/", "/docs") or path.startswith("/page/") else _NOTHING,
-        ),
-    )
+    """Content security policy and caching of a path: the page and /docs load their own files, all else nothing."""
+    if path in ("/", "/docs") or path.startswith("/page/"):
+        return (("Content-Security-Policy", _PAGE), ("Cache-Control", "no-cache"))
+    return (("Content-Security-Policy", _NOTHING), ("Cache-Control", "no-store"))
 
 
 class Gate:

@@ -1,4 +1,4 @@
-"""What lives as long as the process: season, model, engine, agents; how they come up, who enters, how they end.
+"""What lives as long as the process: season, model, engine, agents; how they come up and how they end.
 
     service = Service(Settings(), telemetry); await service.start(); ...; await service.stop()
 
@@ -62,6 +62,7 @@ class Service:
         self.stage, self.reason = "start", "the process has just started"
         self.failed: str | None = None  # for good: only a restart helps
         self.draining = False
+        self.retrying = False  # something is missing that a person or the hub may supply
         self.agents: MultiAgent | None = None
         self.engine: Engine | None = None
         self.model: Watched | None = None
@@ -108,10 +109,12 @@ class Service:
             try:
                 await asyncio.to_thread(load)
                 self._pending.pop(part, None)
+                self.retrying = False
                 return
             except _AGAIN as error:
                 wait = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 attempt += 1
+                self.retrying = True
                 self._say(part, str(error))
                 log.warning("%s: %s (trying again in %d s)", part, error, wait)
                 await asyncio.sleep(wait)

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Running:
         with self.client() as client:
             return client.post("/infer", json={"question": question, **more})
 
-    def wait_ready(self, seconds: float = 120) -> None:
+    def wait_ready(self, seconds: float = 600) -> None:
         with self.client() as client:
 
             def ready() -> bool:
@@ -98,7 +99,7 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(30)
+            return self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -151,7 +152,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
             found.extend(re.findall(r"listening on (http://[\d.:]+)", log.read_text()))
             return bool(found)
 
-        wait_for(listening, 60, log.read_text)
+        wait_for(listening, 300, log.read_text)
         running[-1].url = found[0]
         return running[-1]
 
@@ -173,3 +174,72 @@ def _settings() -> set[str]:
     from serve.settings import Settings
 
     return {name.upper() for name in Settings.model_fields}
+
+
+@dataclass
+class InProcess:
+    """The app under uvicorn in a thread of the tests' process: real HTTP, and the service within reach."""
+
+    url: str
+    service: Any
+    server: Any
+    thread: threading.Thread
+
+    def client(self, **options: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)
+
+    def wait_ready(self, seconds: float = 600) -> None:
+        wait_for(
+            lambda: self.service.state[0] or bool(self.service.failed),
+            seconds,
+            lambda: str(self.service.state),
+        )
+        assert self.service.state[0], self.service.state
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+
+
+Host = Callable[..., InProcess]
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Starts apps in this process: `host(model_path=..., queue_size=4)`. All are stopped at the end."""
+    import uvicorn
+
+    from serve.app import create_app
+    from serve.settings import Settings
+
+    running: list[InProcess] = []
+
+    def start(**settings: Any) -> InProcess:
+        defaults = {
+            "n_threads": 1,
+            "n_threads_batch": 1,
+            "feedback_db": tmp_path_factory.mktemp("app") / "f.sqlite",
+        }
+        app = create_app(Settings(_env_file=None, **(defaults | settings)))
+        config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        wait_for(lambda: server.started, 60)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        running.append(InProcess(f"http://127.0.0.1:{port}", app.state.service, server, thread))
+        return running[-1]
+
+    yield start
+    for app in running:
+        if app.thread.is_alive():
+            app.stop()
+
+
+@pytest.fixture(scope="session")
+def app(host: Host, random_model: Path) -> InProcess:
+    """A ready app on random weights: everything but the truth of answers."""
+    found = host(model_path=random_model)
+    found.wait_ready()
+    return found

@@ -1,0 +1,186 @@
+"""How fast /infer is: p50 and p95 at 1 to 16 clients, with the split by part, and the service's memory.
+
+    python -m serve.bench_infer --model models/demo              starts a service of its own (make bench-infer)
+    python -m serve.bench_infer --url http://localhost:8000      measures one that runs
+
+Each client asks the questions in another order, one after the other, so that the load is closed-loop. Times are the
+client's own; the split is what the replies state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+CLIENTS = (1, 2, 4, 8, 16)
+PARTS = ("queue", "link", "plan", "retrieve", "answer")
+QUESTIONS = (
+    "Who scored the most runs?",
+    "bumrah economy at the death?",
+    "top 5 wicket takers in the powerplay",
+    "How many sixes did Abhishek Sharma hit?",
+    "Narine or Salt, who had the better strike rate?",
+    "highest team total of the season",
+    "Kohli runs against Chennai",
+    "most catches by a fielder",
+    "who won the final and by how much",
+    "best bowling figures",
+    "How many fifties did Sanju Samson make?",
+    "RCB win percentage when chasing",
+    "most expensive over by Mohammed Siraj",
+    "average first innings score at Wankhede",
+    "Rashid Khan dot balls",
+    "Who will win next year?",
+)
+
+
+@dataclass
+class Round:
+    """What one number of clients measured; milliseconds."""
+
+    clients: int
+    seconds: float = 0.0
+    times: list[float] = field(default_factory=list)
+    parts: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    refused: int = 0
+
+    def line(self) -> str:
+        split = "  ".join(f"{statistics.median(self.parts[p]):8.1f}" for p in PARTS)
+        rate = len(self.times) / self.seconds
+        return (
+            f"{self.clients:7}  {quantile(self.times, 0.5):8.1f}  {quantile(self.times, 0.95):8.1f}  {split}  {rate:8.1f}"
+            + (f"  ({self.refused} refused)" if self.refused else "")
+        )
+
+
+def quantile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+async def measure(url: str, clients: int, seconds: float) -> Round:
+    """Ask for `seconds` with so many clients at once."""
+    found = Round(clients)
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits, trust_env=False) as client:
+        began = time.perf_counter()
+
+        async def ask(seed: int) -> None:
+            rng = random.Random(seed)
+            while time.perf_counter() - began < seconds or not found.times:
+                start = time.perf_counter()
+                response = await client.post("/infer", json={"question": rng.choice(QUESTIONS)})
+                if response.status_code == 429:
+                    found.refused += 1
+                    await asyncio.sleep(0.2)
+                    continue
+                response.raise_for_status()
+                found.times.append((time.perf_counter() - start) * 1000)
+                split = response.json()["latency_ms"]
+                for part in PARTS:
+                    found.parts[part].append(split.get(part, 0.0))
+
+        await asyncio.gather(*(ask(seed) for seed in range(clients)))
+        found.seconds = time.perf_counter() - began
+    return found
+
+
+@contextmanager
+def service(model: Path) -> Iterator[tuple[str, int, float]]:
+    """A service on `model`: address, process id, seconds from its start until it was ready."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {
+            "MODEL_PATH": str(model),
+            "MODEL_REPO": "",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+        }
+        environment |= {
+            "FEEDBACK_DB": f"{folder}/feedback.sqlite",
+            "API_KEYS": "",
+            "RATE_LIMIT_PER_MINUTE": "0",
+        }
+        log = Path(folder, "log")
+        began = time.perf_counter()
+        with log.open("w") as stream:
+            process = subprocess.Popen([sys.executable, "-m", "serve"], env=environment, stdout=stream)
+        try:
+            ready = False
+            while not ready:
+                if process.poll() is not None or '"stage": "failed"' in log.read_text():
+                    raise SystemExit(f"the service did not start: {log.read_text()[-500:]}")
+                time.sleep(0.02)
+                ready = bool(re.search(r'"message": "ready in', log.read_text()))
+            address = re.search(r"listening on (http://[\d.:]+)", log.read_text())
+            yield address[1], process.pid, time.perf_counter() - began
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def resident_mb(pid: int) -> float | None:
+    try:
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1000
+    except (OSError, TypeError):
+        return None
+
+
+def report(url: str, clients: tuple[int, ...], seconds: float) -> list[Round]:
+    asyncio.run(measure(url, 1, min(2.0, seconds)))  # what is computed once is not measured
+    print("milliseconds; the split is the median of each part\n")
+    print(
+        f"{'clients':>7}  {'p50':>8}  {'p95':>8}  " + "  ".join(f"{p:>8}" for p in PARTS) + f"  {'per s':>8}"
+    )
+    rounds = []
+    for n in clients:
+        rounds.append(asyncio.run(measure(url, n, seconds)))
+        print(rounds[-1].line(), flush=True)
+    return rounds
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--model", type=Path, default=Path("models/demo"))
+    where.add_argument("--url")
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
+    parser.add_argument("--seconds", type=float, default=10.0, help="for each number of clients")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    args = parser.parse_args(arguments)
+    about: dict[str, float | None] = {}
+    if args.url:
+        rounds = report(args.url, tuple(args.clients), args.seconds)
+    else:
+        with service(args.model) as (url, pid, ready):
+            before = resident_mb(pid)
+            rounds = report(url, tuple(args.clients), args.seconds)
+            about = {"ready_s": ready, "rss_mb_ready": before, "rss_mb_after": resident_mb(pid)}
+            print(
+                f"\nready after {ready:.1f} s; resident {before:.0f} MB when ready, {about['rss_mb_after']:.0f} MB after"
+            )
+    if args.json:
+        figures = [
+            {"clients": r.clients, "p50_ms": quantile(r.times, 0.5), "p95_ms": quantile(r.times, 0.95)}
+            | {f"{p}_ms": statistics.median(r.parts[p]) for p in PARTS}
+            for r in rounds
+        ]
+        args.json.write_text(json.dumps(about | {"rounds": figures}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

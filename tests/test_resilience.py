@@ -1,0 +1,336 @@
+"""Staying up: overload, clients that vanish or read slowly, poison requests, a dead engine, SIGTERM, bad files.
+
+Random weights suffice: what is tested is who gets an answer, who is turned away, and what is left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
+
+LONG = {
+    "prompt": "runs by",
+    "max_tokens": 1500,
+    "temperature": 1.0,
+    "seed": 1,
+    "grammar": 'root ::= ("a" | "b")+',
+}
+QUESTION = {"question": "Who scored the most runs?"}
+
+
+@pytest.fixture(scope="module")
+def small(host: Host, random_model: Path) -> InProcess:
+    """Two slots and a short queue."""
+    found = host(model_path=random_model, n_slots=2, queue_size=4, n_ctx=4096)
+    found.wait_ready()
+    return found
+
+
+def idle(app: InProcess) -> bool:
+    """Nobody under way: neither in the service nor in the engine."""
+    health = app.service.engine.health()
+    return app.service.entered == 0 and health.running == 0 and health.waiting == 0
+
+
+async def many(url: str, n: int, path: str, body: dict[str, Any]) -> list[httpx.Response]:
+    limits = httpx.Limits(max_connections=n)
+    async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits, trust_env=False) as client:
+        return await asyncio.gather(*(client.post(path, json=body) for _ in range(n)))
+
+
+def test_of_200_clients_at_once_the_accepted_all_finish_and_the_others_are_turned_away_at_once(
+    host: Host, random_model: Path
+) -> None:
+    app = host(model_path=random_model, n_slots=8, queue_size=32)
+    app.wait_ready()
+    replies = asyncio.run(many(app.url, 200, "/infer", QUESTION))
+    codes = Counter(r.status_code for r in replies)
+    assert set(codes) == {200, 429} and codes[200] >= 40, codes
+    answers = {r.json()["answer"] for r in replies if r.status_code == 200}
+    assert len(answers) == 1, "the same question has the same answer under load"
+    refused = [r for r in replies if r.status_code == 429]
+    assert all(
+        int(r.headers["retry-after"]) >= 1 and r.json()["type"].endswith("queue-full") for r in refused
+    )
+    slowest = max(r.elapsed.total_seconds() for r in refused)
+    assert slowest < max(r.elapsed.total_seconds() for r in replies if r.status_code == 200)
+    assert idle(app)
+    app.stop()
+
+
+def test_a_client_that_vanishes_frees_its_slot(small: InProcess) -> None:
+    address = small.url.removeprefix("http://").split(":")
+    for path, body in (
+        ("/v1/completions", LONG),
+        ("/v1/completions", LONG | {"stream": True}),
+        ("/infer", QUESTION | {"stream": True}),
+    ):
+        data = json.dumps(body).encode()
+        with socket.create_connection((address[0], int(address[1]))) as client:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+            client.sendall(head.encode() + data)
+            wait_for(lambda: small.service.entered > 0)
+        wait_for(lambda: idle(small), 20, lambda: str(small.service.engine.health()))
+    totals = small.service.engine.health().totals
+    assert totals.cancelled >= 2
+
+
+def test_a_slow_reader_holds_up_nobody_and_its_slot_is_free_when_its_answer_is_made(small: InProcess) -> None:
+    host, port = small.url.removeprefix("http://").split(":")
+    body = json.dumps(LONG | {"stream": True, "max_tokens": 900}).encode()
+    with socket.create_connection((host, int(port))) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        slow.sendall(head.encode() + body)
+        wait_for(lambda: small.service.entered > 0)
+        with small.client() as client:
+            assert client.post("/infer", json=QUESTION).status_code == 200
+        wait_for(lambda: idle(small), 120)
+
+
+def test_a_request_that_makes_the_engine_raise_fails_alone(
+    small: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, pick = small.service.engine, small.service.engine._pick
+
+    def poisoned(sequence: Any, row: Any, best: int) -> int:
+        if sequence.request.max_tokens == 13:
+            raise ValueError("poison")
+        return pick(sequence, row, best)
+
+    monkeypatch.setattr(engine, "_pick", poisoned)
+    with small.client() as client:
+        results: list[int] = []
+        other = threading.Thread(
+            target=lambda: results.append(client.post("/infer", json=QUESTION).status_code)
+        )
+        other.start()
+        response = client.post("/v1/completions", json={"prompt": "x", "max_tokens": 13})
+        other.join()
+        assert response.status_code == 500 and "poison" not in response.text
+        assert response.json()["error"]["type"] == "request_failed" and results == [200]
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_clock_that_jumps_changes_nothing(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+    for jump in (86_400.0, -86_400.0):
+        monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
+        with small.client() as client:
+            response = client.post("/infer", json=QUESTION)
+        assert response.status_code == 200 and 0 < response.json()["latency_ms"]["total"] < 60_000
+
+
+def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
+    random_model: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "dies.py"
+    # the real service, whose engine's loop raises on a request with 17 tokens to make
+    script.write_text(
+        "import sys, serve.engine as e\n"
+        "step = e.Engine._step\n"
+        "def dying(self):\n"
+        "    if any(s.request.max_tokens == 17 for s in self._arrived): raise MemoryError('out of memory')\n"
+        "    step(self)\n"
+        "e.Engine._step = dying\n"
+        "from serve.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    environment = os.environ | {
+        "MODEL_PATH": str(random_model),
+        "PORT": "0",
+        "N_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    log = tmp_path / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, script], cwd=ROOT, env=environment, stdout=stream, stderr=stream
+        )
+    try:
+        wait_for(lambda: "ready in" in log.read_text() or process.poll() is not None, 600, log.read_text)
+        url = log.read_text().split("listening on ")[1].split('"')[0]
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+            assert client.post("/v1/completions", json={"prompt": "x", "max_tokens": 17}).status_code == 503
+            try:
+                ready = client.get("/readyz")
+                assert ready.status_code == 503 and "engine" in ready.json()["reason"]
+            except httpx.TransportError:
+                pass  # gone already
+        assert process.wait(60) == 70, log.read_text()[-2000:]
+    finally:
+        process.kill()
+
+
+def test_sigterm_under_load_finishes_what_is_under_way_and_takes_no_more(
+    launch: Launch, random_model: Path
+) -> None:
+    service = launch(MODEL_PATH=random_model)
+    service.wait_ready()
+    replies: list[int] = []
+
+    def ask() -> None:
+        with service.client() as client:
+            replies.append(client.post("/v1/completions", json=LONG | {"max_tokens": 600}).status_code)
+
+    with service.client() as client:
+        client.get("/healthz")  # a connection from before
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        wait_for(lambda: _processing(client) >= 1, 60)
+        service.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: client.get("/readyz").json().get("stage") == "drain")
+        refused = client.post("/infer", json=QUESTION)
+        assert refused.status_code == 503 and "stopping" in refused.json()["detail"]
+        for asker in askers:
+            asker.join()
+    assert replies == [200] * 4
+    assert service.process.wait(60) == 0
+
+
+def _processing(client: httpx.Client) -> float:
+    text = client.get("/metrics").text
+    return next(
+        (
+            float(line.split()[1])
+            for line in text.splitlines()
+            if line.startswith("llamacpp:requests_processing ")
+        ),
+        0,
+    )
+
+
+def test_a_second_signal_does_not_wait(launch: Launch, random_model: Path) -> None:
+    service = launch(MODEL_PATH=random_model)
+    service.wait_ready()
+    with service.client() as client:
+        asker = threading.Thread(target=_ask_and_forgive, args=(service,))
+        asker.start()
+        wait_for(lambda: _processing(client) >= 1, 60)
+    service.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    service.process.send_signal(signal.SIGINT)
+    service.process.wait(30)
+    asker.join()
+
+
+def _ask_and_forgive(service: Running) -> None:
+    try:
+        with service.client() as client:
+            client.post("/v1/completions", json=LONG | {"max_tokens": 3000})
+    except httpx.HTTPError:
+        pass
+
+
+def test_a_corrupted_file_is_never_opened_and_a_good_one_put_in_its_place_is_served(
+    host: Host, random_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(random_model, folder)
+    good = (folder / "model-q8_0.gguf").read_bytes()
+    bad = bytearray(good)
+    bad[len(bad) // 2] ^= 1
+    (folder / "model-q8_0.gguf").write_bytes(bad)
+    app = host(model_path=folder)
+    with app.client() as client:
+        wait_for(lambda: "sha256" in client.get("/readyz").text, 60, lambda: client.get("/readyz").text)
+        assert app.service.engine is None
+        (folder / "model-q8_0.gguf").write_bytes(good)
+        app.wait_ready()
+        assert client.post("/infer", json=QUESTION).status_code == 200
+    app.stop()
+
+
+def test_a_file_that_is_no_gguf_is_refused_before_the_loader_sees_it(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGML" + b"\0" * 100)
+    app = host(model_path=path)
+    with app.client() as client:
+        wait_for(lambda: "not a GGUF" in client.get("/readyz").text, 60)
+        assert client.get("/healthz").status_code == 200
+    app.stop()
+
+
+def test_the_hub_away_at_start_is_said_and_the_process_lives(launch: Launch, tmp_path: Path) -> None:
+    service = launch(MODEL_REPO="someone/model", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=tmp_path)
+    with service.client() as client:
+        wait_for(
+            lambda: "cannot be reached" in client.get("/readyz").text, 300, lambda: client.get("/readyz").text
+        )
+        assert client.get("/healthz").status_code == 200
+        assert client.post("/stats", json={"query": "sixes"}).status_code in (200, 503)
+    assert service.stop() == 0
+
+
+def test_the_hub_away_with_the_model_published_to_a_folder_serves_it(
+    launch: Launch, random_model: Path, tmp_path: Path
+) -> None:
+    from convert.hub import push
+
+    push(random_model, str(tmp_path / "published"), force=True)
+    service = launch(MODEL_REPO=tmp_path / "published", HF_ENDPOINT="http://127.0.0.1:9")
+    service.wait_ready()
+    assert service.ask("most sixes").status_code == 200
+    assert service.stop() == 0
+
+
+def test_memory_that_does_not_suffice_is_an_error_at_start_and_not_a_crash_later(
+    launch: Launch, random_model: Path
+) -> None:
+    service = launch(MODEL_PATH=random_model, N_CTX=2_000_000_000)
+    with service.client() as client:
+        wait_for(
+            lambda: client.get("/readyz").json().get("stage") == "failed",
+            300,
+            lambda: client.get("/readyz").text,
+        )
+        assert client.get("/healthz").status_code == 200
+    assert service.stop() == 0
+
+
+@pytest.mark.slow
+def test_memory_after_5000_requests_is_within_5_percent_of_that_after_500(
+    launch: Launch, random_model: Path
+) -> None:
+    service = launch(MODEL_PATH=random_model)
+    service.wait_ready()
+    process = psutil.Process(service.process.pid)
+    bodies = [
+        QUESTION,
+        {"question": "Kohli strike rate"},
+        {"question": "most sixes at Chennai"},
+        {"question": ""},
+    ]
+    sizes = {}
+    with service.client() as client:
+        for i in range(5001):
+            client.post("/infer", json=bodies[i % len(bodies)])
+            if i in (500, 5000):
+                sizes[i] = process.memory_info().rss
+    assert sizes[5000] < sizes[500] * 1.05, sizes
+
+
+def test_what_the_engine_refuses_never_reaches_a_slot(small: InProcess) -> None:
+    before = small.service.engine.health().totals.requests
+    with small.client() as client:
+        response = client.post("/v1/completions", json={"prompt": "x " * 5000, "max_tokens": 10})
+    assert response.status_code == 422 and "context" in response.json()["detail"]
+    assert small.service.engine.health().totals.requests == before

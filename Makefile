@@ -1,0 +1,74 @@
+# make demo   the whole job on this machine: train, convert, publish, serve, ask
+# make test   the whole test suite
+# make serve  the service on the model that the demo made
+# make help   every target
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN ?= demo
+SEASON ?= ipl_2024
+export SEASON
+PY := $(VENV)/bin/python
+MINUTES ?= 8
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo model publish serve test test-deploy pretrain evaluate bench-engine bench-infer bench-train lint clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/installed  ## the virtual environment from the pinned requirements
+
+$(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found: try make PYTHON=python3.12 ..."; exit 1; }
+	@command -v $${CC:-cc} >/dev/null && command -v $${CXX:-c++} >/dev/null || \
+		{ echo "a C and C++ compiler is needed to build llama-cpp-python: install gcc and g++ (Debian: build-essential)"; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv "$(VENV)"
+	@echo "== installing (the first time this compiles llama-cpp-python: about 6 minutes on 2 cores)"
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-train.txt -r requirements-dev.txt
+	@touch $@
+
+model: venv  ## fine-tune, merge, convert, quantise and gate: models/demo
+	@echo "== train: LoRA on $(SEASON)"
+	@$(PY) -m train --run $(RUN) --season $(SEASON) --minutes $(MINUTES)
+	@echo "== convert: merge, GGUF, quantise, gate"
+	@$(PY) -m convert --run runs/$(RUN) --out models/$(RUN)
+
+publish: model  ## to MODEL_REPO on the hub with HF_TOKEN, to models/published otherwise
+	@echo "== publish"
+	@$(PY) -m convert push models/$(RUN)
+
+demo: publish  ## data, train, convert, publish, serve, ask
+	@echo "== serve and ask"
+	@$(PY) -m serve.demo --model models/$(RUN)
+
+serve: venv  ## start the service (HOST, PORT, SEASON, MODEL_PATH ... as environment)
+	@MODEL_PATH=$${MODEL_PATH:-models/$(RUN)} $(PY) -m serve
+
+test: model  ## the whole test suite
+	$(PY) -m pytest -m "not deploy"
+
+test-deploy: venv  ## chart, image and pods with the real tools
+	$(PY) -m pytest -m deploy
+
+pretrain: venv  ## the embedded base from random weights (an hour on 2 cores)
+	$(PY) -m train.pretrain
+
+evaluate: venv  ## accuracy of every variant on unseen phrasings and the fan questions
+	$(PY) -m train.evaluate --model models/$(RUN)
+
+bench-engine: venv  ## the engine against llama-server (LLAMA_SERVER=path)
+	$(PY) -m serve.bench_engine
+
+bench-infer: venv  ## latency of /infer by clients and part
+	$(PY) -m serve.bench_infer
+
+bench-train: venv  ## training speed against TRL's defaults
+	$(PY) -m train.bench
+
+lint: venv  ## ruff
+	$(PY) -m ruff check .
+
+clean:  ## forget runs and models, keep the environment
+	rm -rf runs/$(RUN) models/$(RUN) models/published/$(RUN)

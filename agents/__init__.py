@@ -1,0 +1,1 @@
+"""Two agents answer: a retriever computes the statistics, an analyst words them. `multi_agent.py` is the readable whole."""

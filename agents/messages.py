@@ -1,0 +1,69 @@
+"""What passes between the agents: typed records, from the question to the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.model import Generation
+from data.linking import Linked
+from data.query import Plan, StatTable
+
+ANSWERED, ASK_BACK, DECLINED = "answered", "ask_back", "declined"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The retriever's reading of a question. `text` is what the model read."""
+
+    linked: Linked
+    text: str
+    plan: Plan
+    generation: Generation | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no table: a name is ambiguous (ask back), or the season cannot answer (decline)."""
+
+    outcome: str
+    sentence: str
+    reason: str  # ambiguous_name | absent_name | unknown_name | prediction | other_season | ... | not_computable
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """Computed tables, and the names that the placeholders stand for."""
+
+    planned: Planned
+    line: str  # with names instead of placeholders
+    tables: tuple[StatTable, ...]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Worded:
+    """A sentence and who worded it: the model, or plain wording from the table (with why)."""
+
+    text: str
+    by: str  # model | plain
+    why: str = ""
+    generation: Generation | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the caller gets. Times in milliseconds by part: queue, link, plan, retrieve, answer, total."""
+
+    answer: str
+    outcome: str
+    query: str | None = None
+    tables: tuple[StatTable, ...] = ()
+    worded_by: str = "plain"
+    reason: str | None = None
+    candidates: tuple[str, ...] = ()
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    trace: tuple[Mapping[str, Any], ...] = ()
+    conversation_id: str | None = None

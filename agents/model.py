@@ -1,0 +1,41 @@
+"""All that the agents know of a language model: text for messages, under an optional grammar, with a deadline.
+
+Implemented by `serve.local_model.LocalModel` (the engine in this process) and `agents.openai_client.OpenAIModel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What was generated, and what it took. Times in milliseconds; cached tokens are part of the prompt tokens."""
+
+    text: str
+    finish_reason: str  # stop | length | deadline | cancelled
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    forced_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    queued_ms: float = 0.0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+
+
+class TextModel(Protocol):
+    async def generate(
+        self,
+        messages: list[dict[str, str]],
+        *,
+        grammar: str | None = None,
+        max_tokens: int = 128,
+        deadline_s: float | None = None,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation: ...

@@ -2,6 +2,7 @@
 
     python -m serve.bench_infer --model models/demo              starts a service of its own (make bench-infer)
     python -m serve.bench_infer --url http://localhost:8000      measures one that runs
+    python -m serve.bench_infer --telemetry                      what traces and metrics cost, in throughput
 
 Each client asks the questions in another order, one after the other, so that the load is closed-loop. Times are the
 client's own; the split is what the replies state.
@@ -19,10 +20,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -60,12 +63,10 @@ class Round:
     refused: int = 0
 
     def line(self) -> str:
-        split = "  ".join(f"{statistics.median(self.parts[p]):8.1f}" for p in PARTS)
-        rate = len(self.times) / self.seconds
-        return (
-            f"{self.clients:7}  {quantile(self.times, 0.5):8.1f}  {quantile(self.times, 0.95):8.1f}  {split}  {rate:8.1f}"
-            + (f"  ({self.refused} refused)" if self.refused else "")
-        )
+        figures = [quantile(self.times, 0.5), quantile(self.times, 0.95)]
+        figures += [statistics.median(self.parts[part]) for part in PARTS] + [len(self.times) / self.seconds]
+        line = f"{self.clients:7}  " + "  ".join(f"{figure:8.1f}" for figure in figures)
+        return f"{line}  ({self.refused} refused)" if self.refused else line
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -101,7 +102,7 @@ async def measure(url: str, clients: int, seconds: float) -> Round:
 
 
 @contextmanager
-def service(model: Path) -> Iterator[tuple[str, int, float]]:
+def service(model: Path, **settings: str) -> Iterator[tuple[str, int, float]]:
     """A service on `model`: address, process id, seconds from its start until it was ready."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {
@@ -153,6 +154,40 @@ def report(url: str, clients: tuple[int, ...], seconds: float) -> list[Round]:
     return rounds
 
 
+class Sink(BaseHTTPRequestHandler):
+    """A collector that takes everything and keeps nothing."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def telemetry_cost(model: Path, clients: int, seconds: float, rounds: int = 5) -> float:
+    """Throughput with traces, metrics and logs sent to a collector over that with OTEL_SDK_DISABLED: the median of
+    the ratios of neighbouring rounds, since the machine's own speed drifts."""
+    sink = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+    threading.Thread(target=sink.serve_forever, daemon=True).start()
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{sink.server_port}"}
+    ratios = []
+    with service(model, **endpoint) as (on, _, _), service(model, OTEL_SDK_DISABLED="true") as (off, _, _):
+        for url in (on, off):
+            asyncio.run(measure(url, clients, 2.0))
+        for i in range(rounds):
+            rates = {}
+            for url in (on, off) if i % 2 else (off, on):
+                found = asyncio.run(measure(url, clients, seconds))
+                rates[url] = len(found.times) / found.seconds
+            ratios.append(rates[on] / rates[off])
+            print(f"with {rates[on]:7.1f}/s  without {rates[off]:7.1f}/s  ratio {ratios[-1]:.3f}", flush=True)
+    sink.shutdown()
+    return statistics.median(ratios)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     where = parser.add_mutually_exclusive_group()
@@ -160,8 +195,13 @@ def main(arguments: list[str] | None = None) -> None:
     where.add_argument("--url")
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each number of clients")
+    parser.add_argument("--telemetry", action="store_true", help="measure what telemetry costs at 8 clients")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     args = parser.parse_args(arguments)
+    if args.telemetry:
+        ratio = telemetry_cost(args.model, 8, args.seconds)
+        print(f"telemetry costs {100 * (1 - ratio):.1f} % of throughput (median of the ratios)")
+        return
     about: dict[str, float | None] = {}
     if args.url:
         rounds = report(args.url, tuple(args.clients), args.seconds)
@@ -170,9 +210,8 @@ def main(arguments: list[str] | None = None) -> None:
             before = resident_mb(pid)
             rounds = report(url, tuple(args.clients), args.seconds)
             about = {"ready_s": ready, "rss_mb_ready": before, "rss_mb_after": resident_mb(pid)}
-            print(
-                f"\nready after {ready:.1f} s; resident {before:.0f} MB when ready, {about['rss_mb_after']:.0f} MB after"
-            )
+            after = about["rss_mb_after"]
+            print(f"\nready after {ready:.1f} s; resident {before:.0f} MB when ready, {after:.0f} MB after")
     if args.json:
         figures = [
             {"clients": r.clients, "p50_ms": quantile(r.times, 0.5), "p95_ms": quantile(r.times, 0.95)}

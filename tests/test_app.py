@@ -1,4 +1,4 @@
-"""The HTTP interface over a real engine with random weights: problems, streams, OpenAI's routes, keys, metrics, page."""
+"""The HTTP interface over a real engine with random weights: problems, streams, OpenAI's routes, keys, metrics."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import Host, InProcess
 from tests.test_chart import METRICS
 
+CHAT = b'{"messages": [{"role": "user", "content": "x"}]'
 QUESTION = {"question": "Who scored the most runs?"}
 
 
@@ -67,8 +68,8 @@ def stream(client: httpx.Client, path: str, body: dict[str, Any]) -> list[tuple[
         ("/stats", b'{"query": "decline opinion"}', 422, "no table"),
         ("/feedback", b'{"request_id": "x", "verdict": "meh"}', 422, "verdict"),
         ("/v1/chat/completions", b'{"messages": []}', 422, "messages"),
-        ("/v1/chat/completions", b'{"messages": [{"role": "user", "content": "x"}], "n": 2}', 422, "n:"),
-        ("/v1/chat/completions", b'{"messages": [{"role": "user", "content": "x"}], "grammar": "root ::= nope"}', 422, "nope"),
+        ("/v1/chat/completions", CHAT + b', "n": 2}', 422, "n:"),
+        ("/v1/chat/completions", CHAT + b', "grammar": "root ::= nope"}', 422, "nope"),
         ("/v1/completions", b'{"prompt": "x", "max_tokens": 9999999}', 422, "context"),
         ("/v1/completions", b'{"prompt": [99999999]}', 422, "vocabulary"),
     ],
@@ -95,7 +96,10 @@ def test_a_body_that_grows_beyond_the_limit_is_cut_off_while_it_arrives(client: 
     assert response.status_code == 413 and response.json()["type"].endswith("body-too-large")
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nope", 404), ("GET", "/infer", 405), ("GET", "/page/..%2fapp.py", 404)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nope", 404), ("GET", "/infer", 405), ("GET", "/page/..%2fapp.py", 404)],
+)
 def test_unknown_paths_and_methods_are_problems_too(
     client: httpx.Client, method: str, path: str, status: int
 ) -> None:

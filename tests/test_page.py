@@ -1,0 +1,282 @@
+"""The page in a real browser: asking, streaming, table, chart, query line, errors, keys, axe; light, dark and phone.
+
+    pytest tests/test_page.py           SCREENSHOTS=folder keeps the pictures
+
+Needs Chromium (Debian: apt-get install chromium) and playwright (requirements-dev.txt); skipped with a message else.
+What the model would say is not the page's business: where a test needs a certain answer, the browser is given it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Host, InProcess
+
+SCREENS = {"light": (1100, 900, "light"), "dark": (1100, 900, "dark"), "phone": (390, 844, "light")}
+COLUMNS = [
+    {"name": "batter", "label": "batter", "role": "dimension", "decimals": 0},
+    {"name": "runs", "label": "runs", "role": "asked", "decimals": 0},
+    {"name": "strike_rate", "label": "strike rate", "role": "shown", "decimals": 2},
+]
+TABLE = {
+    "columns": COLUMNS,
+    "rows": [["Virat Kohli", 741, 154.7], ["Ruturaj Gaikwad", 583, 141.16], ["Riyan Parag", 573, 149.22]],
+    "totals": {},
+    "qualification": "at least 100 balls",
+    "more_tied": False,
+}
+DONE = {
+    "answer": "Virat Kohli scored the most runs: 741.",
+    "outcome": "answered",
+    "query": "runs, strike_rate by batter | top 3",
+    "table": TABLE,
+    "tables": [TABLE],
+    "worded_by": "model",
+    "reason": None,
+    "candidates": [],
+    "model": {"name": "demo", "quantisation": "Q8_0"},
+    "season": "ipl_2024",
+    "latency_ms": {"queue": 0, "link": 1, "plan": 40, "retrieve": 5, "answer": 60, "total": 107},
+    "conversation_id": "c1",
+    "request_id": "r1",
+}
+
+
+def stream_of(reply: dict[str, Any]) -> str:
+    events = (
+        [("plan", {"query": reply["query"]}), ("table", {"tables": reply["tables"]})]
+        if reply["tables"]
+        else []
+    )
+    events += [("token", {"text": word}) for word in reply["answer"].split(" ")] + [("done", reply)]
+    return "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: requirements-dev.txt"
+    )
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, app: InProcess) -> Iterator[Any]:
+    """The page of a real app; anything on the console or a request elsewhere fails the test."""
+    yield from opened(browser, app, "light")
+
+
+def opened(browser: Any, app: InProcess, screen: str) -> Iterator[Any]:
+    width, height, scheme = SCREENS[screen]
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda m: wrong.append(m.text) if "Content Security" in m.text else None)
+    page.on(
+        "request",
+        lambda r: wrong.append(r.url) if urllib.parse.urlsplit(r.url).netloc not in app.url else None,
+    )
+    page.goto(app.url)
+    page.wait_for_function("document.querySelector('#state').textContent.includes('stand-in')")
+    yield page
+    assert not wrong, wrong
+    context.close()
+
+
+def given(page: Any, reply: dict[str, Any]) -> None:
+    """The next questions get this reply."""
+    page.route(
+        "**/infer",
+        lambda route: route.fulfill(status=200, content_type="text/event-stream", body=stream_of(reply)),
+    )
+
+
+def ask(page: Any, question: str) -> None:
+    page.get_by_label("Your question").fill(question)
+    page.get_by_role("button", name="Ask", exact=True).click()
+
+
+def finished(page: Any) -> Any:
+    """The newest answer, once it is there."""
+    card = page.locator("article").first
+    card.locator(".meta:not(:empty)").wait_for()
+    return card
+
+
+def test_a_question_is_asked_of_the_real_service_and_its_answer_shown(page: Any) -> None:
+    ask(page, "How many runs did Virat Kohli score?")
+    card = finished(page)
+    assert card.locator("h2").inner_text() == "How many runs did Virat Kohli score?"
+    assert card.locator(".text").inner_text().strip() and "ms (plan" in card.locator(".meta").inner_text()
+    assert card.locator(".text").get_attribute("aria-busy") is None
+    assert page.locator("#announce").inner_text().startswith("Answer: ")
+
+
+def test_table_chart_query_line_and_times_are_shown(page: Any) -> None:
+    given(page, DONE)
+    page.get_by_role("button", name="Who scored the most runs?").click()
+    card = finished(page)
+    assert card.locator(".text").inner_text() == DONE["answer"]
+    assert card.locator("th").all_inner_texts() == ["batter", "runs", "strike rate"]
+    assert card.locator("tbody tr").first.locator("td").all_inner_texts() == ["Virat Kohli", "741", "154.70"]
+    assert card.locator("caption").inner_text() == "at least 100 balls"
+    assert card.locator("svg.chart rect").count() == 3
+    assert card.get_by_label("Query line").input_value() == DONE["query"]
+    assert (
+        "107 ms" in card.locator(".meta").inner_text()
+        and "worded by the model" in card.locator(".meta").inner_text()
+    )
+
+
+def test_an_edited_query_line_is_computed_by_the_real_engine(page: Any) -> None:
+    given(page, DONE)
+    ask(page, "most runs")
+    card = finished(page)
+    line = card.get_by_label("Query line")
+    line.fill("runs by over")
+    line.press("Enter")
+    card.get_by_text("computed from the query line").wait_for()
+    assert card.locator("tbody tr").count() == 20 and card.locator("svg.chart rect").count() == 20
+    line.fill("runz by over")
+    line.press("Enter")
+    card.get_by_role("alert").get_by_text("did you mean runs").wait_for()
+
+
+def test_an_answer_that_asks_back_offers_the_candidates(page: Any) -> None:
+    names = ["Hardik Pandya", "Krunal Pandya"]
+    nothing = {"query": None, "table": None, "tables": [], "worded_by": "plain", "reason": "ambiguous_name"}
+    given(page, DONE | nothing | {"outcome": "ask_back", "answer": "Which Pandya?", "candidates": names})
+    ask(page, "Pandya runs")
+    card = finished(page)
+    assert card.locator(".candidates button").all_inner_texts() == names
+    with page.expect_request("**/infer") as request:
+        card.get_by_role("button", name="Krunal Pandya").click()
+    assert request.value.post_data_json == {
+        "question": "what about Krunal Pandya",
+        "stream": True,
+        "conversation_id": "c1",
+    }
+
+
+def test_an_error_says_what_to_do_and_can_be_tried_again(page: Any) -> None:
+    problem = json.dumps({"detail": "40 requests are under way: try again later"})
+    page.route(
+        "**/infer",
+        lambda route: route.fulfill(status=429, content_type="application/problem+json", body=problem),
+    )
+    ask(page, "most sixes")
+    alert = page.locator("article").first.get_by_role("alert")
+    alert.get_by_text("40 requests are under way").wait_for()
+    page.unroute("**/infer")
+    given(page, DONE)
+    alert.get_by_role("button", name="Try again").click()
+    assert finished(page).locator(".text").inner_text() == DONE["answer"]
+    assert page.locator("article").count() == 1
+
+
+def test_a_running_answer_can_be_stopped(page: Any) -> None:
+    page.route("**/infer", lambda route: None)  # never answered
+    ask(page, "most sixes")
+    page.get_by_role("button", name="Stop").click()
+    page.locator("article").first.get_by_role("alert").get_by_text("Stopped.").wait_for()
+    assert page.get_by_role("button", name="Stop").is_hidden()
+
+
+def test_a_judgement_is_sent_with_the_answer_s_request_id(page: Any) -> None:
+    given(page, DONE)
+    ask(page, "most runs")
+    card = finished(page)
+    with page.expect_response("**/feedback") as response:
+        card.get_by_role("button", name="Wrong").click()
+    assert response.value.status == 201
+    assert response.value.request.post_data_json["request_id"] == "r1"
+    card.get_by_text("Thank you").wait_for()
+
+
+def test_what_came_from_outside_is_never_markup(page: Any) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    table = TABLE | {"rows": [[evil, 1, 2.0], ["b", 2, 3.0]], "qualification": evil}
+    given(page, DONE | {"answer": evil, "tables": [table], "table": table})
+    ask(page, evil)
+    assert finished(page).locator(".text").inner_text() == evil
+    assert page.locator("article img").count() == 0
+
+
+def test_everything_can_be_done_from_the_keyboard(page: Any) -> None:
+    given(page, DONE)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "question"
+    page.keyboard.type("most runs")
+    page.keyboard.press("Enter")
+    finished(page)
+    reached = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name || ''")
+        )
+    assert {"Copy", "Right", "Wrong", "Run", "query", "New conversation"} <= reached
+
+
+def test_a_key_is_asked_for_where_the_service_wants_one(browser: Any, host: Host, tmp_path: Path) -> None:
+    locked = host(model_path=tmp_path / "none", api_keys="the-key")
+    page = browser.new_page()
+    page.goto(locked.url)
+    ask(page, "most runs")
+    page.get_by_label("API key").fill("the-key")
+    ask(page, "most runs")
+    page.locator("article").first.get_by_role("alert").get_by_text("not ready").wait_for()
+    page.close()
+    locked.stop()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, screen: str) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    for page in opened(browser, app, screen):
+        given(page, DONE)
+        ask(page, "Who scored the most runs?")
+        finished(page)
+        page.locator("article").first.get_by_label("Query line").fill("runs by over")
+        page.locator("article").first.get_by_role("button", name="Run").click()
+        page.get_by_text("computed from the query line").wait_for()
+        ask(page, "Who scored the most runs this season?")
+        finished(page)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, f"the page is {wide} pixels too wide"
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/{screen}.png", full_page=True)
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_axe_finds_nothing_on_the_docs(browser: Any, app: InProcess) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    )
+    page = browser.new_page()
+    page.goto(f"{app.url}/docs")
+    page.get_by_role("heading", name="POST /infer").wait_for()
+    assert page.get_by_text("curl -s").count() >= 4
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.close()

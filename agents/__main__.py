@@ -77,9 +77,7 @@ def _lines() -> Iterable[str]:
 
 def _service(url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
     key = os.environ.get("API_KEY")
-    client = httpx.Client(
-        base_url=url, timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {}
-    )
+    client = httpx.Client(base_url=url, timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
 
     def ask(question: str) -> dict[str, Any]:
         body = {"question": question, "conversation_id": conversation, "trace": True}
@@ -99,9 +97,7 @@ def _service(url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
 def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
     """Start `python -m serve` on a free port for as long as the conversation lasts."""
     environment = os.environ | {"HOST": "127.0.0.1", "PORT": "0", "LOG_LEVEL": "INFO", "API_KEYS": ""}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serve"], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-m", "serve"], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         url, said = None, []
         while url is None:
@@ -129,9 +125,7 @@ def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
 
 
 def _here(model_url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
-    model = OpenAIModel(
-        model_url, os.environ.get("OPENAI_MODEL", "default"), os.environ.get("OPENAI_API_KEY")
-    )
+    model = OpenAIModel(model_url, os.environ.get("OPENAI_MODEL", "default"), os.environ.get("OPENAI_API_KEY"))
     try:
         agents = MultiAgent(load(os.environ.get("SEASON", "ipl_2024")), model)
     except DataError as error:
@@ -183,14 +177,9 @@ def _shown(reply: dict[str, Any]) -> str:
         ]
         rows = [[c["label"] for c in table["columns"]], *cells]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines += [
-            "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines += ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     if reply["query"]:
-        lines.append(
-            f"  [{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]"
-        )
+        lines.append(f"  [{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]")
     for step in reply.get("trace", ()):
         lines.append(f"  {json.dumps(step, ensure_ascii=False, default=str)}")
     return "\n".join(lines)

@@ -43,7 +43,8 @@ class AnalystAgent:
 def gbnf(laid: Sheet, names: list[str], line: str) -> str:
     """Lower-case words, this table's cells, the question's names and the numbers of the query line; nothing else."""
     cells = sorted(
-        {cell for cell in laid.values if int(re.sub(r"\D", "", cell)) <= MODEL_ROWS} | {n for n in names if n[0] in "PTVD"}
+        {cell for cell in laid.values if int(re.sub(r"\D", "", cell)) <= MODEL_ROWS}
+        | {n for n in names if n[0] in "PTVD"}
     )
     numbers = sorted(set(re.findall(r"(?<![A-Z\d.])\d+(?:-\d+|\.\d+)?", re.sub(r"\b[A-Z]\d\b", "", line))))
     references = " | ".join(f'"{c}"' for c in [*cells, *numbers]) or '"-"'
@@ -53,7 +54,7 @@ def gbnf(laid: Sheet, names: list[str], line: str) -> str:
         "rest ::= gap (word | reference) tail?\n"
         'gap ::= " " | ", " | "; " | ": " | " (" | "), " | ") " | "). "\n'
         "word ::= [a-z] [a-z'-]*\n"
-        "tail ::= \"'s\" | \")\" \n"
+        'tail ::= "\'s" | ")" \n'
         f"reference ::= {references}\n"
     )
 

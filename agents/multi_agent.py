@@ -59,7 +59,9 @@ class MultiAgent:
             try:
                 planned: Planned = await self.retriever.plan(linked, self.model, watch.left())
             except QueryError as error:  # a plan cut off by its token limit
-                refusal = Refusal("declined", "I could not understand that question; could you put it more simply?", "no_plan")
+                refusal = Refusal(
+                    "declined", "I could not understand that question; could you put it more simply?", "no_plan"
+                )
                 watch.note("plan", error=str(error))
                 return watch.refused(refusal, None, conversation_id)
         watch.generated("plan", planned.generation, text=planned.text, line=str(planned.plan))

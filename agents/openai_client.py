@@ -142,9 +142,7 @@ def _message(response: httpx.Response) -> str:
         body = response.json()
         error = body.get("error", body)
         return (
-            str(error.get("message") or error.get("detail") or error)[:300]
-            if isinstance(error, dict)
-            else str(error)
+            str(error.get("message") or error.get("detail") or error)[:300] if isinstance(error, dict) else str(error)
         )
     except (ValueError, AttributeError):
         return response.text[:300]

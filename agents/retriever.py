@@ -5,10 +5,13 @@ Knows nothing about the wording of answers or about HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 
+from agents.coverage import left_out
 from agents.messages import ASK_BACK, DECLINED, Planned, Refusal, Retrieved
 from agents.model import TextModel
 from data.linking import Linked, Linker, Mention
@@ -23,6 +26,7 @@ from data.season import Season
 from data.text import plain
 
 MAX_PLAN_TOKENS = 96
+REDRAWS, REDRAW_TEMPERATURE = 4, 0.7  # when the first plan leaves a name or number of the question out
 _ROLE_KINDS = {"P": "player", "T": "team", "V": "venue"}
 
 
@@ -43,12 +47,18 @@ class RetrieverAgent:
         for mention in linked.mentions:
             if mention.kind == "season":
                 if self._in_future(mention):
-                    return Refusal(DECLINED, f"I can't predict: I only know what happened in {self.season.title}.", "prediction")
-                return Refusal(DECLINED, f"I only have data on {self.season.title}: {mention.text} is outside it.", "other_season")
+                    return Refusal(
+                        DECLINED, f"I can't predict: I only know what happened in {self.season.title}.", "prediction"
+                    )
+                return Refusal(
+                    DECLINED, f"I only have data on {self.season.title}: {mention.text} is outside it.", "other_season"
+                )
         for mention in linked.mentions:
             if mention.status == ABSENT and mention.kind in ("player", "team", "date"):
                 outcome = self.names.resolve(mention, mention.kind)
-                return Refusal(DECLINED, outcome.suggestion or f"{mention.text} is not in {self.season.title}.", "absent_name")
+                return Refusal(
+                    DECLINED, outcome.suggestion or f"{mention.text} is not in {self.season.title}.", "absent_name"
+                )
         return None
 
     def _in_future(self, mention: Mention) -> bool:
@@ -58,11 +68,24 @@ class RetrieverAgent:
     async def plan(self, linked: Linked, model: TextModel, deadline_s: float | None = None) -> Planned:
         """The model's query line, decoded under the grammar of the placeholders present."""
         text = plain(linked.text)
-        placeholders = [p for p in linked.by_placeholder() if p[0] in "PTVD"]
-        generation = await model.generate(
-            plan_messages(text), grammar=gbnf(placeholders), max_tokens=MAX_PLAN_TOKENS, deadline_s=deadline_s
-        )
-        return Planned(linked, text, parse(generation.text), generation)
+        grammar = gbnf(p for p in linked.by_placeholder() if p[0] in "PTVD")
+
+        def draw(temperature: float = 0.0, seed: int | None = None):
+            return model.generate(plan_messages(text), grammar=grammar, max_tokens=MAX_PLAN_TOKENS,
+                                  deadline_s=deadline_s, temperature=temperature, seed=seed)  # fmt: skip
+
+        first = await draw()
+        plans = [_parsed(first.text)]
+        if plans[0] is None or left_out(plans[0], text):
+            more = await asyncio.gather(*(draw(REDRAW_TEMPERATURE, seed) for seed in range(1, REDRAWS + 1)))
+            plans += [_parsed(generation.text) for generation in more]
+        readable = [plan for plan in plans if plan is not None]
+        if not readable:
+            raise QueryError(f"no query line in {first.text!r}")
+        votes = Counter(map(str, readable))
+        # least left out, then most often drawn, then the first drawn
+        best = min(enumerate(readable), key=lambda ip: (left_out(ip[1], text), -votes[str(ip[1])], ip[0]))[1]
+        return Planned(linked, text, best, first)
 
     def retrieve(self, planned: Planned) -> Retrieved | Refusal:
         """Resolve the names in their roles, then compute."""
@@ -124,13 +147,24 @@ class RetrieverAgent:
         shown: dict[str, str] = {}
         for (key, value), found in keys.items():
             several = key == "venue" and len(found) > 1
-            shown[value] = mentions[value].text.title() if several and value in mentions else self.names.display(found[0])
+            shown[value] = (
+                mentions[value].text.title() if several and value in mentions else self.names.display(found[0])
+            )
         for name, mention in mentions.items():
             if name not in shown:
                 shown[name] = self.names.display(mention.candidates[0]) if mention.candidates else mention.text
             if mention.kind == "date" and mention.candidates:
                 shown[name] = _day(mention.candidates[0])
         return shown
+
+
+def _parsed(line: str) -> Plan | None:
+    """The plan without measures said twice; None where the line was cut off."""
+    try:
+        plan = parse(line)
+    except QueryError:
+        return None
+    return replace(plan, queries=tuple(replace(q, measures=tuple(dict.fromkeys(q.measures))) for q in plan.queries))
 
 
 def _swapped(query: Query) -> Query | None:

@@ -1,32 +1,80 @@
-"""Checks that a sentence states what was asked: every asked figure of every row that it should name."""
+"""Checks a model's sentence against its table: all that was asked is stated, every figure under its own name, and the
+circumstances are the query's, no others. What fails is worded without the model.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from data.query import StatTable
-from data.query.line import parse
-from data.wording import MODEL_ROWS, REFERENCE, Sheet
+from data.query.language import MEASURES
+from data.wording import MODEL_ROWS, REFERENCE, Sheet, circumstance_phrases, nouns
+
+# words that only circumstances have; a sentence that uses them beyond its query's own says what was not asked
+_CIRCUMSTANCE = re.compile(
+    r"\b(?:against|powerplay|middle overs|death|batting first|batting second|bowling first|bowling second|in wins|in defeats"
+    r"|in the final|eliminator|qualifier|playoffs|league stage|at home|away|the toss|in overs?|last \d|other than|batting at"
+    r"|for wicket|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)|shortened|full matches|wicket-keepers|handers on)\b"
+)
 
 
 def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> str:
-    """What the sentence leaves out, in words; empty if nothing."""
+    """What is wrong with the sentence, in words; empty if nothing. `text` names cells, `line` is the query line."""
     said = {m[0] for m in REFERENCE.finditer(text)}
     if text.count("(") != text.count(")"):
         return "unbalanced brackets"
+    rest = text.lower()
+    for table in tables:
+        named_by_match = MEASURES[table.query.measures[0]].kind == "fact"
+        for phrase in () if named_by_match else circumstance_phrases(table.query):
+            if phrase.lower() not in rest:
+                return f"{phrase!r} is not stated"
+            rest = rest.replace(phrase.lower(), " ", 1)
+    if (other := _CIRCUMSTANCE.search(rest)) and any(laid.rows):
+        return f"{other[0]!r} was not asked"
+    owners: dict[str, tuple[str, ...]] = {}
     for table, letters, rows in zip(tables, laid.letters, laid.rows):
         columns = [c for c in table.columns if not (c.name == "ground" and table.query.filter("venue"))]
-        for row in range(1, min(rows, MODEL_ROWS) + 1):
-            for column, letter in zip(columns, letters):
-                if column.role == "asked" or (column.role == "dimension" and column.name not in ("on", "ground")):
-                    if f"{letter}{row}" not in said:
-                        return f"{column.label} of row {row} is not stated"
+        for column, letter in zip(columns, letters):
+            if column.role in ("asked", "shown"):
+                owners[letter] = nouns(column.name)
+            must = column.role == "asked" or (column.role == "dimension" and column.name not in ("on", "ground"))
+            for row in range(1, min(rows, MODEL_ROWS) + 1):
+                if must and f"{letter}{row}" not in said:
+                    return f"{column.label} of row {row} is not stated"
+        if not table.query.by:
+            subjects = [
+                f.values[0] for f in table.query.filters if f.key in _SUBJECTS and f.op == "=" and len(f.values) == 1
+            ]
+            unnamed = [s for s in subjects[:1] if REFERENCE.fullmatch(s) and s not in said]
+            if unnamed:
+                return f"{unnamed[0]} is not named"
     for cell in laid.values:
         if cell[0] in "ZS" and cell not in said:
             return f"the {'difference' if cell[0] == 'Z' else 'total'} is not stated"
-    for query in parse(line).queries:
-        for f in query.filters:
-            if f.key in ("batter", "bowler", "fielder", "player") and f.op == "=" and f.key not in query.by:
-                if len(f.values) == 1 and f.values[0] not in said and f.values[0][0] == "P" and not query.by:
-                    return f"{f.values[0]} is not named"
+    return _misnamed(text, owners)
+
+
+_SUBJECTS = ("batter", "bowler", "fielder", "player", "team")
+
+
+def _misnamed(text: str, owners: dict[str, tuple[str, ...]]) -> str:
+    """A figure that stands beside the name of another column."""
+    names = sorted({n for own in owners.values() for n in own}, key=len, reverse=True)
+    if not names:
+        return ""
+    any_name = re.compile("|".join(rf"\b{re.escape(n)}(?!\w)" for n in names))
+    cells = [m for m in REFERENCE.finditer(text) if m[1] in owners]
+    for i, m in enumerate(cells):
+        own = owners[m[1]]
+        after = any_name.match(text, m.end() + 1)
+        if after:
+            if after[0] not in own:
+                return f"{m[0]} is called {after[0]!r}"
+            continue
+        start = max(cells[i - 1].end() if i else 0, text.rfind(". ", 0, m.start()))
+        before = any_name.findall(text[start : m.start()])
+        if before and before[-1] not in own:
+            return f"{m[0]} is called {before[-1]!r}"
     return ""

@@ -37,7 +37,9 @@ class Binder:
             "FROM deliveries d JOIN matches m USING (match_id) ORDER BY d.match_id, d.innings, d.seq"
         ).fetchall()
         self.anchors = [_Anchor(*row) for row in rows]
-        self.fielders = [f for (f,) in cursor.execute("SELECT fielder FROM fielding WHERE fielder IS NOT NULL ORDER BY 1").fetchall()]
+        self.fielders = [
+            f for (f,) in cursor.execute("SELECT fielder FROM fielding WHERE fielder IS NOT NULL ORDER BY 1").fetchall()
+        ]
         self.teams = sorted({a.batting for a in self.anchors})
 
     def bind(self, plan: Plan, rng: random.Random) -> Binding:

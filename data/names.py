@@ -138,9 +138,8 @@ class Names:
         names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(
             keys
         )
-        return Outcome(
-            AMBIGUOUS, keys, f"Which {text.strip().title()}: {', '.join(names[:-1])} or {names[-1]}?"
-        )
+        asked = f"Which {text.strip().title()} do you mean?"
+        return Outcome(AMBIGUOUS, keys, f"{asked} {', '.join(names[:-1])} or {names[-1]}.")
 
     # -- a mention in its role ---------------------------------------------------------------------
 

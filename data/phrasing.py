@@ -27,8 +27,22 @@ _WORDS = "zero one two three four five six seven eight nine ten".split()
 # filters that a source takes beside those of a match
 _MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "date")
 _TAKES: dict[str, tuple[str, ...]] = {
-    "bat": (*_MATCH, "team", "overs", "last", "phase", "position", "bowling", "bowler", "hand", "chose",
-            "score", "total", "target", "keeper"),
+    "bat": (
+        *_MATCH,
+        "team",
+        "overs",
+        "last",
+        "phase",
+        "position",
+        "bowling",
+        "bowler",
+        "hand",
+        "chose",
+        "score",
+        "total",
+        "target",
+        "keeper",
+    ),
     "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose", "bowling", "haul"),
     "team": (*_MATCH, "overs", "last", "phase", "bowling", "total"),
     "concede": (*_MATCH, "overs", "last", "phase"),
@@ -159,7 +173,9 @@ class Phrasebook:
             question = rng.choice(bank["ask"]).replace("{s}", subject)
             measures: tuple[str, ...] = (name,)
         else:
-            others = [m for m in ("winner", "margin", "player_of_match", "scores", "date", "venue", "toss") if m != name]
+            others = [
+                m for m in ("winner", "margin", "player_of_match", "scores", "date", "venue", "toss") if m != name
+            ]
             measures = (name, *rng.sample(others, rng.choice([0, 1, 1, 2])))
             nouns = [rng.choice(self.measures[m]["noun"]) for m in measures]
             question = rng.choice([f"{subject} {_join(rng, nouns)}", f"{_join(rng, nouns)} of {subject}",
@@ -235,9 +251,15 @@ class Phrasebook:
     def _which(self, rng: random.Random) -> Example | None:
         """Which phase, ground, opponent ... had the most or least of something."""
         source = rng.choices(["bat", "bowl", "team"], [45, 30, 25])[0]
-        dims = [d for d in ("venue", "opponent", "phase", "position", "over", "innings", "match") if d in self.frames["dims"]]
+        dims = [
+            d
+            for d in ("venue", "opponent", "phase", "position", "over", "innings", "match")
+            if d in self.frames["dims"]
+        ]
         dim = rng.choice(dims)
-        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind != "best"])
+        name = rng.choice(
+            [m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind != "best"]
+        )
         high, counted = rng.random() < 0.75, MEASURES[name].kind == "count"
         counted = counted and rng.random() < 0.7
         key = ("which_dim_high" if high else "which_dim_low") + ("_count" if counted else "")
@@ -256,10 +278,16 @@ class Phrasebook:
     def _threshold(self, rng: random.Random) -> Example | None:
         """Everybody with n or more of something."""
         source = rng.choices(["bat", "bowl", "field"], [50, 40, 10])[0]
-        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind == "count"])
-        n = rng.choice({"runs": [200, 300, 400, 500], "balls": [100, 200, 300]}.get(name, [2, 3, 4, 5, 8, 10, 12, 15, 20, 25]))
+        name = rng.choice(
+            [m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind == "count"]
+        )
+        n = rng.choice(
+            {"runs": [200, 300, 400, 500], "balls": [100, 200, 300]}.get(name, [2, 3, 4, 5, 8, 10, 12, 15, 20, 25])
+        )
         question = rng.choice(self.frames["threshold_above"])
-        question = question.replace("{noun}", rng.choice(self.measures[name].get("plural") or self.measures[name]["noun"]))
+        question = question.replace(
+            "{noun}", rng.choice(self.measures[name].get("plural") or self.measures[name]["noun"])
+        )
         query = Query((name,), (_ENTITY[source],), having=(Having(name, ">=", n),))
         return self._with_parts(rng, question.replace("{n}", _number(rng, n)), query, _Names(), "threshold", most=1)
 
@@ -337,7 +365,9 @@ class Phrasebook:
         if queries[0].filters == queries[1].filters or not all(map(_sound, queries)):
             return None
         joined = rng.choice(["{} and {}", "{}, {}", "{} plus {}", "{} & {}", "{}, also {}"]).format(*texts)
-        question = rng.choice(["{s} {q}", "{s}'s {q}", "{q} for {s}", "{s}: {q}", "what were {s}'s {q}", "give me {s}'s {q}"])
+        question = rng.choice(
+            ["{s} {q}", "{s}'s {q}", "{q} for {s}", "{s}: {q}", "what were {s}'s {q}", "give me {s}'s {q}"]
+        )
         question = question.replace("{q}", joined).replace("{s}", subject.values[0])
         return self._done(question, Plan(tuple(queries)), "joined")
 
@@ -421,9 +451,14 @@ class Phrasebook:
                  "target": [120, 150, 160, 180, 200, 220], "position": range(1, 12), "wicket": range(1, 11),
                  "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50]}  # fmt: skip
         if measure:
-            choices = {"balls": [20, 30, 50, 60, 75, 100, 120, 150, 200, 250, 300], "overs_bowled": [5, 8, 10, 12, 15, 20, 25, 30, 40],
-                       "balls_bowled": [30, 60, 90, 100, 120, 150, 200, 240], "runs": [50, 100, 150, 200, 250, 300, 400, 500],
-                       "wickets": [3, 5, 8, 10, 12, 15], "dismissals": [3, 5, 7]}.get(measure[1], [2, 3, 4, 5, 6, 7, 8, 10])
+            choices = {
+                "balls": [20, 30, 50, 60, 75, 100, 120, 150, 200, 250, 300],
+                "overs_bowled": [5, 8, 10, 12, 15, 20, 25, 30, 40],
+                "balls_bowled": [30, 60, 90, 100, 120, 150, 200, 240],
+                "runs": [50, 100, 150, 200, 250, 300, 400, 500],
+                "wickets": [3, 5, 8, 10, 12, 15],
+                "dismissals": [3, 5, 7],
+            }.get(measure[1], [2, 3, 4, 5, 6, 7, 8, 10])
             n = rng.choice(choices)
         else:
             n = rng.choice(list(scale.get(re.match(r"[a-z_]+", key)[0], range(1, 21))))

@@ -1,6 +1,6 @@
 """The one plain form of a question: what the model is trained on is what it is served. Knows nothing else.
 
-    plain("Who's got the MOST runs, P1 or P2?")  ->  "who's got the most runs P1 or P2"
+plain("Who's got the MOST runs, P1 or P2?")  ->  "who's got the most runs P1 or P2"
 """
 
 from __future__ import annotations

@@ -39,14 +39,15 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
     parts, letters, counts = [], [], []
     for table in tables:
         columns = [(c, next(free, "X")) for c in table.columns if _worth(c.role, c.name, table)]
-        texts = {i: row for i, row in enumerate(table.texts(), 1)}
+        void = _void(table)
+        texts = {} if void else {i: row for i, row in enumerate(table.texts(), 1)}
         index = {c.name: i for i, c in enumerate(table.columns)}
         for number, row in texts.items():
             for column, letter in columns:
                 values[f"{letter}{number}"] = row[index[column.name]]
         letters.append(tuple(letter for _, letter in columns))
-        counts.append(len(table.rows))
-        if not table.rows:
+        counts.append(0 if void else len(table.rows))
+        if void or not table.rows:
             parts.append("nothing")
         elif len(table.rows) == 1:
             said = []
@@ -56,7 +57,9 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
             parts.append(" ".join(said))
         else:
             more = " more" if len(table.rows) > MODEL_ROWS else ""
-            parts.append(f"{len(table.rows) if not more else 'many'} " + " ".join(f"{letter} {c.name}" for c, letter in columns))
+            parts.append(
+                f"{len(table.rows) if not more else 'many'} " + " ".join(f"{letter} {c.name}" for c, letter in columns)
+            )
         for k, (name, value) in enumerate(_difference(table).items(), 1):
             values[f"Z{k}"] = value
             parts[-1] += f" Z{k} difference {name}"
@@ -66,13 +69,23 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
     return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
 
 
+def _void(table: StatTable) -> bool:
+    """A best figure of somebody who has none: the hundred that he never made."""
+    asked = [i for i, c in enumerate(table.columns) if c.role == "asked" and MEASURES[c.name].kind == "best"]
+    return not table.query.by and bool(asked) and all(row[i] is None for row in table.rows for i in asked)
+
+
 def _worth(role: str, name: str, table: StatTable) -> bool:
     return not (role == "dimension" and name == "ground" and table.query.filter("venue"))
 
 
 def _difference(table: StatTable) -> dict[str, str]:
     """Of the two rows of a comparison, by measure."""
-    if len(table.rows) != 2 or table.query.rank or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}:
+    if (
+        len(table.rows) != 2
+        or table.query.rank
+        or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}
+    ):
         return {}
     found = {}
     for i, column in enumerate(table.columns):
@@ -202,7 +215,9 @@ def _facts(by: list, asked: list, rows: int, pick) -> str:
         facts = {c.name: f"{x}{r}" for c, x in asked}
         said = []
         if "winner" in facts and "margin" in facts:
-            said.append(pick([f"{facts['winner']} won by {facts['margin']}", f"{facts['winner']} won it by {facts['margin']}"]))
+            said.append(
+                pick([f"{facts['winner']} won by {facts['margin']}", f"{facts['winner']} won it by {facts['margin']}"])
+            )
         elif "winner" in facts:
             said.append(pick([f"{facts['winner']} won", f"won by {facts['winner']}"]))
         elif "margin" in facts:
@@ -214,7 +229,9 @@ def _facts(by: list, asked: list, rows: int, pick) -> str:
 
 def _nothing(query: Query, about: str, pick) -> str:
     label = MEASURES[query.measures[0]].label
-    what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(query.measures[0], label)
+    what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(
+        query.measures[0], label
+    )
     who = _who(query)
     if who:
         return pick([f"{who} has no {what}{about}: there is no such record.", f"{who} never had any {what}{about}."])
@@ -265,16 +282,28 @@ def _brief(column, cell: str, asked: list) -> str:
     return cell if len(asked) == 1 else _figure(column, cell)
 
 
+def nouns(column_name: str) -> tuple[str, ...]:
+    """What a column's figure may be called in a sentence."""
+    label = MEASURES[column_name].label if column_name in MEASURES else column_name
+    return (label, *((_DID[column_name][1],) if column_name in _DID else ()))
+
+
 def circumstances(query: Query) -> str:
     """The filters in words: ' against T1 in the powerplay'. Numerals are the line's own."""
+    return "".join(f" {w}" for w in circumstance_phrases(query))
+
+
+def circumstance_phrases(query: Query) -> list[str]:
     subject = next((k for k in ("batter", "bowler", "fielder", "player", "team") if query.filter(k)), None)
     words = [_words(f) for f in query.filters if (f.key != subject or f.op == "!=") and f.key != "innings"]
     for f in query.filters:
+        if f.key == "bowling" and MEASURES[query.measures[0]].source in ("bowl", "field", "concede"):
+            words = [w.replace("against", "by", 1) + " bowlers" if w == _words(f) else w for w in words]
         if f.key == "innings":
             does = "bowling" if MEASURES[query.measures[0]].source in ("bowl", "field", "concede") else "batting"
             words.insert(0, f"{does} {'first' if f.values[0] == '1' else 'second'}")
     words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
-    return "".join(f" {w}" for w in words if w)
+    return [w for w in words if w]
 
 
 _BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
@@ -300,7 +329,9 @@ def _words(f: Filter) -> str:
         }.get((f.key, first))  # fmt: skip
         if fixed:
             return fixed
-        return {"bowling": f"against {values}", "hand": f"with {values}-handers on strike", "dismissal": f"({values})"}[f.key]
+        return {"bowling": f"against {values}", "hand": f"with {values}-handers on strike", "dismissal": f"({values})"}[
+            f.key
+        ]
     return {
         "batter": f"other than {values}" if no else f"against {values}" ,
         "bowler": f"other than {values}" if no else f"against {values}",

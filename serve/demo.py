@@ -1,6 +1,6 @@
 """The end of `make demo`: starts the service on a model, asks five questions over HTTP and prints the answers.
 
-    python -m serve.demo --model models/demo
+python -m serve.demo --model models/demo
 """
 
 from __future__ import annotations

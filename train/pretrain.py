@@ -66,7 +66,9 @@ def encode(tokenizer: PreTrainedTokenizerFast, sample: Sample) -> tuple[list[int
     return head + tail, len(head)
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, config: PretrainConfig, pool: list[Sample], seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(
+    tokenizer: PreTrainedTokenizerFast, config: PretrainConfig, pool: list[Sample], seed: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """(ids, weights) of shape (rows, length); weights are those of predicting each position from the ones before."""
     rng = random.Random(seed)
     waiting: dict[int, list[tuple[list[int], int]]] = {n: [] for n in BUCKETS}
@@ -164,7 +166,12 @@ def pretrain(config: PretrainConfig) -> None:
         bar.n = int(passed)
         bar.set_postfix(step=step, loss=f"{loss.item():.3f}")
         if step % 20 == 0:
-            record = {"step": step, "seconds": round(passed), "loss": round(loss.item(), 4), "norm": round(float(norm), 2)}
+            record = {
+                "step": step,
+                "seconds": round(passed),
+                "loss": round(loss.item(), 4),
+                "norm": round(float(norm), 2),
+            }
             if now - last_test > 300:
                 model.eval()
                 record["exact_match"] = exact_match(model, tokenizer, held)

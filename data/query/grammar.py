@@ -1,6 +1,6 @@
 """The GBNF (llama.cpp's grammar format) of query lines, with only the placeholders that a question has.
 
-    print(gbnf(["P1", "T1"]))
+print(gbnf(["P1", "T1"]))
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def _gbnf(placeholders: tuple[str, ...]) -> str:
         'root ::= "decline " reason | query (" ; " query)?',
         f"reason ::= {_any(DECLINES)}",
         'query ::= measure (", " measure)* (" by " dim (", " dim)?)? (" | " filter (" " filter)*)? '
-        '(" | having " cond)? (" | " rank)?',
+        '(" | having " cond (" " cond)*)? (" | " rank)?',
         f"measure ::= {_any(MEASURES)}",
         f"dim ::= {_any(DIMENSIONS)}",
         f"filter ::= {' | '.join(filters)}",
-        'cond ::= measure op number',
+        "cond ::= measure op number",
         f'rank ::= ({_any(RANKS)}) " " [1-9] [0-9]?',
         f"op ::= {_any(OPERATORS)}",
         'number ::= [0-9] [0-9]? [0-9]? [0-9]? ("." [0-9] [0-9]?)?',

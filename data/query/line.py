@@ -1,9 +1,9 @@
 """Query lines as text and as records: `parse(text) -> Plan`, `str(plan) -> text`. Knows nothing about seasons or SQL.
 
-    plan    = query { " ; " query }  |  "decline" reason
-    query   = measure {", " measure} [" by " dimension {", " dimension}] { " | " clause }
-    clause  = filter {" " filter}  |  "having " condition {" " condition}  |  ("top"|"bottom"|"first"|"last") " " n
-    filter  = key operator value {"," value}        value = P1, word, number, a-b or "quoted name"
+plan    = query { " ; " query }  |  "decline" reason
+query   = measure {", " measure} [" by " dimension {", " dimension}] { " | " clause }
+clause  = filter {" " filter}  |  "having " condition {" " condition}  |  ("top"|"bottom"|"first"|"last") " " n
+filter  = key operator value {"," value}        value = P1, word, number, a-b or "quoted name"
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class Plan:
         return replace(self, queries=tuple(q.canonical() for q in self.queries))
 
 
-_FILTER = re.compile(r'(?P<key>[a-z_]+)(?P<op>!=|>=|<=|=|>|<)(?P<values>(?:"[^"]*"|[^\s",]+)(?:,(?:"[^"]*"|[^\s",]+))*)')
+_FILTER = re.compile(
+    r'(?P<key>[a-z_]+)(?P<op>!=|>=|<=|=|>|<)(?P<values>(?:"[^"]*"|[^\s",]+)(?:,(?:"[^"]*"|[^\s",]+))*)'
+)
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
 _RANGE = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?")
 _NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4})?")
@@ -105,7 +107,7 @@ def parse(text: str) -> Plan:
     if len(text) > MAX_LENGTH:
         raise QueryError(f"the query line has {len(text)} characters: at most {MAX_LENGTH} are taken")
     if text.count('"') % 2:
-        raise QueryError("a quoted name is not closed: write it as batter=\"Travis Head\"")
+        raise QueryError('a quoted name is not closed: write it as batter="Travis Head"')
     word, _, reason = text.partition(" ")
     if word == "decline":
         reason = reason.strip()
@@ -197,5 +199,3 @@ _EXAMPLES = {"P": "Bumrah", "T": "MI", "V": "Chepauk", "D": "2024-04-24"}
 
 def _quote(value: str) -> str:
     return f'"{value}"' if re.search(r'[\s,|;"=<>]', value) else value
-
-

@@ -41,6 +41,7 @@ SPLITS = ("train", "validation", "test")
 SIZES = {"train": 6000, "validation": 300, "test": 600}
 HELD_OUT_SHARE = 0.15  # of the players, by a hash of their id
 NEAR = 0.8  # token overlap from which a training question counts as a paraphrase of one that is kept apart
+COMPOSED = 2000  # composed phrasings, beside all hand-written ones, that held-out phrasings are compared with
 HELD_OUT_PHRASES = PHRASES / "heldout.txt"
 FAN_QUESTIONS = Path("tests/fan_questions.jsonl")  # kept apart too, where it is there
 _FAMILY = {"bat": "batting", "bowl": "bowling", "field": "fielding", "team": "team", "concede": "team", "result": "results",
@@ -110,7 +111,7 @@ class Maker:
         if shown != plain(linked.text):  # the linker numbers as training does
             return None
         plan = parse(line).canonical()
-        players = sorted({k for m in linked.mentions if m.kind == "player" for k in m.candidates[:1]})
+        players = sorted({k for m in linked.mentions if m.kind == "player" and len(m.candidates) == 1 for k in m.candidates})
         made = self._outcome(plan, linked, {swap[p]: keys for p, keys in binding.items() if p in swap}, shown, rng)
         if made is None:
             return None
@@ -306,13 +307,22 @@ class Apart:
         return any(n / (len(ours) + len(self.texts[i]) - n) >= NEAR for i, n in shared.items())
 
 
+def unseen(pairs: list[tuple[str, str]], book: Phrasebook, seed: int) -> list[tuple[str, str]]:
+    """The held-out phrasings that no training phrasing comes near: two people can write the same plain question."""
+    rng = random.Random(seed)
+    known = [plain(expand(q, rng)) for q, _ in book.pairs for _ in range(4 if "|" in q else 1)]
+    known += [book.sample(rng).question for _ in range(COMPOSED)]
+    guard = Apart(known)
+    return [(q, line) for q, line in pairs if not guard.near(plain(expand(q, rng)))]
+
+
 def make(season: str, seed: int = 2024, sizes: Mapping[str, int] = SIZES, folder: Path = SEASONS,
          heldout: Path = HELD_OUT_PHRASES, fans: Path = FAN_QUESTIONS, progress: bool = True) -> dict[str, list[Record]]:  # fmt: skip
     """All splits. Raises DatasetError without the held-out phrasings."""
     if not heldout.exists():
         raise DatasetError(f"{heldout} is missing: it holds the phrasings of the test split, one `question => line` a line")
     maker = Maker(season, folder)
-    pairs = read_pairs(heldout)
+    pairs = unseen(read_pairs(heldout), maker.book, seed)
     apart = [plain(expand(q, random.Random(seed))) for q, _ in pairs]
     if fans.exists():
         questions = [json.loads(line)["question"] for line in fans.read_text(encoding="utf-8").splitlines()]
@@ -402,7 +412,8 @@ Made by `python -m data.qa --season {season} --seed {seed}`, the same bytes ever
 
 - train and validation: phrasings composed from `data/phrases/` (hand-written pairs, parts and frames, typing slips), names
   drawn from the season's deliveries so that most questions have an answer. No question of validation is in train.
-- test: only phrasings of `data/phrases/heldout.txt`, which nothing else reads. {HELD_OUT_SHARE:.0%} of the players (a hash of
+- test: only phrasings of `data/phrases/heldout.txt` (which no training reads) that share less than {NEAR:.0%} of their tokens
+  with any hand-written training phrasing and with {COMPOSED:,} composed ones. {HELD_OUT_SHARE:.0%} of the players (a hash of
   their id) are never named in a training question; {unseen} of the {about} test questions that name a player name such a one.
 - A training question that shares {NEAR:.0%} or more of its tokens with a test question or with a question of
   `tests/fan_questions.jsonl` is left out; `tests/test_qa.py` proves it.

@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         import transformers
 
         transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()  # of loading weights
         logging.getLogger("trl").setLevel(logging.ERROR)
         from train.train_sft import RUNS, train
 

@@ -42,7 +42,6 @@ class SftConfig:
     answer_share: float = 0.5
     evaluations: int = 6
     patience: int = 3
-    save_every: int = 50
     bf16: str = "auto"
     seed: int = 2024
     threads: int = 0
@@ -69,16 +68,15 @@ HELP = {
     "warmup_share": "share of the steps with rising learning rate",
     "weight_decay": "weight decay of AdamW",
     "answer_share": "answers to word, for each plan to write; 0: train on plans alone",
-    "evaluations": "how often the validation split is looked at",
+    "evaluations": "how often the validation split is looked at; a killed run goes on from the last of them",
     "patience": "evaluations without a better validation loss after which training stops",
-    "save_every": "steps between checkpoints to resume from",
     "bf16": "auto, yes or no: bfloat16 arithmetic; auto means GPUs that have it, CPUs that have it from 3M parameters up",
     "seed": "of the order of examples and the adapter's start",
     "threads": "CPU threads; 0: as many as this process may use",
     "chat_template": "file with a Jinja chat template, for a base that has none",
     "replace": "throw away what the run folder holds and start anew",
 }
-UNHASHED = ("run", "replace", "threads", "minutes", "save_every")
+UNHASHED = ("run", "replace", "threads", "minutes")
 
 
 def parse(arguments: list[str] | None) -> SftConfig:

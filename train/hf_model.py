@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import transformers
 
 from agents.model import Generation
 from train.base_model import load_model, load_tokenizer
@@ -21,6 +22,7 @@ class HfModel:
     """A base, with a LoRA adapter where one is given. Requests run one after the other."""
 
     def __init__(self, base: str, adapter: Path | None = None, chat_template: str = ""):
+        transformers.utils.logging.disable_progress_bar()  # of loading weights
         self.tokenizer = load_tokenizer(base, chat_template=chat_template)
         model = load_model(base)
         if adapter is not None:

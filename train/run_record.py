@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import torch
-from transformers import TrainerCallback
+from transformers import ProgressCallback, TrainerCallback
 
 DONE_MARK = "whole"  # written into a checkpoint after all its files: a kill leaves none of it half-trusted
 
@@ -44,6 +44,16 @@ class Recorder(TrainerCallback):
             file.write(json.dumps(record | values) + "\n")
         if "validation_loss" in values:
             draw_loss(self.folder)
+
+
+class Bar(ProgressCallback):
+    """The progress bar with the latest figures in it instead of a printed dictionary each time."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if self.training_bar is not None and logs:
+            names = {"loss": "loss", "eval_loss": "validation", "eval_plan_exact_match": "plans"}
+            self.shown = {**getattr(self, "shown", {}), **{names[k]: f"{float(v):.3f}" for k, v in logs.items() if k in names}}
+            self.training_bar.set_postfix(self.shown)
 
 
 class Marker(TrainerCallback):

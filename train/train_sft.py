@@ -23,7 +23,7 @@ import yaml
 from datasets import Dataset as Rows
 from datasets import disable_progress_bars
 from peft import LoraConfig
-from transformers import EarlyStoppingCallback, PreTrainedModel, set_seed
+from transformers import EarlyStoppingCallback, PreTrainedModel, ProgressCallback, set_seed
 from trl import SFTConfig as TrlConfig
 
 from data.prompts import PROMPT_VERSION
@@ -32,7 +32,7 @@ from train.base_model import encode, fingerprint, is_out_of_memory, load_model, 
 from train.config import UNHASHED, SftConfig, as_dict
 from train.errors import ExamplesError, OutOfMemory, RunExists
 from train.examples import Example
-from train.run_record import DONE_MARK, Clock, Marker, Recorder, draw_loss
+from train.run_record import DONE_MARK, Bar, Clock, Marker, Recorder, draw_loss
 from train.trainer import Encoded, Trainer
 
 RUNS = Path("runs")
@@ -110,6 +110,8 @@ def _run(config: SftConfig, folder: Path, data: dataset.Dataset, tokenizer: Any,
         peft_config=None if config.method == "full" else LoraConfig(
             r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"),
         callbacks=[Recorder(folder), clock, Marker(), EarlyStoppingCallback(config.patience)])  # fmt: skip
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(Bar())
     resumed = _last_whole(folder / "checkpoints")
     if resumed and _is_main():
         print(f"train: going on from {resumed}")
@@ -152,18 +154,13 @@ def _arguments(config: SftConfig, folder: Path, model: PreTrainedModel, count: i
         gradient_accumulation_steps=accumulate, max_steps=steps, num_train_epochs=steps * micro * accumulate * devices / count,
         learning_rate=config.learning_rate, lr_scheduler_type="linear", warmup_steps=round(config.warmup_share * steps),
         weight_decay=config.weight_decay, adam_beta2=0.98, max_grad_norm=1.0, optim="adamw_torch_fused",
-        bf16=_bf16(config, model), use_cpu=not gpu, gradient_checkpointing=gpu and sum(p.numel() for p in model.parameters()) > 1e9,
+        bf16=_bf16(config, model), use_cpu=not gpu, activation_checkpointing=gpu and sum(p.numel() for p in model.parameters()) > 1e9,
         completion_only_loss=True, max_length=None, packing=False, dataset_kwargs={"skip_prepare_dataset": True},
-        eval_strategy="steps", eval_steps=every, save_strategy="steps", save_steps=_divisor(every, config.save_every),
+        eval_strategy="steps", eval_steps=every, save_strategy="steps", save_steps=every,
         save_total_limit=3, load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False,
         logging_steps=max(1, min(10, steps // 20)), logging_nan_inf_filter=False, report_to="none", seed=config.seed,
         data_seed=config.seed, dataloader_num_workers=0, dataloader_pin_memory=gpu,
         ddp_find_unused_parameters=False if devices > 1 else None)  # fmt: skip
-
-
-def _divisor(every: int, wanted: int) -> int:
-    """Steps between checkpoints: evaluations must fall on checkpoints, for the best one to be there."""
-    return max(n for n in range(1, every + 1) if every % n == 0 and n <= max(1, wanted))
 
 
 def _micro(config: SftConfig, model: PreTrainedModel) -> int:

@@ -1,0 +1,187 @@
+"""The questions and answers that ship, and the user's own: right, kept apart, reproducible."""
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from data import user_qa
+from data.errors import SourceError
+from data.linking import Linker
+from data.names import Names
+from data.phrasing import PHRASES, Phrasebook, expand, read_pairs
+from data.qa import FAN_QUESTIONS, NEAR, SPLITS, DatasetError, held_out, make, overlap, tokens, write
+from data.query import parse
+from data.season import SEASONS, load
+from data.text import PLACEHOLDER, plain
+from data.wording import MODEL_ROWS
+
+FOLDER = SEASONS / "ipl_2024" / "qa"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return {split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()] for split in SPLITS}
+
+
+@pytest.fixture(scope="module")
+def names():
+    return Names.for_season(load("ipl_2024"))
+
+
+@pytest.fixture(scope="module")
+def linker(names):
+    return Linker(names, Phrasebook.load().words())
+
+
+def test_the_splits_have_their_sizes_and_fit_into_six_megabytes(shipped):
+    assert len(shipped["train"]) >= 5500 and len(shipped["validation"]) == 300 and len(shipped["test"]) >= 500
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.jsonl")) <= 6_000_000
+
+
+def test_every_record_has_its_fields_and_ids_are_unique(shipped):
+    records = [r for split in SPLITS for r in shipped[split]]
+    assert all({"id", "question", "query", "table", "answer", "kind", "split"} <= set(r) for r in records)
+    assert all(r["split"] == split for split in SPLITS for r in shipped[split])
+    assert max(Counter(r["id"] for r in records).values()) == 1
+
+
+def test_query_lines_parse_and_name_only_what_the_question_names(shipped):
+    for record in (r for split in SPLITS for r in shipped[split]):
+        assert str(parse(record["query"]).canonical()) == record["query"]
+        used = {m[0] for m in PLACEHOLDER.finditer(record["query"])}
+        assert used <= {m[0] for m in PLACEHOLDER.finditer(record["linked"])} <= set(record["names"]), record["question"]
+
+
+def test_sentences_for_the_model_are_over_few_rows_and_have_answers_filled_in(shipped):
+    for record in (r for split in SPLITS for r in shipped[split] if r["wording"]):
+        assert record["outcome"] == "answered" and record["cells"]
+        assert all(table["of"] <= MODEL_ROWS for table in record["table"])
+        assert not {"A1", "B1", "P1", "T1"} & set(record["answer"].replace(",", " ").replace(":", " ").split()), record["answer"]
+
+
+def test_every_kind_of_question_is_in_the_training_split(shipped):
+    kinds = Counter(r["kind"] for r in shipped["train"])
+    expected = {"batting", "bowling", "fielding", "team", "results", "table", "partnership", "award", "match", "decline", "ask_back", "absent"}
+    assert set(kinds) == expected and min(kinds.values()) >= 20
+
+
+def test_questions_read_back_as_they_were_meant(shipped, linker):
+    """The linker of today gives the text that training has: a sample of each split."""
+    for split in SPLITS:
+        sample = random.Random(1).sample(shipped[split], 120)
+        same = [plain(linker.link(r["question"]).text) == r["linked"] for r in sample]
+        assert sum(same) >= 118, f"{split} was made with another linker: run `python -m data.qa`"
+
+
+def test_no_test_or_fan_question_comes_near_a_training_question(shipped, linker):
+    apart = [r["linked"] for r in shipped["test"]]
+    apart += [plain(linker.link(json.loads(line)["question"]).text) for line in FAN_QUESTIONS.read_text().splitlines()]
+    apart = [tokens(t) for t in set(apart)]
+    for record in shipped["train"] + shipped["validation"]:
+        ours = tokens(record["linked"])
+        # of sets so different in size the overlap is below the bound whatever they hold
+        near = [t for t in apart if NEAR * len(ours) <= len(t) <= len(ours) / NEAR and overlap(ours, t) >= NEAR]
+        assert not near, (record["question"], near)
+
+
+def test_no_test_phrasing_comes_near_a_hand_written_training_phrasing(shipped):
+    rng = random.Random(5)
+    known = [tokens(plain(expand(q, rng))) for q, _ in Phrasebook.load().pairs]
+    texts = {r["linked"]: tokens(r["linked"]) for r in shipped["test"]}
+    close = [t for t, ours in texts.items()
+             if any(NEAR * len(ours) <= len(k) <= len(ours) / NEAR and overlap(ours, k) >= NEAR for k in known)]  # fmt: skip
+    assert len(close) <= 0.01 * len(texts), close  # a mended typing slip may bring one nearer than it was written
+
+
+def test_training_does_not_read_the_held_out_phrasings():
+    held = {q for q, _ in read_pairs(PHRASES / "heldout.txt")}
+    assert len(held) >= 350
+    from data import corpus, phrasing
+
+    assert "heldout.txt" not in phrasing.PAIR_FILES
+    assert "heldout" not in Path(corpus.__file__).read_text() + Path(phrasing.__file__).read_text()
+
+
+def test_held_out_players_are_never_named_in_training_and_often_in_the_test(shipped, names, linker):
+    out = {key for key, person in names.index.players.items() if person.matches and held_out(key)}
+    assert 0.08 <= len(out) / sum(1 for p in names.index.players.values() if p.matches) <= 0.22
+    for record in shipped["train"] + shipped["validation"]:
+        assert not set(record["players"]) & out, record["question"]
+    for record in random.Random(2).sample(shipped["train"], 150):  # and the question's own words say so too
+        found = {m.candidates[0] for m in linker.link(record["question"]).mentions if m.kind == "player" and len(m.candidates) == 1}
+        assert not found & out, record["question"]
+    named = [r for r in shipped["test"] if r["players"]]
+    assert sum(bool(set(r["players"]) & out) for r in named) >= 0.8 * len(named)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
+    sizes = {"train": 25, "validation": 5, "test": 10}
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        write(make("ipl_2024", seed, sizes, progress=False), tmp_path / name)
+    read = {name: b"".join((tmp_path / name / f"{s}.jsonl").read_bytes() for s in SPLITS) for name in "abc"}
+    assert read["a"] == read["b"] != read["c"]
+
+
+def test_without_held_out_phrasings_the_message_says_what_is_missing(tmp_path):
+    with pytest.raises(DatasetError, match="nowhere.txt is missing"):
+        make("ipl_2024", heldout=tmp_path / "nowhere.txt")
+
+
+# -- a user's own file
+
+GOOD = {
+    "qa.csv": 'Question,Answer\n"Who won, in the end?",KKR\nWho lost?,SRH\n',
+    "qa.tsv": "question\tanswer\nWho won?\tKKR\nWho lost?\tSRH\n",
+    "semicolon.csv": "question;answer\nWho won?;KKR, by 8 wickets\nWho lost?;SRH\n",
+    "bom.csv": "\ufeffquestion,answer\nWho won?,KKR\nWho lost?,SRH\n",
+    "qa.json": '[{"question": "Who won?", "answer": "KKR"}, {"question": "Who lost?", "answer": "SRH"}]',
+    "wrapped.json": '{"data": [{"instruction": "Who won?", "response": "KKR"}, {"instruction": "Who lost?", "response": "SRH"}]}',
+    "lines.json": '{"question": "Who won?", "answer": "KKR"}\n{"question": "Who lost?", "answer": 2}\n',
+    "qa.jsonl": '{"prompt": "Who won?", "completion": "KKR"}\n\n{"prompt": "Who lost?", "completion": "SRH"}\n',
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_users_questions_and_answers_are_read(name, tmp_path):
+    path = tmp_path / name
+    path.write_text(GOOD[name], encoding="utf-8")
+    assert user_qa.write(path, tmp_path / "out") == {"train": 1, "validation": 1, "test": 0}
+    records = [json.loads(line) for s in SPLITS for line in (tmp_path / "out" / f"{s}.jsonl").read_text().splitlines()]
+    assert len(records) == 2 and {r["kind"] for r in records} == {"closed_book"} and all(r["query"] is None for r in records)
+    assert {"id", "question", "query", "table", "answer", "kind", "split"} <= set(records[0])
+
+
+BAD = [
+    ("none.csv", None, "no such file"),
+    ("qa.xlsx", "x", "unknown ending '.xlsx'"),
+    ("qa.csv", "title,answer\na,b\n", "line 2: no question column .* found title, answer"),
+    ("qa.csv", "question,answer\nWho won?,KKR\nWho lost?,\n", "line 3: the answer is empty"),
+    ("qa.csv", "question,answer\nWho won?,KKR,8 wickets\n", "line 2: more cells than columns"),
+    ("qa.jsonl", '{"question": "Who won?", "answer": "KKR"}\n{"question": \n', "line 2 is no JSON"),
+    ("qa.jsonl", '{"question": "Who won?", "answer": "KKR"}\n[1, 2]\n', "line 2: expected"),
+    ("qa.jsonl", '{"question": "Who won?", "answer": ["KKR"]}\n', "line 1: the answer is empty or no text"),
+    ("qa.json", '{"question": "Who won?"}', "expected a list"),
+    ("qa.json", '[{"question": "Who won?", "answer": "KKR"},', "line 1 is no JSON"),
+    ("qa.csv", "question,answer\nWho won?,KKR\nwho won?,SRH\n", "line 3: the question of line 2 again"),
+    ("qa.csv", "question,answer\nWho won?,KKR\n", "at least 2 are needed"),
+    ("qa.csv", "question,answer\n" + "x" * 9000 + ",KKR\n", "line 2: the question has 9000 characters"),
+]
+
+
+@pytest.mark.parametrize("name, text, message", BAD, ids=[m for *_, m in BAD])
+def test_a_users_bad_file_is_refused_with_the_line(name, text, message, tmp_path):
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(SourceError, match=message):
+        user_qa.read(path)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "qa.csv"
+    path.write_bytes("question,answer\nWho won?,K\xe9\n".encode("latin-1"))
+    with pytest.raises(SourceError, match="not UTF-8"):
+        user_qa.read(path)

@@ -62,6 +62,20 @@ def locate(settings: Settings) -> ModelFile:
     return ModelFile(path, info)
 
 
+def downloaded(settings: Settings) -> tuple[int, int | None]:
+    """Bytes of the model file that are here, and of how many (None until the manifest is here)."""
+    home = Path(os.environ.get("HF_HOME") or settings.hf_home or "~/.cache/huggingface").expanduser()
+    # where convert.hub keeps what is under way
+    store = home / "checked-models" / (settings.model_repo or "").replace("/", "--")
+    here = sum(part.stat().st_size for part in store.glob("blobs/*.part"))
+    manifests = sorted(store.glob(f"snapshots/*/{MANIFEST_NAME}"), key=lambda path: path.stat().st_mtime)
+    if not manifests:
+        return here, None
+    manifest = load(manifests[-1].parent)
+    entry = manifest.files.get(settings.model_file or manifest.default_file)
+    return here, entry.size if entry else None
+
+
 def _in_folder(folder: Path, name: str | None) -> ModelFile:
     if not (folder / MANIFEST_NAME).is_file():
         raise ModelMissing(

@@ -44,7 +44,7 @@ class Problem(Exception):
         detail = without_token(self.detail)
         body = {
             "type": f"urn:cricket:problem:{self.kind}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": "Client Closed Request" if self.status == 499 else HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": detail,
             "instance": request.url.path,

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -56,50 +56,37 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         if service.settings.log_texts:
             note(request, question=question.question)
         conversation = question.conversation_id or uuid.uuid4().hex
-        admission = service.admitted()
-        await (
-            admission.__aenter__()
-        )  # before the reply begins, so that a stream too can be turned away with a 429
+        leave = service.enter()  # before the reply begins, so that a stream too can be turned away with a 429
         events: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
 
         async def answer() -> Answer:
-            try:
-                deadline = service.settings.deadline_s
-                began = time.monotonic()
-                reply = await agents.ask(
-                    question.question, conversation, deadline, lambda *event: events.put_nowait(event)
+            deadline = service.settings.deadline_s
+            began = time.monotonic()
+            listen = (lambda *event: events.put_nowait(event)) if question.stream else None
+            reply = await agents.ask(question.question, conversation, deadline, listen)
+            if reply.reason == "no_plan" and time.monotonic() - began >= deadline:
+                late = (
+                    f"the answer took longer than {deadline:g} s: the service is overloaded, try again later"
                 )
-                if reply.reason == "no_plan" and time.monotonic() - began >= deadline:
-                    raise Problem(
-                        504,
-                        "deadline",
-                        f"the answer took longer than {deadline:g} s: the service is overloaded, try "
-                        "again later",
-                        5,
-                    )
-                _book(service, request, reply)
-                return reply_of(
-                    reply,
-                    service.info,
-                    service.retriever.season.name,
-                    request.scope["request_id"],
-                    conversation,
-                    question.trace,
-                )
-            finally:
-                await admission.__aexit__(None, None, None)
-                events.put_nowait(None)
-
-        if question.stream:
-            stream = _events(request, asyncio.create_task(answer()), events)
-            return StreamingResponse(
-                stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+                raise Problem(504, "deadline", late, 5)
+            _book(service, request, reply)
+            season = service.retriever.season.name
+            return reply_of(
+                reply, service.info, season, request.scope["request_id"], conversation, question.trace
             )
-        reply = await until_gone(request, answer())
-        return Response(
-            reply.model_dump_json(exclude={"trace"} if reply.trace is None else None),
-            media_type="application/json",
-        )
+
+        task = asyncio.create_task(answer())
+        task.add_done_callback(
+            leave
+        )  # not a `finally`: a task that is cancelled before its first step has none
+        if question.stream:
+            task.add_done_callback(lambda _: events.put_nowait(None))
+            stream = _events(request, task, events)
+            headers = {"X-Accel-Buffering": "no"}
+            return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        reply = await until_gone(request, task)
+        left_out = {"trace"} if reply.trace is None else None
+        return Response(reply.model_dump_json(exclude=left_out), media_type="application/json")
 
     @routes.post(
         "/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"]
@@ -136,9 +123,8 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
     return routes
 
 
-async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Await `work`, but cancel it when the client disconnects."""
-    task = asyncio.ensure_future(work)
+async def until_gone(request: Request, task: asyncio.Task[T]) -> T:
+    """Await `task`, but cancel it when the client disconnects."""
     gone = asyncio.ensure_future(gone_away(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)

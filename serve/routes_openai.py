@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -39,7 +39,9 @@ class Message(BaseModel):
     content: str | list[TextPart]
 
     def plain(self) -> dict[str, str]:
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        content = (
+            self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        )
         return {"role": "system" if self.role == "developer" else self.role, "content": content}
 
 
@@ -142,7 +144,9 @@ def _model(service: Service) -> LocalModel:
     service.ready_agents()
     model = service.model.model
     if not isinstance(model, LocalModel):
-        raise Problem(501, "model-elsewhere", "this service generates with another server: ask OPENAI_BASE_URL itself")
+        raise Problem(
+            501, "model-elsewhere", "this service generates with another server: ask OPENAI_BASE_URL itself"
+        )
     return model
 
 
@@ -193,34 +197,44 @@ async def _reply(
         "adapter": model.adapter,
         "stop": body.stops(),
     }
-    head = {"id": f"{shape.prefix}-{uuid.uuid4().hex}", "created": int(time.time()), "model": service.info.name}
+    head = {
+        "id": f"{shape.prefix}-{uuid.uuid4().hex}",
+        "created": int(time.time()),
+        "model": service.info.name,
+    }
     note(request, stream=body.stream)
-    admission = service.admitted()
-    await admission.__aenter__()
+    leave = service.enter()
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
-    async def generate(on_text: Callable[[str], None] | None) -> Generation:
-        try:
-            generation = await service.model.run(sequence.Request(**made), on_text)
-            note(request, tokens={k: getattr(generation, f"{k}_tokens") for k in ("prompt", "completion", "cached")})
-            times = {k: round(getattr(generation, f"{k}_ms"), 2) for k in ("queued", "prefill", "decode")}
-            note(request, latency_ms={"queue": times["queued"], "prefill": times["prefill"], "decode": times["decode"]})
-            return generation
-        finally:
-            await admission.__aexit__(None, None, None)
-            pieces.put_nowait(None)
+    async def generate() -> Generation:
+        on_text = pieces.put_nowait if body.stream else None
+        generation = await service.model.run(sequence.Request(**made), on_text)
+        times = {
+            "queue": generation.queued_ms,
+            "prefill": generation.prefill_ms,
+            "decode": generation.decode_ms,
+        }
+        note(
+            request,
+            tokens={k: getattr(generation, f"{k}_tokens") for k in ("prompt", "completion", "cached")},
+            latency_ms={part: round(ms, 2) for part, ms in times.items()},
+        )
+        return generation
 
+    task = asyncio.create_task(generate())
+    task.add_done_callback(leave)
     if body.stream:
-        # started here, so that what is wrong with the request is an error reply and not an event
-        task = asyncio.create_task(generate(pieces.put_nowait))
+        task.add_done_callback(lambda _: pieces.put_nowait(None))
         first = await pieces.get()
-        if first is None and task.exception() is not None:
-            raise task.exception()
+        if first is None and not task.cancelled() and task.exception() is not None:
+            raise task.exception()  # an error reply, and not an event in a stream
         usage = bool(body.stream_options and body.stream_options.include_usage)
         events = _events(request, task, first, pieces, head | {"object": shape.piece}, shape, usage)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-    generation = await until_gone(request, generate(None))
-    choice = {"index": 0, "finish_reason": _finish(generation), "logprobs": None} | shape.choice(generation.text)
+    generation = await until_gone(request, task)
+    choice = {"index": 0, "finish_reason": _finish(generation), "logprobs": None} | shape.choice(
+        generation.text
+    )
     return JSONResponse(head | {"object": shape.whole, "choices": [choice], "usage": _usage(generation)})
 
 

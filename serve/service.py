@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from agents.multi_agent import MultiAgent
+from agents.openai_client import OpenAIModel, ServerError
 from agents.retriever import RetrieverAgent
 from convert.hub_errors import HubError
 from convert.manifest import ManifestError
@@ -27,7 +27,7 @@ from data.query.grammar import gbnf
 from serve.engine import Engine, EngineConfig
 from serve.errors import EngineError
 from serve.local_model import LocalModel
-from serve.model_store import ModelMissing, locate
+from serve.model_store import ModelMissing, downloaded, locate
 from serve.problems import Problem
 from serve.schemas import ModelInfo
 from serve.settings import Settings
@@ -72,6 +72,7 @@ class Service:
         self.entered = 0  # requests between admission and their end
         self._mean_s = 0.3  # of a request, for Retry-After
         self._pending: dict[str, str] = {}
+        self._downloading = False
         self._task: asyncio.Task | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -91,7 +92,7 @@ class Service:
             self._say("warm", "computing the prompts and grammars that all questions share")
             assert self.retriever is not None and self.model is not None
             agents = MultiAgent(self.retriever.season, self.model, self.retriever)
-            await self._warm(agents)
+            await self._warm_up(agents)
             self.agents = agents
             log.info("ready in %.2f s", time.monotonic() - began, extra={"model": self.info.model_dump()})
         except asyncio.CancelledError:
@@ -112,12 +113,8 @@ class Service:
                 self.retrying = False
                 return
             except _AGAIN as error:
-                wait = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                await self._pause(part, error, attempt)
                 attempt += 1
-                self.retrying = True
-                self._say(part, str(error))
-                log.warning("%s: %s (trying again in %d s)", part, error, wait)
-                await asyncio.sleep(wait)
 
     def _load_season(self) -> None:
         self._say("season", f"loading the season {self.settings.season}")
@@ -127,18 +124,20 @@ class Service:
     def _load_model(self) -> None:
         settings = self.settings
         if settings.openai_base_url:
-            from agents.openai_client import OpenAIModel
-
             key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
             client = OpenAIModel(settings.openai_base_url, settings.openai_model or "default", key)
             self.info = ModelInfo(name=client.name)
             self.model = Watched(client, client.name, "openai", self.telemetry)
             return
         if settings.model_repo:
+            self._downloading = True
             self._say("download", f"fetching {settings.model_repo} at {settings.model_revision or 'main'}")
         else:
             self._say("verify", f"checking {settings.model_path} against its manifest")
-        found = locate(settings)
+        try:
+            found = locate(settings)
+        finally:
+            self._downloading = False
         self._say("load", f"loading {found.path.name}")
         engine = Engine(
             EngineConfig(
@@ -155,6 +154,26 @@ class Service:
         engine.start()
         self.engine, self.info = engine, found.info
         self.model = Watched(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
+
+    async def _warm_up(self, agents: MultiAgent) -> None:
+        """Warm; a model server that is away is asked again and again."""
+        attempt = 0
+        while True:
+            try:
+                await self._warm(agents)
+                self.retrying = False
+                return
+            except ServerError as error:
+                self._pending.clear()
+                await self._pause("model-server", error, attempt)
+                attempt += 1
+
+    async def _pause(self, part: str, error: Exception, attempt: int) -> None:
+        wait = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+        self.retrying = True
+        self._say(part, str(error))
+        log.warning("%s: %s (trying again in %d s)", part, error, wait)
+        await asyncio.sleep(wait)
 
     async def _warm(self, agents: MultiAgent) -> None:
         if self.engine is None:
@@ -192,7 +211,11 @@ class Service:
         if self.draining:
             return False, "drain", "stopping: requests under way are finished, no new ones are taken"
         if self.agents is None:
-            return False, self.stage, "; ".join(dict.fromkeys([self.reason, *self._pending.values()]))
+            reason = "; ".join(dict.fromkeys([self.reason, *self._pending.values()]))
+            if self._downloading and not self.retrying:
+                here, size = downloaded(self.settings)
+                reason += f" ({here / 1e6:.1f} of {size / 1e6:.1f} MB)" if size else f" ({here / 1e6:.1f} MB)"
+            return False, self.stage, reason
         return True, "ready", "answering"
 
     @property
@@ -207,26 +230,27 @@ class Service:
         assert self.agents is not None
         return self.agents
 
-    @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """A place among the requests under way. A question keeps its place through all its model calls, so that
-        one that was let in is never turned away half-way. Raises Problem 429."""
+    def enter(self) -> Callable[..., None]:
+        """Take a place among the requests under way; what it returns gives the place back (a task's done callback).
+
+        A question keeps its place through all its model calls, so that one that was let in is never turned away
+        half-way. Raises Problem 429.
+        """
         if self.entered >= self.places:
             wait = max(1.0, self._mean_s * self.entered / self.settings.n_slots)
-            raise Problem(
-                429,
-                "queue-full",
-                f"{self.entered} requests are under way or waiting, which is all that QUEUE_SIZE "
-                "admits: try again after the time in Retry-After",
-                wait,
+            detail = (
+                f"{self.entered} requests are under way or waiting, which is all that QUEUE_SIZE admits: try again "
+                "after the time in Retry-After"
             )
+            raise Problem(429, "queue-full", detail, wait)
         self.entered += 1
         began = time.monotonic()
-        try:
-            yield
-        finally:
+
+        def leave(*_: object) -> None:
             self.entered -= 1
             self._mean_s += 0.05 * (time.monotonic() - began - self._mean_s)
+
+        return leave
 
     def compute(self, line: str) -> list[StatTable]:
         """The tables of a query line; needs the season, not the model."""

@@ -93,7 +93,7 @@ def opened(browser: Any, app: InProcess, screen: str) -> Iterator[Any]:
         lambda r: wrong.append(r.url) if urllib.parse.urlsplit(r.url).netloc not in app.url else None,
     )
     page.goto(app.url)
-    page.wait_for_function("document.querySelector('#state').textContent.includes('stand-in')")
+    page.locator("#state", has_text="stand-in").wait_for()
     yield page
     assert not wrong, wrong
     context.close()

@@ -23,14 +23,16 @@ import httpx
 import psutil
 import pytest
 
+from serve.writer import Writer
 from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
 
+# the grammar admits no end before 1,500 letters
 LONG = {
     "prompt": "runs by",
     "max_tokens": 1500,
     "temperature": 1.0,
     "seed": 1,
-    "grammar": 'root ::= ("a" | "b")+',
+    "grammar": "root ::= [ab]{1500}",
 }
 QUESTION = {"question": "Who scored the most runs?"}
 
@@ -121,14 +123,14 @@ def test_a_slow_reader_holds_up_nobody_and_its_slot_is_free_when_its_answer_is_m
 def test_a_request_that_makes_the_engine_raise_fails_alone(
     small: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine, pick = small.service.engine, small.service.engine._pick
+    pick = Writer.pick
 
-    def poisoned(sequence: Any, row: Any, best: int) -> int:
+    def poisoned(self: Writer, sequence: Any, row: Any, best: int) -> int:
         if sequence.request.max_tokens == 13:
             raise ValueError("poison")
-        return pick(sequence, row, best)
+        return pick(self, sequence, row, best)
 
-    monkeypatch.setattr(engine, "_pick", poisoned)
+    monkeypatch.setattr(Writer, "pick", poisoned)
     with small.client() as client:
         results: list[int] = []
         other = threading.Thread(
@@ -178,7 +180,11 @@ def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
             [sys.executable, script], cwd=ROOT, env=environment, stdout=stream, stderr=stream
         )
     try:
-        wait_for(lambda: "ready in" in log.read_text() or process.poll() is not None, 600, log.read_text)
+        wait_for(
+            lambda: '"message": "ready in' in log.read_text() or process.poll() is not None,
+            600,
+            log.read_text,
+        )
         url = log.read_text().split("listening on ")[1].split('"')[0]
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             assert client.post("/v1/completions", json={"prompt": "x", "max_tokens": 17}).status_code == 503

@@ -1,5 +1,7 @@
 // A small bar chart where one helps: a leaderboard as lying bars, overs and the like as standing ones. Null otherwise.
 const SPACE = "http://www.w3.org/2000/svg";
+// drawn at the size it is shown, so that its labels stay readable on a phone
+const breadth = () => Math.max(250, Math.min(640, document.documentElement.clientWidth - 72));
 const ORDERED = new Set(["over", "innings", "position", "wicket"]);
 
 export function chart(table) {
@@ -19,23 +21,24 @@ export function chart(table) {
 }
 
 function stand(svg, bars) {
-  const width = 640, height = 150, step = width / bars.length;
+  const width = breadth(), height = 150, step = width / bars.length, every = Math.ceil(22 / step);
   svg.setAttribute("viewBox", `0 0 ${width} ${height + 20}`);
   bars.forEach((bar, i) => {
     const tall = Math.max(1, bar.size * (height - 18));
     svg.append(make("rect", { x: i * step + step * 0.12, y: height - tall, width: step * 0.76, height: tall, rx: 2 }));
-    svg.append(label(bar.value, { x: (i + 0.5) * step, y: height - tall - 4, "text-anchor": "middle" }));
-    svg.append(label(bar.name, { x: (i + 0.5) * step, y: height + 15, "text-anchor": "middle", class: "soft" }));
+    const room = step > bar.value.length * 7.5;
+    if (room) svg.append(label(bar.value, { x: (i + 0.5) * step, y: height - tall - 4, "text-anchor": "middle" }));
+    if (i % every === 0) svg.append(label(bar.name, { x: (i + 0.5) * step, y: height + 15, "text-anchor": "middle", class: "soft" }));
   });
   return svg;
 }
 
 function lie(svg, bars) {
-  const width = 640, names = 190, step = 24;
+  const width = breadth(), names = Math.min(190, width * 0.4), step = 24, fits = Math.floor(names / 6.8);
   svg.setAttribute("viewBox", `0 0 ${width} ${bars.length * step}`);
   bars.forEach((bar, i) => {
     const long = Math.max(2, bar.size * (width - names - 70));
-    const name = bar.name.length > 28 ? `${bar.name.slice(0, 27)}…` : bar.name;
+    const name = bar.name.length > fits ? `${bar.name.slice(0, fits - 1)}…` : bar.name;
     svg.append(label(name, { x: names - 8, y: i * step + 16, "text-anchor": "end", class: "soft" }));
     svg.append(make("rect", { x: names, y: i * step + 4, width: long, height: step - 8, rx: 3 }));
     svg.append(label(bar.value, { x: names + long + 6, y: i * step + 16 }));

@@ -143,16 +143,16 @@ def main(arguments: list[str] | None = None) -> int:
 async def _main(args: argparse.Namespace) -> int:
     asked = cases(args.season, args.suites.split(","), args.limit, args.fans)
     training = SEASONS / args.season / "qa" / "train.jsonl"
-    control_system = of_rules(args.season, training)
     system: System
     if args.rules:
-        system = control_system
+        system = of_rules(args.season, training)
     elif args.url:
         system = Service(args.url, os.environ.get("API_KEY"))
     elif args.model:
         system = of_gguf(args.model, args.season, args.threads)
     else:
         system = of_base(args.base or "train/base", args.adapter, args.season)
+    control_system = system if isinstance(system, Agents) and args.rules else of_rules(args.season, training)
     try:
         measured = await evaluate(system, args.season, asked, control_system)
     finally:

@@ -26,7 +26,6 @@ from data.season import Season
 __all__ = ["StatTable", "Statistics", "show"]
 
 _M = "m_"  # in front of a measure's column: "innings" is a dimension too
-_BALL_DIMENSIONS = {"over", "phase", "bowling", "kind", "hand", "dismissal", "wicket", "position"}
 _ORDERED = {"over", "phase", "position", "innings", "wicket", "match"}  # in which people expect the rows
 _PHASES = ("powerplay", "middle", "death")
 Key = tuple[Any, ...]
@@ -140,6 +139,9 @@ class _Run:
 
     def ranked(self) -> tuple[list[tuple[Key, Record]], bool]:
         """The rows of the answer in order, and whether a tie made them more than the rank asked for."""
+        for h in self.query.having:
+            if MEASURES[h.measure].kind == "fact":
+                raise QueryError(f"having {h}: {h.measure} is a fact of a match and no number, leave it out")
         wanted = list(dict.fromkeys([*self.query.measures, *self._shown(), *(h.measure for h in self._conditions())]))
         asked_of = {m.source for m in self.asked}
         merged: dict[Key, Record] = {}
@@ -193,9 +195,8 @@ class _Run:
         rank, first, by = self.query.rank, self.asked[0], self.query.by
         if first.kind == "fact" or (rank and rank.kind in ("first", "last")):
             place = by.index("match")
-            rows.sort(key=lambda kr: self.statistics.matches[kr[0][place]].order)
-            if rank and rank.kind == "last":
-                rows.reverse()
+            sign = -1 if rank and rank.kind == "last" else 1
+            rows.sort(key=lambda kr: sign * self.statistics.matches[kr[0][place]].order)
             return (rows[: rank.n] if rank else rows), False
         if rank is None and (not by or _ORDERED & set(by)):
             return rows, False
@@ -251,13 +252,18 @@ class _Run:
     def _adds_up(self, measure: Measure) -> bool:
         """Whether the rows' counts sum to the count of all: an innings has several phases, a match two sides."""
         by = set(self.query.by)
-        if measure.source in ("result", "field"):
-            by_player = bool(by & set(PLAYER_KEYS))
-            if measure.source == "field":
-                return not (by_player and "DISTINCT" in measure.sql)
+        by_player = bool(by & set(PLAYER_KEYS))
+        distinct, classed = "DISTINCT" in measure.sql, "CASE WHEN" in measure.sql
+        if not measure.additive:
+            return False
+        if measure.source == "field":
+            return not (by_player and distinct)
+        if measure.source == "result":
             one_side = any(f.key == "team" and f.op == "=" and len(f.values) == 1 for f in self.query.filters)
-            return not by_player and (one_side or measure.name != "matches" or by <= {"venue", "match", "stage"})
-        return measure.additive and not ("DISTINCT" in measure.sql and by & _BALL_DIMENSIONS)
+            return not by_player and (one_side or not distinct or by <= {"venue", "match", "stage"})
+        whole = self.statistics.columns[SOURCES[measure.source].innings]
+        parts = {dimension_column(measure.source, d) for d in by} - whole  # an innings has rows of several of them
+        return not ((distinct or classed) and parts)
 
     def _columns_of(self, rows: list[tuple[Key, Record]]) -> tuple[Column, ...]:
         columns = []

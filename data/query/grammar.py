@@ -32,7 +32,9 @@ def _gbnf(placeholders: tuple[str, ...]) -> str:
             value = f'{one} "," {one}' if key.name == "between" else f'{one} ("," {one})*'
             filters.append(f'"{key.name}" {"neq" if key.negatable else _EQ} {value}')
         elif key.takes == "enum":
-            filters.append(f'"{key.name}=" ({_any(ENUMS[key.name])})')
+            one = _any(ENUMS[key.name])
+            several = f' ("," ({one}))?' if len(ENUMS[key.name]) > 2 else ""  # both of two is no filter
+            filters.append(f'"{key.name}=" ({one}){several}')
         elif key.takes == "range":
             filters.append(f'"{key.name}=" range')
         else:
@@ -40,7 +42,7 @@ def _gbnf(placeholders: tuple[str, ...]) -> str:
     rules = [
         'root ::= "decline " reason | query (" ; " query)?',
         f"reason ::= {_any(DECLINES)}",
-        'query ::= measure (", " measure)* (" by " dim (", " dim)?)? (" | " filter (" " filter)*)? '
+        'query ::= measure (", " measure)* (" by " dim (", " dim)? (", " dim)?)? (" | " filter (" " filter)*)? '
         '(" | having " cond (" " cond)*)? (" | " rank)?',
         f"measure ::= {_any(MEASURES)}",
         f"dim ::= {_any(DIMENSIONS)}",

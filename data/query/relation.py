@@ -49,10 +49,10 @@ def build(query: Query, source: str, measures: list[str], columns: Mapping[str, 
         raise QueryError(f"{wrong} has no kind of dismissal: ask for dismissals, wickets or wickets_lost")
     where = " AND ".join(c.sql for c in conditions)
     parameters = tuple(p for c in conditions for p in c.parameters)
-    for relation in (spec.innings, spec.people):
+    for relation in (spec.innings, spec.people if by_player else None):
         if relation and set(needs.values()) <= columns[relation]:
             return Relation(source, _select("*", relation, [where, *after]), parameters, dims, where)
-    _check_balls(source, measures, needs, columns)
+    _check_balls(source, measures, needs, columns, by_player)
     keep = list(dict.fromkeys(["match_id", "team", "innings", *([spec.subject] if spec.subject else []), *dims]))
     sums = [f"sum({c}) AS {c}" for c in spec.sums]
     sql = f"{_select(', '.join([*keep, *sums]), spec.balls, [where])} GROUP BY {', '.join(keep)}"
@@ -70,10 +70,12 @@ def _select(what: str, relation: str, conditions: list[str]) -> str:
     return f"SELECT {what} FROM {relation}" + (f" WHERE {where}" if where else "")
 
 
-def _check_balls(source: str, measures: list[str], needs: Mapping[str, str], columns: Mapping[str, set[str]]) -> None:
+def _check_balls(
+    source: str, measures: list[str], needs: Mapping[str, str], columns: Mapping[str, set[str]], by_player: bool
+) -> None:
     """Whether single balls have what is needed, and make sense for the measures."""
     spec = SOURCES[source]
-    known = columns[spec.innings] | columns.get(spec.balls or spec.people or "", set())
+    known = columns[spec.innings] | columns.get((spec.people if by_player else spec.balls) or "", set())
     for text, column in needs.items():
         if column not in known:
             key = re.match("[a-z_]+", text)[0]

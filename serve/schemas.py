@@ -157,7 +157,7 @@ def reply_of(
     return Answer(
         answer=reply.answer,
         outcome=reply.outcome,
-        query=reply.query,
+        query=reply.query if reply.tables else None,  # that of a refusal still has placeholders for names
         table=tables[0] if tables else None,
         tables=tables,
         worded_by=reply.worded_by,

@@ -313,6 +313,20 @@ def test_the_agents_say_what_is_wrong_with_a_server_that_is_not_there() -> None:
         asyncio.run(ask())
 
 
+def test_the_command_line_asks_a_running_service_or_generates_with_a_model_server(
+    app: InProcess, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agents.__main__ import main
+
+    assert main(["Who won the 2011 final?", "--url", app.url]) == 0
+    assert "IPL 2024" in capsys.readouterr().out
+    monkeypatch.setenv("OPENAI_MODEL", "stand-in")
+    assert main(["most sixes", "--model-url", f"{app.url}/v1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] in ("answered", "declined")
+    with pytest.raises(SystemExit, match="make serve"):
+        main(["most sixes", "--url", "http://127.0.0.1:9"])
+
+
 def test_the_page_and_the_docs_load_nothing_from_elsewhere(client: httpx.Client) -> None:
     for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js"):
         response = client.get(path)

@@ -9,11 +9,16 @@ truth is tested; the tests that look at what is answered are skipped then.
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from convert.manifest import load
-from tests.conftest import Running
+from tests.conftest import ROOT, Running
 
 MOST_RUNS = ["Virat Kohli", 741]  # the season's best known fact: IPL 2024's Orange Cap
 
@@ -98,8 +103,6 @@ def test_a_follow_up_takes_its_subject_from_the_conversation(trained: None, serv
 
 
 def test_no_answer_holds_a_numeral_that_is_not_in_its_tables_or_question(service: Running) -> None:
-    import re
-
     for question in (
         "Who hit the most sixes in the powerplay?",
         "top 5 economy at the death min 60 balls",
@@ -113,3 +116,15 @@ def test_no_answer_holds_a_numeral_that_is_not_in_its_tables_or_question(service
                 any(float(numeral) == pytest.approx(float(s), abs=0.006) for s in shown)
                 or not reply["tables"]
             ), reply
+
+
+def test_the_command_line_starts_a_service_for_a_question(demo_model: Path, tmp_path: Path) -> None:
+    def run(model: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "agents", "Who won the 2011 final?"]
+        environment = os.environ | {"MODEL_PATH": str(model), "MODEL_REPO": "", "N_THREADS": "1"}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    done = run(demo_model)
+    assert done.returncode == 0 and "IPL 2024" in done.stdout, done.stderr
+    missing = run(tmp_path / "none")
+    assert missing.returncode != 0 and "make demo" in missing.stderr and "Traceback" not in missing.stderr

@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("import", help="Cricsheet's zip or folder becomes a season")
     one.add_argument("source", help="zip or folder of Cricsheet's JSON files")
     one.add_argument("--name", required=True, help="name of the season, such as ipl_2023; one ending in _all takes all")
-    one.add_argument("--pick", metavar="SEASON", help="the season to take from a source that holds several: 2023, 2007/08")
+    one.add_argument(
+        "--pick", metavar="SEASON", help="the season to take from a source that holds several: 2023, 2007/08"
+    )
     one.add_argument("--replace", action="store_true", help="overwrite a season of that name")
     one.set_defaults(run=_import)
 

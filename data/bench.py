@@ -47,5 +47,6 @@ def measure(statistics: Statistics, lines: int = 500, seed: int = 1) -> Speed:
         cpu.append((1000 * (time.thread_time() - began_cpu), str(query)))
     times = sorted(t for t, _ in cpu)
     clock.sort()
-    return Speed(lines, refused, clock[lines // 2], clock[int(lines * 0.99)], times[lines // 2], times[int(lines * 0.99)],
+    middle, late = lines // 2, int(lines * 0.99)
+    return Speed(lines, refused, clock[middle], clock[late], times[middle], times[late],
                  tuple(sorted(cpu, reverse=True)[:3]))  # fmt: skip

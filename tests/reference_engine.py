@@ -1,21 +1,22 @@
 """A slow, plain reference of the query line, for comparison with the engine: `Reference(season).answer(query)`.
 
-Works on the stored rows (matches, innings, deliveries, dismissals, fielding, appearances, batters, players) with Python
-loops alone. It shares the definition's names with the engine (what a measure is called, which minimum a leaderboard has)
-and none of its SQL, sources or relations. What a figure means:
+Works on the stored rows (matches, innings, deliveries, dismissals, fielding, appearances, batters, players) with
+Python loops alone. It shares the definition's names with the engine (what a measure is called, which minimum a
+leaderboard has) and none of its SQL, sources or relations. What a figure means:
 
-- A whole-innings question reads the cards: everybody who came in has batted, also without a ball; a team's extras include
-  penalty runs of the innings. One that looks at single balls (over, phase, kind of bowling, the other man, ...) sums the
-  balls that pass, and who saw none of them has no innings.
-- A ball is faced unless it is a wide, legal unless a wide or no-ball. A bowler's dot concedes him nothing (byes may be
-  run); a batter's dot is a faced ball without a run off the bat. Wides and no-balls count deliveries.
-- A run-out, or a man retired out, is nobody's wicket: such a dismissal has no bowler and no kind of bowling. The hand and
-  place of a dismissal are the dismissed man's, also where his partner faced the ball.
-- A maiden is a whole over of one bowler who conceded nothing. A hat-trick is three wickets with three balls in a row of
-  one bowler in a match, wides and no-balls between them not counted.
-- A fielder's record leaves out what he caught as a substitute; his side's does not. A run-out by two is one dismissal.
-- A super over decides who won and counts for nothing else. Abandoned matches (no toss, no ball) are in the league table
-  only. A side may win a chase "by runs" (Duckworth-Lewis), so margins never look at who batted first.
+- A whole-innings question reads the cards: everybody who came in has batted, also without a ball; a team's extras
+  include penalty runs of the innings. One that looks at single balls (over, phase, kind of bowling, the other man,
+  ...) sums the balls that pass, and who saw none of them has no innings.
+- A ball is faced unless it is a wide, legal unless a wide or no-ball. A bowler's dot concedes him nothing (byes may
+  be run); a batter's dot is a faced ball without a run off the bat. Wides and no-balls count deliveries.
+- A run-out, or a man retired out, is nobody's wicket: such a dismissal has no bowler and no kind of bowling. The
+  hand and place of a dismissal are the dismissed man's, also where his partner faced the ball.
+- A maiden is a whole over of one bowler who conceded nothing. A hat-trick is three wickets with three balls in a
+  row of one bowler in a match, wides and no-balls between them not counted.
+- A fielder's record leaves out what he caught as a substitute; his side's does not. A run-out by two is one
+  dismissal.
+- A super over decides who won and counts for nothing else. Abandoned matches (no toss, no ball) are in the league
+  table only. A side may win a chase "by runs" (Duckworth-Lewis), so margins never look at who batted first.
 """
 
 from __future__ import annotations
@@ -103,9 +104,14 @@ class Reference:
         last = Counter()
         for match_id, innings, over in overs:
             last[match_id, innings] = max(last[match_id, innings], over)
-        taken = {(x["match_id"], x["innings"], x["over"], x["ball"]): x["kind"] for x in self.dismissals if x["credited"]}
+        taken = {
+            (x["match_id"], x["innings"], x["over"], x["ball"]): x["kind"] for x in self.dismissals if x["credited"]
+        }
         for d in self.deliveries:
-            place, over = (d["match_id"], d["innings"], d["over"], d["ball"]), overs[d["match_id"], d["innings"], d["over"]]
+            place, over = (
+                (d["match_id"], d["innings"], d["over"], d["ball"]),
+                overs[d["match_id"], d["innings"], d["over"]],
+            )
             ball = self._ball(d) | {"batter": d["batter"], "position": d["position"], "hand": d["batting_hand"]}
             ball |= self._style(d)
             batting, bowling = self.side[d["match_id"], d["batting_team"]], self.side[d["match_id"], d["bowling_team"]]
@@ -138,7 +144,8 @@ class Reference:
 
     def _ball(self, d: Row) -> Row:
         return {k: d[k] for k in ("innings", "over", "ball", "from_end", "phase")} | {
-            "wicket": d["wicket_stand"], "dismissal": None
+            "wicket": d["wicket_stand"],
+            "dismissal": None,
         }
 
     def _style(self, d: Row) -> Row:
@@ -153,7 +160,9 @@ class Reference:
         for b in batters:
             events = by_batter[b["match_id"], b["innings"], b["batter"]]
             card = self.side[b["match_id"], b["team"]] | {"innings": b["innings"], "batter": b["batter"]}
-            card |= {"position": b["position"], "hand": self.players[b["batter"]]["batting_hand"]} | sums(events, BAT_SUMS)
+            card |= {"position": b["position"], "hand": self.players[b["batter"]]["batting_hand"]} | sums(
+                events, BAT_SUMS
+            )
             card |= {"outs": int(b["out"])} | {f"reached_{n}": balls_to(n, events) for n in (50, 100)}
             self.cards["bat"].append(card)
         for (match_id, innings, bowler), events in by_bowler.items():
@@ -169,7 +178,9 @@ class Reference:
 
     def _read_fielding(self, fielding: list[Row]) -> None:
         at = {(d["match_id"], d["innings"], d["over"], d["ball"]): d for d in self.deliveries}
-        kinds = {(x["match_id"], x["innings"], x["over"], x["ball"], x["player_out"]): x["kind"] for x in self.dismissals}
+        kinds = {
+            (x["match_id"], x["innings"], x["over"], x["ball"], x["player_out"]): x["kind"] for x in self.dismissals
+        }
         for f in fielding:
             place = (f["match_id"], f["innings"], f["over"], f["ball"])
             d = at[place]
@@ -189,7 +200,12 @@ class Reference:
             now = (d["match_id"], d["innings"], d["wicket_stand"], pair)
             if now != before:
                 stand = self.side[d["match_id"], d["batting_team"]] | {
-                    "innings": d["innings"], "wicket": d["wicket_stand"], "pair": pair, "runs": 0, "unbroken": True}
+                    "innings": d["innings"],
+                    "wicket": d["wicket_stand"],
+                    "pair": pair,
+                    "runs": 0,
+                    "unbroken": True,
+                }
                 self.cards["stand"].append(stand)
                 before = now
             stand["runs"] += d["total"]
@@ -197,8 +213,9 @@ class Reference:
 
     # -- one query
 
-    def answer(self, query: Query) -> dict[tuple[Any, ...], dict[str, Any]] | list[tuple[Any, ...]]:
-        """{dimension values: {asked measure: value}} in order of rank (figures packed as (runs, not out) and the like)."""
+    def answer(self, query: Query) -> dict[str, Any]:
+        """`items`: (dimension values, {asked measure: value}) in order of rank, a score as (runs, not out) and the
+        like; `n`: how many of them to take; `unordered`, `by_match`: how the order is to be compared."""
         by, asked = self.completed(query)
         having = list(query.having)
         least = self.qualification(query, by, asked)
@@ -247,7 +264,9 @@ class Reference:
         if not (query.rank and first.least and set(by) & {subject, "player"}) or query.having or "match" in by:
             return None
         equal = [f for f in query.filters if f.op == "="]
-        if any(f.key in PEOPLE and f.key in by for f in equal) or any(f.key in ("date", "match") for f in query.filters):
+        if any(f.key in PEOPLE and f.key in by for f in equal) or any(
+            f.key in ("date", "match") for f in query.filters
+        ):
             return None
         if any(f.key == "stage" and f.values[0] not in ("league", "playoffs") for f in query.filters):
             return None
@@ -311,8 +330,10 @@ class Reference:
         if f.key in PEOPLE:
             if source == "stand":
                 found = bool(set(row["pair"]) & set(f.values))
-            elif source in ("result", "match") and "player" not in dims or (
-                source in ("team", "concede") and f.key == "player"
+            elif (
+                source in ("result", "match")
+                and "player" not in dims
+                or (source in ("team", "concede") and f.key == "player")
             ):
                 found = bool(self.appeared[row["match"], row["team"]] & set(f.values))
             else:
@@ -445,7 +466,15 @@ def holds(value: Any, op: str, bound: float) -> bool:
         return False
     if op == "=":
         return value == bound
-    return value >= bound if op == ">=" else value <= bound if op == "<=" else value > bound if op == ">" else value < bound
+    return (
+        value >= bound
+        if op == ">="
+        else value <= bound
+        if op == "<="
+        else value > bound
+        if op == ">"
+        else value < bound
+    )
 
 
 def plain(name: str, value: Any) -> Any:

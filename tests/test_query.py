@@ -1,4 +1,4 @@
-"""The query line as text, its grammar, and the edges of the engine: every error names a remedy, nothing else escapes."""
+"""The query line as text, its grammar, the edges of the engine: errors name a remedy, and nothing else escapes."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def test_any_text_is_a_plan_or_a_query_error(text):
         pass
 
 
-WORDS = [*MEASURES, *DIMENSIONS, *FILTERS, *RANKS, *OPERATORS, *DECLINES, "by", "having", "|", ";", ",", " ", '"', "P1", "T1",
-         "7", "16-20", "death", "pace", "won", "=", "decline", "2024-04-24"]  # fmt: skip
+WORDS = [*MEASURES, *DIMENSIONS, *FILTERS, *RANKS, *OPERATORS, *DECLINES, "by", "having", "|", ";", ",", " ", '"', "P1",
+         "T1", "7", "16-20", "death", "pace", "won", "=", "decline", "2024-04-24"]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12), st.sampled_from(["", " "]))
@@ -194,7 +194,8 @@ def admits(grammar: Grammar, line: str) -> bool:
 
 
 KEYS = {"P": ("462411b3", "ba607b88", "4a8a2e3b", "dbe50b21"), "V": ("Wankhede Stadium", "Eden Gardens"),
-        "T": ("Mumbai Indians", "Chennai Super Kings", "Kolkata Knight Riders", "Punjab Kings"), "D": ("2024-04-14",)}  # fmt: skip
+        "T": ("Mumbai Indians", "Chennai Super Kings", "Kolkata Knight Riders", "Punjab Kings"),
+        "D": ("2024-04-14",)}  # fmt: skip
 
 
 def resolve(key: str, value: str) -> tuple[str, ...]:
@@ -257,8 +258,10 @@ def test_the_grammar_names_only_the_placeholders_of_the_question(placeholders):
 
 def test_llama_cpp_takes_the_grammar():
     llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
-    code = "import sys; from llama_cpp.llama_grammar import LlamaGrammar; LlamaGrammar.from_string(sys.stdin.read(), verbose=False)"
-    found = subprocess.run([sys.executable, "-c", code], input=gbnf(PLACEHOLDERS), text=True, capture_output=True, timeout=120)
+    code = "import sys, llama_cpp as l; l.LlamaGrammar.from_string(sys.stdin.read(), verbose=False)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], input=gbnf(PLACEHOLDERS), text=True, capture_output=True, timeout=120
+    )
     assert found.returncode == 0, found.stderr[-500:]
     assert llama_cpp.LlamaGrammar is not None
 
@@ -271,8 +274,8 @@ def cells(statistics: Statistics, line: str) -> list[list[str]]:
 
 
 def test_matches_and_wins_by_player_count_everybody_who_played(statistics):
-    """Gill (4a1a2e53 in no file) aside: Tewatia played all of GT's 12 matches and GT won 5 of them (IPL 2024)."""
-    rows = {row[0]: row[1:] for row in cells(statistics, "matches, wins, losses by player | team=\"Gujarat Titans\"")}
+    """Tewatia played all of GT's 12 matches and GT won 5 of them (IPL 2024)."""
+    rows = {row[0]: row[1:] for row in cells(statistics, 'matches, wins, losses by player | team="Gujarat Titans"')}
     assert rows["Rahul Tewatia"][:3] == ["12", "5", "7"]
     assert cells(statistics, "matches by player | top 1")[0][1] == "16"  # SRH played 16, the final among them
 
@@ -299,7 +302,9 @@ def test_run_outs_of_a_side_are_counted_once_though_two_men_share_them(statistic
 
 
 def test_a_run_out_is_no_bowlers_wicket_whoever_bowls(statistics):
-    pace, spin, all_ = (int(cells(statistics, f"wickets_lost{f}")[0][0]) for f in (" | bowling=pace", " | bowling=spin", ""))
+    pace, spin, all_ = (
+        int(cells(statistics, f"wickets_lost{f}")[0][0]) for f in (" | bowling=pace", " | bowling=spin", "")
+    )
     credited = int(cells(statistics, "wickets")[0][0])
     assert pace + spin == credited < all_
 
@@ -307,7 +312,7 @@ def test_a_run_out_is_no_bowlers_wicket_whoever_bowls(statistics):
 def test_totals_are_given_only_where_rows_add_up(statistics):
     assert answer(statistics, "matches by venue")[0].totals == {"matches": 71}
     assert answer(statistics, "matches by team")[0].totals == {}  # a match has two sides
-    assert answer(statistics, "matches by opponent | team=\"Mumbai Indians\"")[0].totals == {"matches": 14}
+    assert answer(statistics, 'matches by opponent | team="Mumbai Indians"')[0].totals == {"matches": 14}
     assert answer(statistics, "innings by phase")[0].totals == {}
     assert answer(statistics, "fifties by phase")[0].totals == {}
     assert answer(statistics, "win_percent by team")[0].totals == {}
@@ -361,7 +366,8 @@ def test_a_best_figure_is_traced_to_the_innings_it_was_made_in(statistics):
 @pytest.mark.parametrize(
     ("line", "matches"),
     [("wins | team=\"Gujarat Titans\"", 5), ("matches | team=\"Gujarat Titans\"", 12), ("winner | stage=final", 1),
-     ("points by team | team=\"Gujarat Titans\"", 14), ("margin_runs by team | top 1", 1), ("awards by player | top 1", 3)],
+     ("points by team | team=\"Gujarat Titans\"", 14), ("margin_runs by team | top 1", 1),
+     ("awards by player | top 1", 3)],
 )  # fmt: skip
 def test_figures_of_whole_matches_are_traced_to_matches(statistics, line, matches):
     traced = statistics.trace(parse(line).queries[0])
@@ -416,7 +422,9 @@ def test_language_documents_every_word(capsys):
     code, out, _ = run(capsys, "language")
     assert code == 0 and out.strip() == documentation()
     values = {v for enum in ENUMS.values() for v in enum}
-    missing = [w for w in [*MEASURES, *DIMENSIONS, *FILTERS, *DECLINES, *RANKS, *values] if not re.search(rf"\b{w}\b", out)]
+    missing = [
+        w for w in [*MEASURES, *DIMENSIONS, *FILTERS, *DECLINES, *RANKS, *values] if not re.search(rf"\b{w}\b", out)
+    ]
     assert missing == []
 
 

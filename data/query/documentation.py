@@ -10,13 +10,14 @@ _HEAD = """# The query line
     strike_rate by batter | phase=death | having balls>=60 | top 3
     runs, wickets | player="Hardik Pandya" opponent=CSK ; margin | stage=final
 
-Measures, then `by` dimensions, then clauses between `|`: filters (`key=value`, several values with commas, names with
-spaces in quotes), `having` conditions on measures, and a rank: `top`, `bottom` (highest, lowest figure), `first`, `last`
-(earliest, latest match). Several queries are separated by ` ; `. `decline reason` stands for a question without an answer."""
+Measures, then `by` dimensions, then clauses between `|`: filters (`key=value`, several values with commas, names
+with spaces in quotes), `having` conditions on measures, and a rank: `top`, `bottom` (highest, lowest figure),
+`first`, `last` (earliest, latest match). Several queries are separated by ` ; `. `decline reason` stands for a
+question without an answer."""
 
-_SOURCES = {"bat": "batting", "bowl": "bowling", "field": "fielding", "team": "a team's innings", "concede": "in the field",
-            "result": "results", "table": "league table", "stand": "partnerships", "award": "awards",
-            "match": "facts of a match"}  # fmt: skip
+_SOURCES = {"bat": "batting", "bowl": "bowling", "field": "fielding", "team": "a team's innings",
+            "concede": "in the field", "result": "results", "table": "league table", "stand": "partnerships",
+            "award": "awards", "match": "facts of a match"}  # fmt: skip
 _TAKES = {"P": "player", "T": "team", "V": "ground or city", "D": "day, 2024-04-24", "range": "7 or 16-20",
           "number": "number, with = >= <= > <"}  # fmt: skip
 

@@ -92,7 +92,7 @@ class _Run:
         names = [d[0] for d in self.cursor.description]
         found = {}
         for row in self.cursor.fetchall():
-            record = {name.removeprefix(_M): v for name, v in zip(names[len(dims) :], row[len(dims) :])}
+            record = {name.removeprefix(_M): v for name, v in zip(names[len(dims) :], row[len(dims) :], strict=False)}
             if record.pop("rows", 1) == 0 and not self._counts_none(source):
                 continue
             key = tuple(tuple(v) if isinstance(v, list) else v for v in row[: len(dims)])
@@ -218,7 +218,7 @@ class _Run:
 
     def _place(self, key: Key) -> tuple[Any, ...]:
         """Where a row stands among equals: in the order of its dimensions, or of the alphabet."""
-        return tuple(self._dimension_place(d, v) for d, v in zip(self.query.by, key))
+        return tuple(self._dimension_place(d, v) for d, v in zip(self.query.by, key, strict=False))
 
     def _dimension_place(self, dimension: str, value: Any) -> tuple[int, Any]:
         if dimension == "match":
@@ -285,7 +285,7 @@ class _Run:
         if column.role == "at":
             return self._where(*record[name]) if record.get(name) else None
         if column.role == "dimension":
-            return self._dimension_cell(name, dict(zip(self.query.by, key)))
+            return self._dimension_cell(name, dict(zip(self.query.by, key, strict=False)))
         value = record.get(name)
         if value is None:
             return 0 if column.role == "asked" and MEASURES[name].kind == "count" else None

@@ -6,9 +6,9 @@ the SQL all come from these tables. Knows nothing about text, SQL execution or m
     strike_rate by batter | phase=death | having balls>=60 | top 3
     runs, wickets | player=P1 team=T1 ; margin | stage=final
 
-A measure is an aggregate over *innings rows*: one row per batter, bowler, fielder or team and innings. Where a filter or
-dimension looks at single balls, the engine first sums the balls that pass into such rows, so `highest_score |
-phase=powerplay` means the best score within powerplays.
+A measure is an aggregate over *innings rows*: one row per batter, bowler, fielder or team and innings. Where a
+filter or dimension looks at single balls, the engine first sums the balls that pass into such rows, so
+`highest_score | phase=powerplay` means the best score within powerplays.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The matches of a season as records in memory: their order, what they are called, and the facts of one.
 
-    book = read_matches(season.connection)
+book = read_matches(season.connection)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_matches(connection: duckdb.DuckDBPyConnection) -> dict[int, Match]:
     names = [d[0] for d in cursor.description]
     found = {}
     for order, row in enumerate(cursor.fetchall()):
-        m = dict(zip(names, row))
+        m = dict(zip(names, row, strict=False))
         facts = {
             "winner": m["winner"] or "no winner",
             "margin": _margin(m),

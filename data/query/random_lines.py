@@ -1,8 +1,8 @@
 """Random query lines that fit a season, for property tests and the benchmark: `random_query(rng, statistics)`.
 
-Measures, dimensions and filters come from the definition; names are keys of players, teams, grounds and days that meet in
-the season, so that most lines have an answer. A few lines (mixed sources, a filter on an unfit measure) are beyond the
-engine, which says so.
+Measures, dimensions and filters come from the definition; names are keys of players, teams, grounds and days that
+meet in the season, so that most lines have an answer. A few lines (mixed sources, a filter on an unfit measure) are
+beyond the engine, which says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ _COMMON_SOURCES = ("bat", "bat", "bat", "bowl", "bowl", "bowl", "team", "concede
 _SPANS = {"overs": 20, "position": 11, "wicket": 10, "match": 70}
 _NUMBERS = {"last": (1, 2, 3, 5), "margin": (1, 5, 20, 50), "score": (20, 30, 50, 75, 100), "haul": (1, 2, 3, 4),
             "stand": (30, 50, 100), "total": (120, 150, 180, 200), "target": (120, 150, 180, 200)}  # fmt: skip
-_FILTER_COLUMNS = {"overs": "over", "last": "from_end", "match": "number", "bowling": "bowling_kind", "between": "opponent"}
+_FILTER_COLUMNS = {
+    "overs": "over",
+    "last": "from_end",
+    "match": "number",
+    "bowling": "bowling_kind",
+    "between": "opponent",
+}
 _OWN = {"score": "bat", "haul": "bowl", "stand": "stand"}
 
 
@@ -54,8 +60,10 @@ def _dimensions(rng: random.Random, source: str, statistics: Statistics) -> tupl
 
 def _filters(rng: random.Random, source: str, statistics: Statistics) -> tuple[Filter, ...]:
     columns = _columns(statistics, source)
-    fitting = [k for k in FILTERS.values() if _OWN.get(k.name, source) == source
-               and (_FILTER_COLUMNS.get(k.name, k.name) in columns or k.name in ("player", "keeper", *_OWN))]  # fmt: skip
+    fitting = [
+        k for k in FILTERS.values() if _OWN.get(k.name, source) == source
+        and (_FILTER_COLUMNS.get(k.name, k.name) in columns or k.name in ("player", "keeper", *_OWN))
+    ]  # fmt: skip
     pool = fitting if rng.random() < 0.97 else list(FILTERS.values())
     chosen = rng.sample(pool, min(len(pool), rng.choice((0, 1, 1, 2, 2, 3))))
     anchor = rng.choice(_anchors(statistics))

@@ -28,11 +28,13 @@ class Relation:
     where: str
 
 
-def build(query: Query, source: str, measures: list[str], columns: Mapping[str, set[str]], resolve: Resolve) -> Relation:
+def build(
+    query: Query, source: str, measures: list[str], columns: Mapping[str, set[str]], resolve: Resolve
+) -> Relation:
     """The relation of `source` that `measures` are computed over. `columns` are those of every table there is."""
     spec = SOURCES[source]
     dims = tuple(dimension_column(source, d) for d in query.by)
-    needs = {d: column for d, column in zip(query.by, dims)}
+    needs = {d: column for d, column in zip(query.by, dims, strict=False)}
     by_player = bool(spec.people) and "player" in dims
     duel = query.filter({"bat": "bowler", "bowl": "batter"}.get(source, "")) is not None
     conditions: list[Condition] = []

@@ -34,7 +34,7 @@ class StatTable:
     more_tied: bool = False
 
     def texts(self) -> list[list[str]]:
-        return [[show(v, c.decimals) for v, c in zip(row, self.columns)] for row in self.rows]
+        return [[show(v, c.decimals) for v, c in zip(row, self.columns, strict=False)] for row in self.rows]
 
 
 def show(value: Any, decimals: int = 0) -> str:

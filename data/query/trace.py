@@ -85,7 +85,10 @@ def _team_rows(match: Match) -> set[str]:
 
 
 def _innings(
-    measure: Measure, relation: Relation, rows: Mapping[tuple[Any, ...], dict[str, Any]], cursor: duckdb.DuckDBPyConnection
+    measure: Measure,
+    relation: Relation,
+    rows: Mapping[tuple[Any, ...], dict[str, Any]],
+    cursor: duckdb.DuckDBPyConnection,
 ) -> dict[tuple[Any, ...], set[tuple[Any, ...]]]:
     """(match, innings, subject) -> dimension values, of the innings rows that the figure rests on."""
     dims = relation.dims
@@ -119,11 +122,19 @@ def _subject(relation: Relation) -> list[str]:
 def _by_ball(measure: Measure) -> bool:
     """Whether the measure counts single deliveries, so that only those behind it are shown."""
     simple = not measure.per_innings and "CASE WHEN" not in measure.sql and "DISTINCT" not in measure.sql
-    return measure.kind == "count" and simple and SOURCES[measure.source].balls is not None and "hat_tricks" != measure.name
+    return (
+        measure.kind == "count"
+        and simple
+        and SOURCES[measure.source].balls is not None
+        and "hat_tricks" != measure.name
+    )
 
 
 def _balls(
-    measure: Measure, relation: Relation, innings: Mapping[tuple[Any, ...], set[tuple[Any, ...]]], cursor: duckdb.DuckDBPyConnection
+    measure: Measure,
+    relation: Relation,
+    innings: Mapping[tuple[Any, ...], set[tuple[Any, ...]]],
+    cursor: duckdb.DuckDBPyConnection,
 ) -> set[tuple[int, int, int, int]]:
     """The deliveries of `innings` that pass the filters and, for a count, add to it."""
     if relation.source == "stand":
@@ -153,7 +164,10 @@ def _balls(
 
 
 def _deliveries(
-    statistics: Statistics, matches: list[Match], balls: set[tuple[int, int, int, int]], cursor: duckdb.DuckDBPyConnection
+    statistics: Statistics,
+    matches: list[Match],
+    balls: set[tuple[int, int, int, int]],
+    cursor: duckdb.DuckDBPyConnection,
 ) -> list[Delivery]:
     if not balls:
         return []
@@ -167,7 +181,7 @@ def _deliveries(
     cursor.execute("SELECT match_id, innings, over, ball, bowler, batter, runs, extras FROM deliveries "
                    "WHERE match_id IN (SELECT unnest(?)) ORDER BY innings, seq", chosen)  # fmt: skip
     found = [
-        Delivery(statistics.matches[row[0]], *row[1:4], name.get(row[4], row[4]), name.get(row[5], row[5]), row[6], row[7],
+        Delivery(statistics.matches[row[0]], *row[1:4], name.get(row[4], row[4]), name.get(row[5], row[5]), *row[6:],
                  tuple(out.get(row[:4], ())))
         for row in cursor.fetchall() if row[:4] in balls
     ]  # fmt: skip

@@ -1,9 +1,10 @@
 """The relations that the SQL of a query line reads: every source with the same columns of context.
 
-`create(connection)` makes them once when a season is loaded, from the tables of `data.season`. One row of `context` is a
-team's view of a match (result, toss, home, own and other total); balls and innings join it on (match_id, team), so that
-any filter on a match works for any measure. Dismissals are event rows among the balls: runs 0, balls 0, outs 1. One that
-is not the bowler's (a run-out) has no bowler and no kind of bowling; its hand and position are those of the man out.
+`create(connection)` makes them once when a season is loaded, from the tables of `data.season`. One row of `context`
+is a team's view of a match (result, toss, home, own and other total); balls and innings join it on (match_id,
+team), so that any filter on a match works for any measure. Dismissals are event rows among the balls: runs 0, balls
+0, outs 1. One that is not the bowler's (a run-out) has no bowler and no kind of bowling; its hand and position are
+those of the man out.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ FROM team_matches t JOIN matches m USING (match_id) WHERE t.result <> 'abandoned
 ORDER BY m.date, m.match_id
 """
 
-_SHARED = """c.match_id, c.date, c.number, c.stage, c.venue, c.city, c.team, c.opponent, c.home, c.toss, c.chose, c.result,
-  c.won_by, c.margin, c.balls_left, c.shortened, c.total, c.target"""
+_SHARED = """c.match_id, c.date, c.number, c.stage, c.venue, c.city, c.team, c.opponent, c.home, c.toss, c.chose,
+  c.result, c.won_by, c.margin, c.balls_left, c.shortened, c.total, c.target"""
 
 _AT = "d.innings, d.over, d.ball, d.from_end, d.phase, d.wicket_stand AS wicket"
 _BOWLED = "d.bowler, d.pace_or_spin, d.arm, d.bowling_kind, d.batter, d.position, d.batting_hand AS hand"
@@ -58,8 +59,8 @@ LEFT JOIN ({_OVERS}) v ON v.match_id = d.match_id AND v.innings = d.innings AND 
 LEFT JOIN (SELECT * FROM dismissals WHERE credited) x
   ON x.match_id = d.match_id AND x.innings = d.innings AND x.over = d.over AND x.ball = d.ball""",
     "bowl_innings": f"""
-SELECT {_SHARED}, b.innings, b.bowler, b.runs, b.balls, b.wickets, b.dots, w.wides, w.noballs, b.fours, b.sixes, b.maidens,
-  coalesce(h.hat_tricks, 0) AS hat_tricks, p.pace_or_spin, p.arm, p.bowling_kind
+SELECT {_SHARED}, b.innings, b.bowler, b.runs, b.balls, b.wickets, b.dots, w.wides, w.noballs, b.fours, b.sixes,
+  b.maidens, coalesce(h.hat_tricks, 0) AS hat_tricks, p.pace_or_spin, p.arm, p.bowling_kind
 FROM bowling b JOIN players p ON p.player = b.bowler JOIN context c ON c.match_id = b.match_id AND c.team = b.team
 JOIN (SELECT match_id, innings, bowler, count(*) FILTER (wides > 0) AS wides, count(*) FILTER (noballs > 0) AS noballs
       FROM deliveries GROUP BY ALL) w ON w.match_id = b.match_id AND w.innings = b.innings AND w.bowler = b.bowler
@@ -92,8 +93,8 @@ JOIN dismissals x ON x.match_id = f.match_id AND x.innings = f.innings AND x.ove
 JOIN players o ON o.player = f.player_out
 JOIN context c ON c.match_id = f.match_id AND c.team = f.team""",
     "stands": f"""
-SELECT {_SHARED}, p.innings, p.wicket, p.batter1, p.batter2, list_value(least(batter1, batter2), greatest(batter1, batter2))
-  AS pair, p.runs, p.balls, p.unbroken
+SELECT {_SHARED}, p.innings, p.wicket, p.batter1, p.batter2,
+  list_value(least(batter1, batter2), greatest(batter1, batter2)) AS pair, p.runs, p.balls, p.unbroken
 FROM partnerships p JOIN context c ON c.match_id = p.match_id AND c.team = p.team
 ORDER BY c.date, c.match_id""",
     "results": f"""

@@ -14,7 +14,7 @@ import sys
 
 from opentelemetry import trace
 
-from convert.hub_errors import without_token
+from convert.hub import without_token
 
 _OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from agents.openai_client import ServerBusy, ServerError
-from convert.hub_errors import without_token
+from convert.hub import without_token
 from data.errors import DataError
 from data.query import QueryError
 from serve.errors import EngineClosed, EngineError, QueueFull, RequestError

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from agents.multi_agent import MultiAgent
 from agents.openai_client import OpenAIModel, ServerError
 from agents.retriever import RetrieverAgent
-from convert.hub_errors import HubError
+from convert.hub import HubError
 from convert.manifest import ManifestError
 from data import season as seasons
 from data.ask import ask

@@ -1,0 +1,159 @@
+"""Two windows of days compared: PSI for how much a signal moved, a permutation test for whether that is chance.
+
+Questions of one day resemble each other (one match, one crowd), so single questions are no independent sample and a
+chi-square test over them cries wolf. What is exchanged here are whole days: if nothing changed, every choice of that
+many days from all of them is as good as the last ones, and the share of choices that differ at least as much is p.
+Over all signals Holm's correction keeps the chance of any false alarm in a report at `alarm_rate`. Knows nothing about
+what the signals mean.
+
+A flag needs both: p below the corrected level, and a PSI of at least the signal's `least`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from serve.monitor.records import Asked, Judgement, MonitorError
+from serve.monitor.signals import SIGNALS, YES, Signal
+
+ALARM_RATE = 0.01  # one false alarm in a hundred reports: in two years of weekly ones
+DRAWS = 9_999
+RARE = 0.02  # categories below this share of both windows together are one category
+OTHER = "(rare ones)"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The days under test and the days they are compared with."""
+
+    reference: tuple[date, ...]
+    current: tuple[date, ...]
+
+    @property
+    def arrangements(self) -> int:
+        return math.comb(len(self.reference) + len(self.current), len(self.current))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One signal compared. `usual` is the PSI that chance alone exceeds once in twenty; `p` None: not tested."""
+
+    signal: Signal
+    reference: Mapping[str, int]
+    current: Mapping[str, int]
+    psi: float
+    usual: float
+    p: float | None
+    level: float
+    flagged: bool
+
+    def rate(self, window: str) -> float | None:
+        counts: Mapping[str, int] = getattr(self, window)
+        return counts.get(YES, 0) / total if (total := sum(counts.values())) else None
+
+
+def windows(days: Sequence[date], current: int = 7, reference: int = 28) -> Windows:
+    """The last `current` days and the `reference` days before them. Whole weeks keep weekdays balanced."""
+    if current < 1 or reference < 1:
+        raise MonitorError(f"windows of {current} and {reference} days: each needs at least one day")
+    if not days:
+        raise MonitorError("the log has no days: give the service's log of at least two weeks")
+    first = max(days) - timedelta(days=current - 1)
+    before = first - timedelta(days=reference)
+    return Windows(tuple(d for d in days if before <= d < first), tuple(d for d in days if d >= first))
+
+
+def psi(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """Population stability index of counts along the last axis; half a case is added to each category, so that an
+    empty one is finite."""
+    a, b = reference + 0.5, current + 0.5
+    a, b = a / a.sum(-1, keepdims=True), b / b.sum(-1, keepdims=True)
+    return ((b - a) * np.log(b / a)).sum(-1)
+
+
+def compare(
+    asked: Sequence[Asked],
+    judged: Mapping[str, Judgement],
+    over: Windows,
+    alarm_rate: float = ALARM_RATE,
+    signals: Sequence[Signal] = SIGNALS,
+    seed: int = 0,
+) -> list[Finding]:
+    """Every signal that the log has, flagged or not."""
+    rng = np.random.default_rng(seed)
+    can = too_few(over, alarm_rate, len(signals)) is None
+    found = [f for signal in signals if (f := _compared(signal, asked, judged, over, rng, can))]
+    tested = sorted((f for f in found if f.p is not None), key=lambda f: f.p)
+    levels: dict[str, float] = {}
+    holding = True
+    for i, finding in enumerate(tested):  # Holm: the smallest p against rate / n, the next against rate / (n - 1) ...
+        level = alarm_rate / (len(tested) - i)
+        holding = holding and finding.p <= level
+        levels[finding.signal.name] = level if holding else 0.0
+    return [_judged(f, levels.get(f.signal.name, 0.0), alarm_rate / max(1, len(tested))) for f in found]
+
+
+def too_few(over: Windows, alarm_rate: float = ALARM_RATE, signals: int = len(SIGNALS)) -> str | None:
+    """Why these windows can show nothing: too few days for a p small enough. None where they can."""
+    if over.arrangements > signals / alarm_rate:
+        return None
+    return (
+        f"{len(over.current)} days against {len(over.reference)} can be told from chance in {over.arrangements} ways "
+        f"only, and {math.ceil(signals / alarm_rate)} are needed: read the log of more days (7 against 14 will do)"
+    )
+
+
+def _compared(signal: Signal, asked: Sequence[Asked], judged: Mapping[str, Judgement], over: Windows,
+              rng: np.random.Generator, testable: bool) -> Finding | None:  # fmt: skip
+    days = [*over.reference, *over.current]
+    place = {day: i for i, day in enumerate(days)}
+    counts = [Counter() for _ in days]
+    for question in asked:
+        if question.day in place and (category := signal.of(question, judged)) is not None:
+            counts[place[question.day]][category] += 1
+    split = len(over.reference)
+    reference, current = (sum(part, Counter()) for part in (counts[:split], counts[split:]))
+    if not reference or not current:
+        return None
+    together = reference + current
+    kept = [c for c, n in together.most_common() if signal.rate or n >= RARE * together.total()]
+    columns = [*kept, OTHER] if len(kept) < len(together) else kept
+    matrix = np.array([[_count(day, column, kept) for column in columns] for day in counts], dtype=float)
+    now = float(psi(matrix[:split].sum(0), matrix[split:].sum(0)))
+    by_chance = _shuffled(matrix, len(over.current), rng)
+    p = (1 + int((by_chance >= now - 1e-12).sum())) / (1 + DRAWS)
+    return Finding(
+        signal,
+        {c: int(n) for c, n in zip(columns, matrix[:split].sum(0), strict=True)},
+        {c: int(n) for c, n in zip(columns, matrix[split:].sum(0), strict=True)},
+        now,
+        float(np.quantile(by_chance, 0.95)),
+        p if testable else None,
+        0.0,
+        False,
+    )
+
+
+def _count(day: Counter, column: str, kept: Sequence[str]) -> int:
+    return day[column] if column != OTHER else sum(n for c, n in day.items() if c not in kept)
+
+
+def _shuffled(matrix: np.ndarray, current: int, rng: np.random.Generator) -> np.ndarray:
+    """PSI of DRAWS random choices of `current` days against the rest."""
+    order = rng.random((DRAWS, len(matrix))).argsort(1)[:, :current]
+    chosen = np.zeros((DRAWS, len(matrix)))
+    np.put_along_axis(chosen, order, 1.0, 1)
+    inside = chosen @ matrix
+    return psi(matrix.sum(0) - inside, inside)
+
+
+def _judged(finding: Finding, level: float, shown: float) -> Finding:
+    flagged = finding.p is not None and finding.p <= level and finding.psi >= finding.signal.least
+    return Finding(finding.signal, finding.reference, finding.current, finding.psi, finding.usual, finding.p,
+                   level or shown, flagged)  # fmt: skip

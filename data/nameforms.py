@@ -1,4 +1,5 @@
-"""How people write the players, teams, grounds, days and other seasons of a question: "Virat Kohli", "kohli", "Kholi", "KKR".
+"""How people write the players, teams, grounds, days and other seasons of a question: "Virat Kohli", "kohli",
+"Kholi", "KKR".
 
     forms = NameForms(names); forms.write("player", key, rng)
 
@@ -21,13 +22,15 @@ _STADIUM = re.compile(r"\b(cricket|international|stadium|ground)\b", re.I)
 
 
 class NameForms:
-    """Written forms of one season's names. `write` may return a form that only the context makes clear; the caller links it."""
+    """Written forms of one season's names. `write` may return a form that only the context makes clear; the
+    caller links it."""
 
     def __init__(self, names: Names):
         self.names, self.index = names, names.index
 
     def write(self, kind: str, key: str, rng: random.Random) -> str:
-        """A form of `key` (player id, team, ground, ISO day or year) in a register of chance, sometimes with a slip."""
+        """A form of `key` (player id, team, ground, ISO day or year) in a register of chance, sometimes with
+        a slip."""
         if kind == "date":
             return self._day(key, rng)
         if kind == "season":
@@ -48,15 +51,21 @@ class NameForms:
 
     def ambiguous_surnames(self) -> dict[str, str]:
         """Player id to a surname that several players of the season share: the questions to ask back on."""
-        return {p.key: s for p in self.index.players.values() if p.matches
-                and self.names.player(s := p.display.split()[-1]).status == AMBIGUOUS}  # fmt: skip
+        return {
+            p.key: s
+            for p in self.index.players.values()
+            if p.matches and self.names.player(s := p.display.split()[-1]).status == AMBIGUOUS
+        }
 
     @cached_property
     def absent(self) -> list[str]:
         """Well-known players (they have a nickname) who are not in the season."""
         known = set(self.index.file["players"])
-        return sorted(p.key for p in self.index.players.values() if not p.matches and p.name in known
-                      and self.names.player(p.display).status == ABSENT)  # fmt: skip
+        return sorted(
+            p.key
+            for p in self.index.players.values()
+            if not p.matches and p.name in known and self.names.player(p.display).status == ABSENT
+        )
 
     def _player(self, key: str, rng: random.Random) -> str:
         person = self.index.players[key]
@@ -81,7 +90,9 @@ class NameForms:
         head = key.split(",")[0]
         bare = " ".join(_STADIUM.sub(" ", head).split())
         ground = next((g for g in self.index.roster.grounds if g.name == key), None)
-        entry = next((g for g in self.index.file["grounds"] if any(joined(w) in joined(key) for w in g["is"])), None)
+        entry = next(
+            (g for g in self.index.file["grounds"] if any(joined(w) in joined(key) for w in g["is"])), None
+        )
         forms = [head, bare, *(entry["aliases"] if entry else [])]
         return forms + [ground.city] * 2 if ground and ground.city else forms
 
@@ -90,6 +101,15 @@ class NameForms:
         day = datetime.date.fromisoformat(iso)
         month = rng.choice([f"{day:%B}", f"{day:%b}"])
         month = month if rng.random() < 0.5 else month.lower()
-        return rng.choice([f"{day.day} {month}", f"{month} {day.day}", f"{ordinal(day.day)} {month}", f"{month} {ordinal(day.day)}",
-                           f"the {ordinal(day.day)} of {month}", f"{day.day} {month} {day.year}", iso,
-                           f"{day.day}/{day.month}/{day.year}"])  # fmt: skip
+        return rng.choice(
+            [
+                f"{day.day} {month}",
+                f"{month} {day.day}",
+                f"{ordinal(day.day)} {month}",
+                f"{month} {ordinal(day.day)}",
+                f"the {ordinal(day.day)} of {month}",
+                f"{day.day} {month} {day.year}",
+                iso,
+                f"{day.day}/{day.month}/{day.year}",
+            ]
+        )

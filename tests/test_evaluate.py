@@ -20,7 +20,11 @@ REFERENCE = ROOT.parent / "shared" / "eval" / "score.py"
 FANS = [json.loads(line) for line in FAN_QUESTIONS.read_text().splitlines()]
 HEAD, KOHLI = ["TM Head", "Travis Head", "Head"], ["V Kohli", "Virat Kohli", "Kohli"]
 TON = {"refuse": True, "allow": [37, 20, 4]}
-WHICH = {"refuse": True, "clarify": True, "either": {"numbers": [11, 6], "entities": [["Hardik"], ["Krunal"]]}}
+WHICH = {
+    "refuse": True,
+    "clarify": True,
+    "either": {"numbers": [11, 6], "entities": [["Hardik"], ["Krunal"]]},
+}
 
 JUDGED = [
     ({"numbers": [154.70]}, "strike rate 154.7", True),
@@ -50,13 +54,25 @@ def test_an_answer_is_judged_by_what_it_states(expect, answer, right):
 
 
 def test_declining_counts_as_right_only_where_there_is_no_answer():
-    assert judge(TON, "x", "", declined=True).right and not judge({"numbers": [5]}, "x", "5", declined=True).right
+    assert (
+        judge(TON, "x", "", declined=True).right
+        and not judge({"numbers": [5]}, "x", "5", declined=True).right
+    )
 
 
-@pytest.mark.parametrize("text, found", [
-    ("741 runs, 1,260 sixes, 64.2%", [741, 1260, 64.2]), ("5/21 and 113* off 72.", [5, 21, 113, 72]), ("On 18 May 2024, match 68", []),
-    ("in overs 17-20: 9", [9]), ("8 overs and 5 balls", [8.5]), ("T20", []), ("which one?", []), ("1. Kohli 741\n2) Gaikwad 583", [741, 583]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("741 runs, 1,260 sixes, 64.2%", [741, 1260, 64.2]),
+        ("5/21 and 113* off 72.", [5, 21, 113, 72]),
+        ("On 18 May 2024, match 68", []),
+        ("in overs 17-20: 9", [9]),
+        ("8 overs and 5 balls", [8.5]),
+        ("T20", []),
+        ("which one?", []),
+        ("1. Kohli 741\n2) Gaikwad 583", [741, 583]),
+    ],
+)
 def test_figures_are_read_as_people_read_them(text, found):
     assert numbers(text) == found
 
@@ -67,19 +83,44 @@ def test_the_scorer_agrees_with_the_reference_scorer():
     reference = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reference)
     rng = random.Random(1)
-    pieces = ["I can't answer that", "Which Sharma: Rohit or Abhishek?", "on 26 May 2024", "5/21", "1,00,000", "no such record", "twice",
-              "741", "61.75", "113*", "in overs 16-20", "1st", "Virat Kohli", "CSK", "the future", "top 5", "eleven", "2.", "only about"]  # fmt: skip
+    pieces = [
+        "I can't answer that",
+        "Which Sharma: Rohit or Abhishek?",
+        "on 26 May 2024",
+        "5/21",
+        "1,00,000",
+        "no such record",
+        "twice",
+        "741",
+        "61.75",
+        "113*",
+        "in overs 16-20",
+        "1st",
+        "Virat Kohli",
+        "CSK",
+        "the future",
+        "top 5",
+        "eleven",
+        "2.",
+        "only about",
+    ]
     texts = ["", "Sorry, 2016 is not in my data."]
     for case in FANS:
         expect = case["expect"]
-        said = [f"{n:g}" for n in expect.get("numbers", [])] + [rng.choice(names) for names in expect.get("entities", [])]
+        said = [f"{n:g}" for n in expect.get("numbers", [])] + [
+            rng.choice(names) for names in expect.get("entities", [])
+        ]
         texts += [" and ".join(said), ", ".join(said[:-1]), " ".join([*said, *rng.sample(pieces, 3)])]
     compared = 0
     for case in FANS:
         for text in rng.sample(texts, 40) + [" ".join(rng.sample(pieces, rng.randint(1, 5)))]:
             for flag in (False, True):
                 theirs = reference.judge(case, {"answer": text, "refused": flag})[0]
-                assert judge(case["expect"], case["question"], text, flag).right == theirs, (case["question"], text, flag)
+                assert judge(case["expect"], case["question"], text, flag).right == theirs, (
+                    case["question"],
+                    text,
+                    flag,
+                )
                 compared += 1
     assert compared > 5000
 
@@ -88,8 +129,13 @@ def test_the_scorer_agrees_with_the_reference_scorer():
 
 
 def test_the_control_takes_the_nearest_phrasing_that_needs_no_other_names():
-    known = NearestPhrasing([("runs of P1", "runs | batter=P1"), ("runs of P1 against P2", "runs | batter=P1 bowler=P2"),
-                             ("most sixes", "sixes by batter | top 1")])  # fmt: skip
+    known = NearestPhrasing(
+        [
+            ("runs of P1", "runs | batter=P1"),
+            ("runs of P1 against P2", "runs | batter=P1 bowler=P2"),
+            ("most sixes", "sixes by batter | top 1"),
+        ]
+    )
     assert known.plan("how many runs of P1 against them") == "runs | batter=P1"
     assert known.plan("runs P1 against P2") == "runs | batter=P1 bowler=P2"
     assert known.plan("who hit the most sixes") == "sixes by batter | top 1"
@@ -130,7 +176,9 @@ def test_the_control_is_measured_and_reported(tmp_path, capsys):
     found = json.loads((tmp_path / "eval.json").read_text())
     assert found["test_count"] == found["fans_count"] == 12 and 0 <= found["test_accuracy"] <= 1
     assert len(found["errors"]) == 24 - found["test_right"] - found["fans_right"]
-    assert "| **all** |" in (tmp_path / "eval.md").read_text() and (tmp_path / "eval.png").read_bytes().startswith(b"\x89PNG")
+    assert "| **all** |" in (tmp_path / "eval.md").read_text() and (
+        tmp_path / "eval.png"
+    ).read_bytes().startswith(b"\x89PNG")
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"accuracy": found["test_accuracy"]}
 
 
@@ -150,7 +198,9 @@ def test_right_figures_by_another_line_are_right_and_wrong_figures_are_not(contr
     assert gold and gold != control.gold(case.question, "fours | batter=P1")
     other = score(case, Asked("741 runs", "answered", "runs by batter | batter=P1", gold), control)
     assert other.right and other.plan_right is False
-    assert not score(case, Asked("x", "answered", case.line, control.gold(case.question, "fours | batter=P1")), control).right
+    assert not score(
+        case, Asked("x", "answered", case.line, control.gold(case.question, "fours | batter=P1")), control
+    ).right
     assert not score(case, Asked("no", "declined", case.line), control).right
 
 
@@ -158,15 +208,29 @@ def test_outcomes_are_counted():
     def row(expected, outcome):
         return eval_report.Scored("1", "test", "k", "q", expected == outcome, "", expected, outcome, "")
 
-    rows = (row("answered", "declined"), row("declined", "answered"), row("answered", "answered"), row("ask_back", "ask_back"))
+    rows = (
+        row("answered", "declined"),
+        row("declined", "answered"),
+        row("answered", "answered"),
+        row("ask_back", "ask_back"),
+    )
     found = eval_report.figures(eval_report.Evaluation("m", "s", 1.0, rows))
-    assert (found["test_wrongly_refused"], found["test_wrongly_answered"], found["test_accuracy"]) == (1, 1, 0.5)
+    assert (found["test_wrongly_refused"], found["test_wrongly_answered"], found["test_accuracy"]) == (
+        1,
+        1,
+        0.5,
+    )
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--model", "models/none"], "python -m convert --run"), (["--season", "ipl_1999"], "python -m data.qa --season ipl_1999"),
-    (["--base", "train/none"], "no base model at train/none"), (["--suites", "fans", "--fans", "none.jsonl"], "no none.jsonl"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--model", "models/none"], "python -m convert --run"),
+        (["--season", "ipl_1999"], "python -m data qa --season ipl_1999"),
+        (["--base", "train/none"], "no base model at train/none"),
+        (["--suites", "fans", "--fans", "none.jsonl"], "no none.jsonl"),
+    ],
+)
 def test_what_is_missing_is_named(arguments, message, capsys):
     assert main(arguments) == 1
     assert message in capsys.readouterr().err
@@ -183,4 +247,6 @@ def test_the_running_service_is_asked_as_users_ask_it(service, control):
             await system.close()
 
     measured = asyncio.run(measure())
-    assert len(measured.scored) == 4 and all(s.outcome in ("answered", "ask_back", "declined") for s in measured.scored)
+    assert len(measured.scored) == 4 and all(
+        s.outcome in ("answered", "ask_back", "declined") for s in measured.scored
+    )

@@ -12,7 +12,8 @@ from data.errors import SourceError
 from data.linking import Linker
 from data.names import Names
 from data.phrasing import PHRASES, Phrasebook, expand, read_pairs
-from data.qa import FAN_QUESTIONS, NEAR, SPLITS, DatasetError, held_out, make, overlap, tokens, write
+from data.qa import FAN_QUESTIONS, NEAR, SPLITS, DatasetError, make, overlap, tokens, write
+from data.qa_record import held_out
 from data.query import parse
 from data.season import SEASONS, load
 from data.text import PLACEHOLDER, plain
@@ -23,7 +24,10 @@ FOLDER = SEASONS / "ipl_2024" / "qa"
 
 @pytest.fixture(scope="module")
 def shipped():
-    return {split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()] for split in SPLITS}
+    return {
+        split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()]
+        for split in SPLITS
+    }
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +56,36 @@ def test_query_lines_parse_and_name_only_what_the_question_names(shipped):
     for record in (r for split in SPLITS for r in shipped[split]):
         assert str(parse(record["query"]).canonical()) == record["query"]
         used = {m[0] for m in PLACEHOLDER.finditer(record["query"])}
-        assert used <= {m[0] for m in PLACEHOLDER.finditer(record["linked"])} <= set(record["names"]), record["question"]
+        assert used <= {m[0] for m in PLACEHOLDER.finditer(record["linked"])} <= set(record["names"]), record[
+            "question"
+        ]
 
 
 def test_sentences_for_the_model_are_over_few_rows_and_have_answers_filled_in(shipped):
     for record in (r for split in SPLITS for r in shipped[split] if r["wording"]):
         assert record["outcome"] == "answered" and record["cells"]
         assert all(table["of"] <= MODEL_ROWS for table in record["table"])
-        assert not {"A1", "B1", "P1", "T1"} & set(record["answer"].replace(",", " ").replace(":", " ").split()), record["answer"]
+        assert not {"A1", "B1", "P1", "T1"} & set(
+            record["answer"].replace(",", " ").replace(":", " ").split()
+        ), record["answer"]
 
 
 def test_every_kind_of_question_is_in_the_training_split(shipped):
     kinds = Counter(r["kind"] for r in shipped["train"])
-    expected = {"batting", "bowling", "fielding", "team", "results", "table", "partnership", "award", "match", "decline", "ask_back", "absent"}
+    expected = {
+        "batting",
+        "bowling",
+        "fielding",
+        "team",
+        "results",
+        "table",
+        "partnership",
+        "award",
+        "match",
+        "decline",
+        "ask_back",
+        "absent",
+    }
     assert set(kinds) == expected and min(kinds.values()) >= 20
 
 
@@ -73,17 +94,22 @@ def test_questions_read_back_as_they_were_meant(shipped, linker):
     for split in SPLITS:
         sample = random.Random(1).sample(shipped[split], 120)
         same = [plain(linker.link(r["question"]).text) == r["linked"] for r in sample]
-        assert sum(same) >= 118, f"{split} was made with another linker: run `python -m data.qa`"
+        assert sum(same) >= 118, f"{split} was made with another linker: run `python -m data qa`"
 
 
 def test_no_test_or_fan_question_comes_near_a_training_question(shipped, linker):
     apart = [r["linked"] for r in shipped["test"]]
-    apart += [plain(linker.link(json.loads(line)["question"]).text) for line in FAN_QUESTIONS.read_text().splitlines()]
+    apart += [
+        plain(linker.link(json.loads(line)["question"]).text)
+        for line in FAN_QUESTIONS.read_text().splitlines()
+    ]
     apart = [tokens(t) for t in set(apart)]
     for record in shipped["train"] + shipped["validation"]:
         ours = tokens(record["linked"])
         # of sets so different in size the overlap is below the bound whatever they hold
-        near = [t for t in apart if NEAR * len(ours) <= len(t) <= len(ours) / NEAR and overlap(ours, t) >= NEAR]
+        near = [
+            t for t in apart if NEAR * len(ours) <= len(t) <= len(ours) / NEAR and overlap(ours, t) >= NEAR
+        ]
         assert not near, (record["question"], near)
 
 
@@ -91,9 +117,14 @@ def test_no_test_phrasing_comes_near_a_hand_written_training_phrasing(shipped):
     rng = random.Random(5)
     known = [tokens(plain(expand(q, rng))) for q, _ in Phrasebook.load().pairs]
     texts = {r["linked"]: tokens(r["linked"]) for r in shipped["test"]}
-    close = [t for t, ours in texts.items()
-             if any(NEAR * len(ours) <= len(k) <= len(ours) / NEAR and overlap(ours, k) >= NEAR for k in known)]  # fmt: skip
-    assert len(close) <= 0.01 * len(texts), close  # a mended typing slip may bring one nearer than it was written
+    close = [
+        t
+        for t, ours in texts.items()
+        if any(NEAR * len(ours) <= len(k) <= len(ours) / NEAR and overlap(ours, k) >= NEAR for k in known)
+    ]
+    assert len(close) <= 0.01 * len(texts), (
+        close
+    )  # a mended typing slip may bring one nearer than it was written
 
 
 def test_training_does_not_read_the_held_out_phrasings():
@@ -111,7 +142,11 @@ def test_held_out_players_are_never_named_in_training_and_often_in_the_test(ship
     for record in shipped["train"] + shipped["validation"]:
         assert not set(record["players"]) & out, record["question"]
     for record in random.Random(2).sample(shipped["train"], 150):  # and the question's own words say so too
-        found = {m.candidates[0] for m in linker.link(record["question"]).mentions if m.kind == "player" and len(m.candidates) == 1}
+        found = {
+            m.candidates[0]
+            for m in linker.link(record["question"]).mentions
+            if m.kind == "player" and len(m.candidates) == 1
+        }
         assert not found & out, record["question"]
     named = [r for r in shipped["test"] if r["players"]]
     assert sum(bool(set(r["players"]) & out) for r in named) >= 0.8 * len(named)
@@ -138,7 +173,8 @@ GOOD = {
     "semicolon.csv": "question;answer\nWho won?;KKR, by 8 wickets\nWho lost?;SRH\n",
     "bom.csv": "\ufeffquestion,answer\nWho won?,KKR\nWho lost?,SRH\n",
     "qa.json": '[{"question": "Who won?", "answer": "KKR"}, {"question": "Who lost?", "answer": "SRH"}]',
-    "wrapped.json": '{"data": [{"instruction": "Who won?", "response": "KKR"}, {"instruction": "Who lost?", "response": "SRH"}]}',
+    "wrapped.json": '{"data": [{"instruction": "Who won?", "response": "KKR"}, '
+    '{"instruction": "Who lost?", "response": "SRH"}]}',
     "lines.json": '{"question": "Who won?", "answer": "KKR"}\n{"question": "Who lost?", "answer": 2}\n',
     "qa.jsonl": '{"prompt": "Who won?", "completion": "KKR"}\n\n{"prompt": "Who lost?", "completion": "SRH"}\n',
 }
@@ -149,8 +185,16 @@ def test_a_users_questions_and_answers_are_read(name, tmp_path):
     path = tmp_path / name
     path.write_text(GOOD[name], encoding="utf-8")
     assert user_qa.write(path, tmp_path / "out") == {"train": 1, "validation": 1, "test": 0}
-    records = [json.loads(line) for s in SPLITS for line in (tmp_path / "out" / f"{s}.jsonl").read_text().splitlines()]
-    assert len(records) == 2 and {r["kind"] for r in records} == {"closed_book"} and all(r["query"] is None for r in records)
+    records = [
+        json.loads(line)
+        for s in SPLITS
+        for line in (tmp_path / "out" / f"{s}.jsonl").read_text().splitlines()
+    ]
+    assert (
+        len(records) == 2
+        and {r["kind"] for r in records} == {"closed_book"}
+        and all(r["query"] is None for r in records)
+    )
     assert {"id", "question", "query", "table", "answer", "kind", "split"} <= set(records[0])
 
 

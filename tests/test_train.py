@@ -1,4 +1,5 @@
-"""Fine-tuning for real, on tiny random-weight models: what is learnt from, what is left behind, what goes wrong how."""
+"""Fine-tuning for real, on tiny random-weight models: what is learnt from, what is left behind, what goes
+wrong how."""
 
 import json
 import os
@@ -43,8 +44,17 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small(base, data):
-    return SftConfig(base=str(base), data=str(data), max_steps=6, batch_size=16, evaluations=6, threads=1, rank=4,
-                     learning_rate=2e-3, minutes=0)  # fmt: skip
+    return SftConfig(
+        base=str(base),
+        data=str(data),
+        max_steps=6,
+        batch_size=16,
+        evaluations=6,
+        threads=1,
+        rank=4,
+        learning_rate=2e-3,
+        minutes=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,21 +68,33 @@ def finished(small, tmp_path_factory):
 def test_a_run_leaves_adapter_settings_metrics_and_curve(finished, data):
     root, result = finished
     folder = root / "first"
-    assert (folder / "adapter" / "adapter_config.json").is_file() and (folder / "adapter" / "adapter_model.safetensors").is_file()
+    assert (folder / "adapter" / "adapter_config.json").is_file() and (
+        folder / "adapter" / "adapter_model.safetensors"
+    ).is_file()
     saved = yaml.safe_load((folder / "config.yaml").read_text())
-    assert saved["prompt_version"] == PROMPT_VERSION and saved["max_steps"] == 6 and len(saved["data_sha256"]) == 64
+    assert (
+        saved["prompt_version"] == PROMPT_VERSION
+        and saved["max_steps"] == 6
+        and len(saved["data_sha256"]) == 64
+    )
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows if "loss" in r] == [1, 2, 3, 4, 5, 6]
     assert any("validation_loss" in r and "plan_exact_match" in r for r in rows)
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
-    assert result.steps == 6 and 0 < result.trained_parameters < result.parameters and result.stopped == "epochs"
+    assert (
+        result.steps == 6 and 0 < result.trained_parameters < result.parameters and result.stopped == "epochs"
+    )
     assert not (folder / "checkpoints").exists()
     assert examples.read(folder / "examples" / "train.jsonl")[0] == examples.load(data, 0.5).train[0]
 
 
 def test_training_lowers_the_loss_on_what_it_saw(finished):
     root, _ = finished
-    losses = [r["loss"] for r in map(json.loads, (root / "first" / "metrics.jsonl").read_text().splitlines()) if "loss" in r]
+    losses = [
+        r["loss"]
+        for r in map(json.loads, (root / "first" / "metrics.jsonl").read_text().splitlines())
+        if "loss" in r
+    ]
     assert sum(losses[-2:]) < sum(losses[:2])
 
 
@@ -89,6 +111,14 @@ def test_other_inputs_never_overwrite_a_run_silently(finished, small):
     assert json.loads((root / "first" / "result.json").read_text())["adapter_sha256"] == result.adapter_sha256
 
 
+def test_a_run_of_other_inputs_is_replaced_on_request_and_one_of_the_same_is_kept(finished, small, tmp_path):
+    first, _ = train(replace(small, run="r", max_steps=1), tmp_path)
+    kept, worked = train(replace(small, run="r", max_steps=1, replace=True), tmp_path)
+    assert not worked and kept == first
+    other, worked = train(replace(small, run="r", max_steps=2, replace=True), tmp_path)
+    assert worked and other.steps == 2
+
+
 def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(finished, small):
     root, result = finished
     same, _ = train(replace(small, run="second"), root)
@@ -98,14 +128,23 @@ def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(finished,
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_adapter(finished, small, tmp_path):
     _, result = finished
-    script = (f"from pathlib import Path; from train.config import SftConfig; from train.train_sft import train; "
-              f"train(SftConfig(**{json.dumps(config.as_dict(small)).replace('false', 'False')}), Path({str(tmp_path)!r}))")  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               env=os.environ | {"OMP_NUM_THREADS": "1"})  # fmt: skip
+    script = (
+        f"from pathlib import Path; from train.config import SftConfig; from train.train_sft import train; "
+        f"train(SftConfig(**{json.dumps(config.as_dict(small)).replace('false', 'False')}), Path({str(tmp_path)!r}))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     checkpoints = tmp_path / small.run / "checkpoints"
     until = time.monotonic() + 240
     while not list(checkpoints.glob("checkpoint-2/whole")):
-        assert process.poll() is None and time.monotonic() < until, "the run ended before its second checkpoint"
+        assert process.poll() is None and time.monotonic() < until, (
+            "the run ended before its second checkpoint"
+        )
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -113,12 +152,18 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_adapter(finished, small,
     (checkpoints / "checkpoint-99").mkdir()  # what a kill while saving leaves: no mark, so it is not trusted
     resumed, worked = train(small, tmp_path)
     assert worked and resumed.steps == 6 and resumed.adapter_sha256 == result.adapter_sha256
-    steps = [r["step"] for r in map(json.loads, (tmp_path / small.run / "metrics.jsonl").read_text().splitlines()) if "loss" in r]
+    steps = [
+        r["step"]
+        for r in map(json.loads, (tmp_path / small.run / "metrics.jsonl").read_text().splitlines())
+        if "loss" in r
+    ]
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
 def test_training_stops_when_validation_no_longer_improves(small, tmp_path):
-    result, _ = train(replace(small, run="early", max_steps=12, evaluations=12, learning_rate=0.5, patience=2), tmp_path)
+    result, _ = train(
+        replace(small, run="early", max_steps=12, evaluations=12, learning_rate=0.5, patience=2), tmp_path
+    )
     assert result.stopped == "early" and result.steps < 12
 
 
@@ -130,7 +175,10 @@ def test_training_stops_in_time_and_keeps_what_it_has(small, tmp_path):
 def test_full_fine_tuning_writes_a_whole_model(small, tmp_path):
     result, _ = train(replace(small, run="full", method="full", max_steps=2), tmp_path)
     assert result.trained_parameters == result.parameters
-    model, tokenizer = load_model(str(tmp_path / "full" / "model")), load_tokenizer(str(tmp_path / "full" / "model"))
+    model, tokenizer = (
+        load_model(str(tmp_path / "full" / "model")),
+        load_tokenizer(str(tmp_path / "full" / "model")),
+    )
     assert tokenizer.chat_template and model.num_parameters() == result.parameters
 
 
@@ -139,7 +187,12 @@ def test_other_architectures_train_on_a_users_own_file(kind, tmp_path):
     base = make_model(kind, tmp_path / kind)
     file = tmp_path / "mine.csv"
     file.write_text("question,answer\n" + "".join(f"Who scored {n} runs?,player {n}\n" for n in range(12)))
-    result, _ = train(SftConfig(base=str(base), data=str(file), run="mine", max_steps=2, batch_size=4, threads=1, minutes=0), tmp_path)
+    result, _ = train(
+        SftConfig(
+            base=str(base), data=str(file), run="mine", max_steps=2, batch_size=4, threads=1, minutes=0
+        ),
+        tmp_path,
+    )
     assert set(result.exact_match) == {"closed_book"} and (tmp_path / "mine" / "adapter").is_dir()
 
 
@@ -149,8 +202,10 @@ def test_other_architectures_train_on_a_users_own_file(kind, tmp_path):
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "smollm2", "gemma3"])
 def test_the_prompt_trained_on_is_the_prompt_served_and_the_completion_ends(kind, tmp_path):
     tokenizer = load_tokenizer(str(make_model(kind, tmp_path / kind)))
-    for messages, completion in ((plan_messages("P1 economy at the death"), "economy | bowler=P1 phase=death"),
-                                 ([{"role": "user", "content": "Who  won?\nSay it."}], "KKR")):  # fmt: skip
+    for messages, completion in (
+        (plan_messages("P1 economy at the death"), "economy | bowler=P1 phase=death"),
+        ([{"role": "user", "content": "Who  won?\nSay it."}], "KKR"),
+    ):
         ids, prompt = encode(tokenizer, examples.Example(messages, completion, "plan"))
         served = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         assert ids[:prompt] == tokenizer.encode(served, add_special_tokens=False)
@@ -161,7 +216,9 @@ def test_the_prompt_trained_on_is_the_prompt_served_and_the_completion_ends(kind
 def test_exact_match_is_what_greedy_decoding_gives(base):
     tokenizer, model = load_tokenizer(str(base)), load_model(str(base)).eval()
     prompt = tokenizer.encode("<s><|user|>plan P1 runs<|assistant|>", add_special_tokens=False)
-    made = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, eos_token_id=None)[0].tolist()
+    made = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, eos_token_id=None)[
+        0
+    ].tolist()
     wrong = made[:-1] + [(made[-1] + 1) % 100]
     found = look(model, [(made, len(prompt), "right"), (wrong, len(prompt), "wrong")], 0)
     assert found.exact_match == {"right": 1.0, "wrong": 0.0} and found.loss > 0
@@ -172,7 +229,10 @@ def test_batches_hold_similar_lengths_and_every_example_once():
     sampler = LengthGroups(lengths, 16, seed=1)
     order = list(sampler)
     assert sorted(order) == list(range(1003)) and order == list(LengthGroups(lengths, 16, seed=1))
-    spread = [max(lengths[i] for i in order[a : a + 16]) - min(lengths[i] for i in order[a : a + 16]) for a in range(0, 992, 16)]
+    spread = [
+        max(lengths[i] for i in order[a : a + 16]) - min(lengths[i] for i in order[a : a + 16])
+        for a in range(0, 992, 16)
+    ]
     assert sorted(spread)[len(spread) // 2] <= 12
     sampler.set_epoch(1)
     assert list(sampler) != order
@@ -181,13 +241,21 @@ def test_batches_hold_similar_lengths_and_every_example_once():
 def test_a_record_gives_a_plan_and_where_a_model_words_it_an_answer():
     record = {"linked": "P1 runs", "query": "runs | batter=P1", "cells": "A1 runs", "wording": "P1: A1 runs."}
     plan, answer = examples.of_record(record)
-    assert plan.completion == "runs | batter=P1" and answer.completion == "P1: A1 runs." and "A1 runs" in answer.messages[0]["content"]
+    assert (
+        plan.completion == "runs | batter=P1"
+        and answer.completion == "P1: A1 runs."
+        and "A1 runs" in answer.messages[0]["content"]
+    )
     assert [e.task for e in examples.of_record(record | {"wording": ""})] == ["plan"]
 
 
 def test_fewer_answers_leave_all_plans(data):
     tasks = [[e.task for e in examples.load(data, share).train] for share in (0.0, 1.0)]
-    assert tasks[0].count("plan") == tasks[1].count("plan") == 60 and "answer" not in tasks[0] and "answer" in tasks[1]
+    assert (
+        tasks[0].count("plan") == tasks[1].count("plan") == 60
+        and "answer" not in tasks[0]
+        and "answer" in tasks[1]
+    )
 
 
 # -- what goes wrong
@@ -198,11 +266,13 @@ def _config(tmp_path, **settings):
 
 
 def test_a_missing_dataset_names_the_command_that_makes_it(tmp_path, base):
-    with pytest.raises(ExamplesError, match=r"python -m data.qa --season ipl_1999"):
+    with pytest.raises(ExamplesError, match=r"python -m data qa --season ipl_1999"):
         train(_config(tmp_path, season="ipl_1999", base=str(base)), tmp_path)
 
 
-@pytest.mark.parametrize("line", ['{"question": "x"}', "no json", '{"linked": "x", "query": "runs"}x', '{"query": "runs"}', "[]"])
+@pytest.mark.parametrize(
+    "line", ['{"question": "x"}', "no json", '{"linked": "x", "query": "runs"}x', '{"query": "runs"}', "[]"]
+)
 def test_a_damaged_dataset_names_the_line(line, tmp_path):
     (tmp_path / "train.jsonl").write_text('{"question": "a", "answer": "b"}\n' + line + "\n")
     (tmp_path / "validation.jsonl").write_text('{"question": "a", "answer": "b"}\n')
@@ -215,8 +285,12 @@ def test_bases_that_cannot_be_used_say_why(tmp_path, base):
     empty.mkdir()
     bare.mkdir()
     (bare / "config.json").write_text((base / "config.json").read_text())
-    for name, message in (("train/none", "no base model at train/none"), ("nothing", "Hugging Face id such as"),
-                          (str(empty), "has no config.json"), (str(bare), "has no weights")):  # fmt: skip
+    for name, message in (
+        ("train/none", "no base model at train/none"),
+        ("nothing", "Hugging Face id such as"),
+        (str(empty), "has no config.json"),
+        (str(bare), "has no weights"),
+    ):
         with pytest.raises(BaseModelError, match=message):
             load_tokenizer(name)
 
@@ -224,13 +298,21 @@ def test_bases_that_cannot_be_used_say_why(tmp_path, base):
 def test_a_base_without_chat_template_is_refused_and_a_given_template_is_used(tmp_path):
     base = make_model("llama", tmp_path / "plain")
     path = base / "tokenizer_config.json"
-    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "chat_template"}))
+    path.write_text(
+        json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "chat_template"})
+    )
     (base / "chat_template.jinja").unlink(missing_ok=True)
     with pytest.raises(BaseModelError, match="has no chat template.*--chat-template"):
         load_tokenizer(str(base))
     template = tmp_path / "t.jinja"
-    template.write_text("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}")
-    ids, prompt = encode(load_tokenizer(str(base), chat_template=str(template)), examples.Example(plan_messages("x"), "runs", "plan"))
+    template.write_text(
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    ids, prompt = encode(
+        load_tokenizer(str(base), chat_template=str(template)),
+        examples.Example(plan_messages("x"), "runs", "plan"),
+    )
     assert prompt < len(ids)
 
 
@@ -248,9 +330,14 @@ def test_hub_errors_say_whether_a_token_is_missing(monkeypatch):
 
     response = httpx.Response(401, request=httpx.Request("GET", "http://localhost"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    for error, message in ((GatedRepoError("gated", response=response), "is gated and no HF_TOKEN is set: accept its licence"),
-                           (RepositoryNotFoundError("401", response=response), "no model a/b on the hub, or it is private and no HF_TOKEN"),
-                           (LocalEntryNotFoundError("offline"), "hub cannot be reached")):  # fmt: skip
+    for error, message in (
+        (GatedRepoError("gated", response=response), "is gated and no HF_TOKEN is set: accept its licence"),
+        (
+            RepositoryNotFoundError("401", response=response),
+            "no model a/b on the hub, or it is private and no HF_TOKEN",
+        ),
+        (LocalEntryNotFoundError("offline"), "hub cannot be reached"),
+    ):
         assert message in str(base_model._explained("a/b", "", error))
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     told = str(base_model._explained("a/b", "", GatedRepoError("gated", response=response)))
@@ -260,7 +347,9 @@ def test_hub_errors_say_whether_a_token_is_missing(monkeypatch):
 def test_memory_that_runs_out_is_told_from_other_errors():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15)
-    assert base_model.is_out_of_memory(caught.value) and not base_model.is_out_of_memory(RuntimeError("shapes differ"))
+    assert base_model.is_out_of_memory(caught.value) and not base_model.is_out_of_memory(
+        RuntimeError("shapes differ")
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
@@ -269,8 +358,14 @@ def test_qlora_without_a_gpu_says_what_to_take(small, tmp_path):
         train(replace(small, method="qlora"), tmp_path)
 
 
-@pytest.mark.parametrize("text, message", [("rnak: 8", "unknown setting 'rnak'"), ("rank: many", "rank is 'many', expected int"),
-                                           ("[", "cannot be read")])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("rnak: 8", "unknown setting 'rnak'"),
+        ("rank: many", "rank is 'many', expected int"),
+        ("[", "cannot be read"),
+    ],
+)
 def test_a_settings_file_with_mistakes_is_refused(text, message, tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(text)
@@ -289,13 +384,45 @@ def test_the_command_line_goes_over_the_settings_file(tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_one_adapter(small, tmp_path):
     """`accelerate launch` with the same script, on two CPU processes."""
-    command = [str(Path(sys.executable).with_name("accelerate")), "launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-               "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "train"]  # fmt: skip
+    command = [
+        str(Path(sys.executable).with_name("accelerate")),
+        "launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "-m",
+        "train",
+    ]
     for name in ("base", "data", "rank"):
         command += [f"--{name}", str(getattr(small, name))]
-    command += ["--run", "two", "--max-steps", "3", "--batch-size", "16", "--micro-batch", "8", "--minutes", "0", "--threads", "1"]
+    command += [
+        "--run",
+        "two",
+        "--max-steps",
+        "3",
+        "--batch-size",
+        "16",
+        "--micro-batch",
+        "8",
+        "--minutes",
+        "0",
+        "--threads",
+        "1",
+    ]
     (tmp_path / "data").symlink_to(ROOT / "data")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500,
-                          env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})  # fmt: skip
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((tmp_path / "runs" / "two" / "result.json").read_text())["steps"] == 3

@@ -1,4 +1,5 @@
-"""Command line of fine-tuning: `python -m train --season ipl_2024 --base train/base --run demo`. `--help` lists all settings."""
+"""Command line of fine-tuning: `python -m train --season ipl_2024 --base train/base --run demo`. `--help`
+lists all settings."""
 
 from __future__ import annotations
 
@@ -37,11 +38,19 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
     if int(os.environ.get("RANK", 0)) == 0:
-        gained = ", ".join(f"{task} {100 * result.base_exact_match.get(task, 0):.1f} -> {100 * share:.1f} %"
-                           for task, share in result.exact_match.items())  # fmt: skip
-        made = f"{result.steps} steps in {result.seconds:.0f} s ({result.stopped})" if worked else "trained before from the same inputs"
-        print(f"{RUNS / config.run}: {made}; validation loss {result.validation_loss:.4f}; exact match {gained}; "
-              f"adapter {result.adapter_sha256[:12]}; {time.monotonic() - began:.0f} s in all")  # fmt: skip
+        gained = ", ".join(
+            f"{task} {100 * result.base_exact_match.get(task, 0):.1f} -> {100 * share:.1f} %"
+            for task, share in result.exact_match.items()
+        )
+        made = (
+            f"{result.steps} steps in {result.seconds:.0f} s ({result.stopped})"
+            if worked
+            else "trained before from the same inputs"
+        )
+        print(
+            f"{RUNS / config.run}: {made}; validation loss {result.validation_loss:.4f}; exact match {gained}; "
+            f"adapter {result.adapter_sha256[:12]}; {time.monotonic() - began:.0f} s in all"
+        )
     return 0
 
 

@@ -1,7 +1,7 @@
 """The base model and its tokenizer, local or from the hub, and its chat template at work on examples.
 
-Errors say whether the base does not exist, is gated, needs a token or lacks a chat template. Knows nothing about training.
-"""
+Errors say whether the base does not exist, is gated, needs a token or lacks a chat template. Knows nothing
+about training."""
 
 from __future__ import annotations
 
@@ -30,13 +30,19 @@ def load_tokenizer(base: str, revision: str = "", chat_template: str = "") -> Pr
     if chat_template:
         path = Path(chat_template)
         if not path.is_file():
-            raise BaseModelError(f"--chat-template {chat_template}: no such file; give a file with a Jinja chat template")
+            raise BaseModelError(
+                f"--chat-template {chat_template}: no such file; give a file with a Jinja chat template"
+            )
         tokenizer.chat_template = path.read_text(encoding="utf-8")
     if not tokenizer.chat_template:
-        raise BaseModelError(f"{base} has no chat template, so there is no telling how it is asked: take its instruct variant, or "
-                             "give a template with --chat-template FILE.jinja")
+        raise BaseModelError(
+            f"{base} has no chat template, so there is no telling how it is asked: take its instruct variant, or "
+            "give a template with --chat-template FILE.jinja"
+        )
     if tokenizer.eos_token_id is None:
-        raise BaseModelError(f"the tokenizer of {base} has no end-of-sequence token: answers would never end; take another base")
+        raise BaseModelError(
+            f"the tokenizer of {base} has no end-of-sequence token: answers would never end; take another base"
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token  # never learnt: padding carries no loss
     tokenizer.padding_side = "right"
@@ -49,26 +55,42 @@ def load_model(base: str, revision: str = "", four_bit: bool = False) -> PreTrai
     extra: dict[str, Any] = {}
     if four_bit:
         if not torch.cuda.is_available():
-            raise BaseModelError("--method qlora needs a CUDA GPU, and this machine shows none: take --method lora")
+            raise BaseModelError(
+                "--method qlora needs a CUDA GPU, and this machine shows none: take --method lora"
+            )
         try:
             import bitsandbytes  # noqa: F401
         except ImportError:
-            raise BaseModelError("--method qlora needs bitsandbytes: pip install bitsandbytes, or take --method lora") from None
+            raise BaseModelError(
+                "--method qlora needs bitsandbytes: pip install bitsandbytes, or take --method lora"
+            ) from None
         from transformers import BitsAndBytesConfig
 
         extra["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16)
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
         extra["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
     try:
-        return AutoModelForCausalLM.from_pretrained(base, revision=revision or None, token=_token(), dtype=torch.float32, **extra)
+        return AutoModelForCausalLM.from_pretrained(
+            base, revision=revision or None, token=_token(), dtype=torch.float32, **extra
+        )
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemory(f"{base} does not fit into memory: take a smaller base, or --method qlora on a GPU") from error
+            raise OutOfMemory(
+                f"{base} does not fit into memory: take a smaller base, or --method qlora on a GPU"
+            ) from error
         raise _explained(base, revision, error) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "not enough memory" in str(error) or "can't allocate memory" in str(error)
+    return (
+        isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        or "not enough memory" in str(error)
+        or "can't allocate memory" in str(error)
+    )
 
 
 def fingerprint(base: str, revision: str = "") -> str:
@@ -77,7 +99,9 @@ def fingerprint(base: str, revision: str = "") -> str:
     if not folder.is_dir():
         return f"{base}@{revision or 'main'}"
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in (*WEIGHTS, ".json", ".model", ".jinja", ".txt")):
+    for path in sorted(
+        p for p in folder.iterdir() if p.suffix in (*WEIGHTS, ".json", ".model", ".jinja", ".txt")
+    ):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -86,14 +110,28 @@ def _check_folder(base: str) -> None:
     path = Path(base)
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise BaseModelError(f"{base} has no config.json, so it is no Hugging Face model folder"
-                                 + (": it is a training run, its base is named in config.yaml" if (path / "adapter").is_dir() else ""))
+            raise BaseModelError(
+                f"{base} has no config.json, so it is no Hugging Face model folder"
+                + (
+                    ": it is a training run, its base is named in config.yaml"
+                    if (path / "adapter").is_dir()
+                    else ""
+                )
+            )
         if not any(p.suffix in WEIGHTS for p in path.iterdir()):
-            raise BaseModelError(f"{base} has no weights (model.safetensors): download the whole model, git-lfs pointers included")
-    elif base.count("/") != 1 or base.startswith((".", "/", "~")) or path.parts[0] in ("train", "runs", "models"):
+            raise BaseModelError(
+                f"{base} has no weights (model.safetensors): download the whole model, git-lfs pointers included"
+            )
+    elif (
+        base.count("/") != 1
+        or base.startswith((".", "/", "~"))
+        or path.parts[0] in ("train", "runs", "models")
+    ):
         hint = "; the embedded base is made by `python -m train.pretrain`" if base == "train/base" else ""
-        raise BaseModelError(f"no base model at {base}: give a folder with config.json and weights, or a Hugging Face id such as "
-                             f"Qwen/Qwen2.5-0.5B-Instruct{hint}")
+        raise BaseModelError(
+            f"no base model at {base}: give a folder with config.json and weights, or a Hugging Face id such as "
+            f"Qwen/Qwen2.5-0.5B-Instruct{hint}"
+        )
 
 
 def _token() -> str | bool:
@@ -110,17 +148,42 @@ def _explained(base: str, revision: str, error: Exception) -> BaseModelError:
     text = " ".join(str(e) for e in chain).lower()
     has = "HF_TOKEN is set" if _token() else "no HF_TOKEN is set"
     if "GatedRepoError" in names or "gated repo" in text:
-        return BaseModelError(f"{base} is gated and {has}: accept its licence on its page at huggingface.co, then set HF_TOKEN to a "
-                              "token that may read it")
+        return BaseModelError(
+            f"{base} is gated and {has}: accept its licence on its page at huggingface.co, then set HF_TOKEN to a "
+            "token that may read it"
+        )
     if "RevisionNotFoundError" in names or (revision and "not a valid git identifier" in text):
-        return BaseModelError(f"{base} has no revision {revision!r}: give a commit, tag or branch with --base-revision")
-    if "RepositoryNotFoundError" in names or "is not a valid model identifier" in text or "401" in text or "404" in text:
-        return BaseModelError(f"there is no model {base} on the hub, or it is private and {has}: check the spelling, or set HF_TOKEN to a "
-                              "token that may read it")
-    if names & {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError", "ConnectTimeout"} or "connect" in text:
-        return BaseModelError(f"{base} is not in the cache and the hub cannot be reached: go online, or take a local folder (the "
-                              "embedded base is train/base)")
-    return BaseModelError(f"{base} cannot be loaded ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]})")
+        return BaseModelError(
+            f"{base} has no revision {revision!r}: give a commit, tag or branch with --base-revision"
+        )
+    if (
+        "RepositoryNotFoundError" in names
+        or "is not a valid model identifier" in text
+        or "401" in text
+        or "404" in text
+    ):
+        return BaseModelError(
+            f"there is no model {base} on the hub, or it is private and {has}: check the spelling, or set HF_TOKEN "
+            "to a token that may read it"
+        )
+    if (
+        names
+        & {
+            "OfflineModeIsEnabled",
+            "LocalEntryNotFoundError",
+            "ConnectionError",
+            "ConnectError",
+            "ConnectTimeout",
+        }
+        or "connect" in text
+    ):
+        return BaseModelError(
+            f"{base} is not in the cache and the hub cannot be reached: go online, or take a local folder (the "
+            "embedded base is train/base)"
+        )
+    return BaseModelError(
+        f"{base} cannot be loaded ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]})"
+    )
 
 
 # -- examples as tokens -----------------------------------------------------------------------------------------------
@@ -132,10 +195,14 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[i
     The prompt's ids are those that are served: the template rendered with the generation prompt.
     """
     prompt = _rendered(tokenizer, example.messages, True)
-    whole = _rendered(tokenizer, [*example.messages, {"role": "assistant", "content": example.completion}], False)
+    whole = _rendered(
+        tokenizer, [*example.messages, {"role": "assistant", "content": example.completion}], False
+    )
     if not whole.startswith(prompt):
-        raise BaseModelError("the chat template renders the prompt otherwise once an answer follows it, so what is trained would not be "
-                             "what is served: give a template that does not with --chat-template")
+        raise BaseModelError(
+            "the chat template renders the prompt otherwise once an answer follows it, so what is trained would not be "
+            "what is served: give a template that does not with --chat-template"
+        )
     head = tokenizer.encode(prompt, add_special_tokens=False)
     ids = tokenizer.encode(whole, add_special_tokens=False)
     if ids[: len(head)] != head:
@@ -152,5 +219,7 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, s
     try:
         return tokenizer.apply_chat_template(list(messages), add_generation_prompt=prompt, tokenize=False)
     except Exception as error:
-        raise BaseModelError(f"the base's chat template refuses a {' and '.join(m['role'] for m in messages)} message ({error}): give "
-                             "another with --chat-template") from None
+        raise BaseModelError(
+            f"the base's chat template refuses a {' and '.join(m['role'] for m in messages)} message ({error}): give "
+            "another with --chat-template"
+        ) from None

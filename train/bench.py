@@ -1,9 +1,10 @@
-"""Training speed in tokens a second: our settings against TRL's defaults, on the same base, examples and machine.
+"""Training speed in tokens a second: our settings against TRL's defaults, on the same base, examples and
+machine.
 
     python -m train.bench --base train/base --seconds 40
 
-Rounds alternate, so that a busy neighbour slows both. Tokens are those of examples; padding is work but not counted.
-"""
+Rounds alternate, so that a busy neighbour slows both. Tokens are those of examples; padding is work but not
+counted."""
 
 from __future__ import annotations
 
@@ -46,7 +47,11 @@ class Timer(TrainerCallback):
         def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
             batch = collator(rows)
             if self.begin:
-                self.tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
+                self.tokens += (
+                    int(batch["attention_mask"].sum())
+                    if "attention_mask" in batch
+                    else batch["input_ids"].numel()
+                )
                 self.padded += batch["input_ids"].numel()
             return batch
 
@@ -77,20 +82,45 @@ def ours(config: SftConfig, data: dataset.Dataset, seconds: float) -> Round:
         arguments = _arguments(config, Path(folder), model, len(encoded))
         arguments.eval_strategy = arguments.save_strategy = "no"
         arguments.load_best_model_at_end = False
-        lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-        return _timed(Trainer(model=model, args=arguments, processing_class=tokenizer, train_dataset=_rows(encoded), peft_config=lora,
-                              validation=[], pad=0), seconds)  # fmt: skip
+        lora = LoraConfig(
+            r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
+        return _timed(
+            Trainer(
+                model=model,
+                args=arguments,
+                processing_class=tokenizer,
+                train_dataset=_rows(encoded),
+                peft_config=lora,
+                validation=[],
+                pad=0,
+            ),
+            seconds,
+        )
 
 
 def defaults(config: SftConfig, data: dataset.Dataset, seconds: float) -> Round:
     """What `SFTTrainer(model, SFTConfig(), LoraConfig())` does with the same conversations."""
     tokenizer, model = load_tokenizer(config.base), load_model(config.base)
-    rows = Rows.from_dict({"prompt": [e.messages for e in data.train],
-                           "completion": [[{"role": "assistant", "content": e.completion}] for e in data.train]})  # fmt: skip
+    rows = Rows.from_dict(
+        {
+            "prompt": [e.messages for e in data.train],
+            "completion": [[{"role": "assistant", "content": e.completion}] for e in data.train],
+        }
+    )
     with tempfile.TemporaryDirectory() as folder:
-        arguments = TrlConfig(output_dir=folder, report_to="none", use_cpu=not torch.cuda.is_available(), save_strategy="no")
-        lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-        return _timed(SFTTrainer(model=model, args=arguments, processing_class=tokenizer, train_dataset=rows, peft_config=lora), seconds)
+        arguments = TrlConfig(
+            output_dir=folder, report_to="none", use_cpu=not torch.cuda.is_available(), save_strategy="no"
+        )
+        lora = LoraConfig(
+            r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        )
+        return _timed(
+            SFTTrainer(
+                model=model, args=arguments, processing_class=tokenizer, train_dataset=rows, peft_config=lora
+            ),
+            seconds,
+        )
 
 
 def _timed(trainer: SFTTrainer, seconds: float) -> Round:
@@ -117,20 +147,29 @@ def main(arguments: list[str] | None = None) -> int:
     disable_progress_bars()
     if args.threads:
         torch.set_num_threads(args.threads)
-    kinds = {"ours": (ours, SftConfig(base=args.base)), "ours, float32": (ours, SftConfig(base=args.base, bf16="no")),
-             "ours, bfloat16": (ours, SftConfig(base=args.base, bf16="yes")), "TRL's defaults": (defaults, SftConfig(base=args.base))}  # fmt: skip
+    kinds = {
+        "ours": (ours, SftConfig(base=args.base)),
+        "ours, float32": (ours, SftConfig(base=args.base, bf16="no")),
+        "ours, bfloat16": (ours, SftConfig(base=args.base, bf16="yes")),
+        "TRL's defaults": (defaults, SftConfig(base=args.base)),
+    }
     try:
         data = dataset.load(SEASONS / args.season / "qa", SftConfig().answer_share)
         found: dict[str, list[Round]] = {name: [] for name in kinds}
         for number in range(args.rounds):
             for name, (run, config) in kinds.items():
                 found[name].append(run(config, data, args.seconds))
-                print(f"round {number + 1}: {name:15} {found[name][-1].tokens_per_second:8.0f} tokens/s", flush=True)
+                print(
+                    f"round {number + 1}: {name:15} {found[name][-1].tokens_per_second:8.0f} tokens/s",
+                    flush=True,
+                )
     except TrainError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     base = median(r.tokens_per_second for r in found["TRL's defaults"])
-    print(f"\n| settings | tokens/s (median of {args.rounds}) | times TRL's defaults | padding |\n|---|---:|---:|---:|")
+    print(
+        f"\n| settings | tokens/s (median of {args.rounds}) | times TRL's defaults | padding |\n|---|---:|---:|---:|"
+    )
     for name, rounds in found.items():
         speed = median(r.tokens_per_second for r in rounds)
         print(f"| {name} | {speed:.0f} | {speed / base:.2f} | {median(r.padding for r in rounds):.0%} |")

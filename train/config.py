@@ -20,7 +20,8 @@ METHODS = ("lora", "qlora", "full")
 
 @dataclass(frozen=True)
 class SftConfig:
-    """`_help` beside each value is what `--help` says. What does not change the result is listed in UNHASHED."""
+    """`_help` beside each value is what `--help` says. What does not change the result is listed in
+    UNHASHED."""
 
     run: str = "demo"
     season: str = "ipl_2024"
@@ -54,7 +55,7 @@ HELP = {
     "season": "whose questions and answers to train on: data/seasons/<season>/qa",
     "base": "base model: a local folder or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
     "base_revision": "commit or tag of a Hugging Face base",
-    "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a file of questions and answers (JSON, JSONL, CSV)",
+    "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
     "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",
     "minutes": "stop after that many minutes of wall time whatever is left to do; 0: no limit",
     "epochs": "passes over the training examples",
@@ -70,18 +71,20 @@ HELP = {
     "answer_share": "answers to word, for each plan to write; 0: train on plans alone",
     "evaluations": "how often the validation split is looked at; a killed run goes on from the last of them",
     "patience": "evaluations without a better validation loss after which training stops",
-    "bf16": "auto, yes or no: bfloat16 arithmetic; auto means GPUs that have it, CPUs that have it from 3M parameters up",
+    "bf16": "bfloat16 arithmetic; auto: on GPUs that have it, on CPUs that have it from 3M parameters up",
     "seed": "of the order of examples and the adapter's start",
     "threads": "CPU threads; 0: as many as this process may use",
     "chat_template": "file with a Jinja chat template, for a base that has none",
-    "replace": "throw away what the run folder holds and start anew",
+    "replace": "throw away a run of that name that was made from other inputs (one of the same inputs is kept)",
 }
 UNHASHED = ("run", "replace", "threads", "minutes")
 
 
 def parse(arguments: list[str] | None) -> SftConfig:
     """Raises TrainError for a YAML file with unknown or ill-typed settings."""
-    parser = argparse.ArgumentParser(prog="python -m train", description="Fine-tune a base model on questions and answers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m train", description="Fine-tune a base model on questions and answers."
+    )
     parser.add_argument("--config", type=Path, help="YAML file with any of the settings below")
     for field in dataclasses.fields(SftConfig):
         flag, default = f"--{field.name.replace('_', '-')}", field.default
@@ -89,13 +92,17 @@ def parse(arguments: list[str] | None) -> SftConfig:
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", default=None, help=text)
         else:
-            choices = METHODS if field.name == "method" else ("auto", "yes", "no") if field.name == "bf16" else None
+            choices = (
+                METHODS if field.name == "method" else ("auto", "yes", "no") if field.name == "bf16" else None
+            )
             parser.add_argument(flag, type=type(default), default=None, help=text, choices=choices)
     given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
     file = given.pop("config", None)
     config = SftConfig(**{**(_from_yaml(file) if file else {}), **given})
     if not config.run or "/" in config.run or config.run.startswith("."):
-        raise TrainError(f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>")
+        raise TrainError(
+            f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>"
+        )
     if config.batch_size < 1 or config.rank < 1:
         raise TrainError("--batch-size and --rank must be 1 or more")
     return config

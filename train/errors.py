@@ -1,7 +1,7 @@
 """Exceptions of training. Each says what was given, what was expected and what to do next.
 
 TrainError
-├── BaseModelError    the base cannot be loaded: it does not exist, is gated, needs a token or has no fitting chat template
+├── BaseModelError    the base cannot be used: not there, gated, a token is needed, no fitting chat template
 ├── ExamplesError     a dataset file cannot be read: names the line
 ├── RunExists         the run folder holds something made from other inputs
 └── OutOfMemory       what to make smaller

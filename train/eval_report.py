@@ -57,27 +57,59 @@ def figures(evaluation: Evaluation, prefix: str = "") -> dict[str, Any]:
             continue
         answered = [r for r in rows if r.expected == "answered"]
         found |= {
-            f"{suite}_accuracy": share([r.right for r in rows]), f"{suite}_right": sum(r.right for r in rows), f"{suite}_count": len(rows),
-            f"{suite}_plan_exact_match": share([r.plan_right for r in rows]), f"{suite}_figures_right": share([r.figures_right for r in rows]),
+            f"{suite}_accuracy": share([r.right for r in rows]),
+            f"{suite}_right": sum(r.right for r in rows),
+            f"{suite}_count": len(rows),
+            f"{suite}_plan_exact_match": share([r.plan_right for r in rows]),
+            f"{suite}_figures_right": share([r.figures_right for r in rows]),
             f"{suite}_wrongly_refused": sum(r.outcome != "answered" for r in answered),
-            f"{suite}_wrongly_answered": sum(r.outcome == "answered" for r in rows if r.expected != "answered"),
-            f"{suite}_worded_by_model": share([r.worded_by == "model" for r in rows if r.outcome == "answered"]),
-            f"{suite}_ms_median": round(median(r.ms for r in rows), 1)}  # fmt: skip
+            f"{suite}_wrongly_answered": sum(
+                r.outcome == "answered" for r in rows if r.expected != "answered"
+            ),
+            f"{suite}_worded_by_model": share(
+                [r.worded_by == "model" for r in rows if r.outcome == "answered"]
+            ),
+            f"{suite}_ms_median": round(median(r.ms for r in rows), 1),
+        }
     return {f"{prefix}{k}": v for k, v in found.items() if v is not None}
 
 
 def write(folder: Path, evaluation: Evaluation, control: Evaluation | None = None) -> dict[str, Any]:
     """eval.json, eval.md and eval.png in `folder`; returns the plain figures."""
     folder.mkdir(parents=True, exist_ok=True)
-    plain = {"system": evaluation.system, "season": evaluation.season, "seconds": round(evaluation.seconds, 1), **figures(evaluation)}
+    plain = {
+        "system": evaluation.system,
+        "season": evaluation.season,
+        "seconds": round(evaluation.seconds, 1),
+        **figures(evaluation),
+    }
     if control:
-        plain |= {k: v for k, v in figures(control, "control_").items() if k.endswith(("accuracy", "exact_match", "right"))}
-    by_kind = {suite: {kind: {"right": r, "count": n} for kind, (r, n) in kinds(evaluation.of(suite)).items()} for suite in ("test", "fans")}
-    outcomes = {suite: {f"{e} -> {o}": n for (e, o), n in sorted(Counter((r.expected, r.outcome) for r in evaluation.of(suite)).items())}
-                for suite in ("test", "fans")}  # fmt: skip
-    errors = [{k: v for k, v in asdict(s).items() if v not in (None, "")} for s in evaluation.scored if not s.right]
-    _write(folder / "eval.json", json.dumps({**plain, "kinds": by_kind, "outcomes": outcomes, "errors": errors}, indent=1,
-                                            ensure_ascii=False) + "\n")  # fmt: skip
+        plain |= {
+            k: v
+            for k, v in figures(control, "control_").items()
+            if k.endswith(("accuracy", "exact_match", "right"))
+        }
+    by_kind = {
+        suite: {kind: {"right": r, "count": n} for kind, (r, n) in kinds(evaluation.of(suite)).items()}
+        for suite in ("test", "fans")
+    }
+    outcomes = {
+        suite: {
+            f"{e} -> {o}": n
+            for (e, o), n in sorted(Counter((r.expected, r.outcome) for r in evaluation.of(suite)).items())
+        }
+        for suite in ("test", "fans")
+    }
+    errors = [
+        {k: v for k, v in asdict(s).items() if v not in (None, "")} for s in evaluation.scored if not s.right
+    ]
+    _write(
+        folder / "eval.json",
+        json.dumps(
+            {**plain, "kinds": by_kind, "outcomes": outcomes, "errors": errors}, indent=1, ensure_ascii=False
+        )
+        + "\n",
+    )
     _write(folder / "eval.md", markdown(evaluation, control))
     picture(folder / "eval.png", evaluation, control)
     return plain
@@ -85,19 +117,27 @@ def write(folder: Path, evaluation: Evaluation, control: Evaluation | None = Non
 
 def kinds(rows: Sequence[Scored]) -> dict[str, tuple[int, int]]:
     """Right and asked by kind."""
-    return {kind: (sum(r.right for r in rows if r.kind == kind), sum(r.kind == kind for r in rows)) for kind in sorted({r.kind for r in rows})}
+    return {
+        kind: (sum(r.right for r in rows if r.kind == kind), sum(r.kind == kind for r in rows))
+        for kind in sorted({r.kind for r in rows})
+    }
 
 
 def markdown(evaluation: Evaluation, control: Evaluation | None = None, examples: int = 12) -> str:
     parts = [f"# Evaluation of {evaluation.system} on {evaluation.season}\n"]
-    titles = {"test": "Test split: phrasings that training never saw, mostly about players whose names it never saw",
-              "fans": "Fan questions"}  # fmt: skip
+    titles = {
+        "test": "Test split: phrasings that training never saw, mostly about players whose names it never saw",
+        "fans": "Fan questions",
+    }
     for suite, title in titles.items():
         rows = evaluation.of(suite)
         if not rows:
             continue
         ruled = kinds(control.of(suite)) if control and control.of(suite) else {}
-        parts.append(f"\n## {title}\n\n| kind | right | asked | % |{' control % |' if ruled else ''}\n|---|---:|---:|---:|{'---:|' if ruled else ''}")
+        parts.append(
+            f"\n## {title}\n\n| kind | right | asked | % |{' control % |' if ruled else ''}"
+            f"\n|---|---:|---:|---:|{'---:|' if ruled else ''}"
+        )
         total = (sum(r.right for r in rows), len(rows))
         every = {**kinds(rows), "**all**": total}
         if ruled:
@@ -108,11 +148,15 @@ def markdown(evaluation: Evaluation, control: Evaluation | None = None, examples
         plain = figures(evaluation)
         exact, same = plain.get(f"{suite}_plan_exact_match"), plain.get(f"{suite}_figures_right")
         if exact is not None:
-            parts.append(f"\nQuery line exactly right: {100 * exact:.1f} %; figures right: {100 * (same or 0):.1f} %.")
-        parts.append(f"Refused or asked back although there is an answer: {plain[f'{suite}_wrongly_refused']}; answered although there is "
-                     f"none: {plain[f'{suite}_wrongly_answered']}. Worded by the model: "
-                     f"{100 * plain.get(f'{suite}_worded_by_model', 0):.1f} % of the answers. "
-                     f"Median {plain[f'{suite}_ms_median']:.0f} ms.\n")  # fmt: skip
+            parts.append(
+                f"\nQuery line exactly right: {100 * exact:.1f} %; figures right: {100 * (same or 0):.1f} %."
+            )
+        parts.append(
+            f"Refused or asked back despite an answer: {plain[f'{suite}_wrongly_refused']}; answered although "
+            f"there is none: {plain[f'{suite}_wrongly_answered']}. Worded by the model: "
+            f"{100 * plain.get(f'{suite}_worded_by_model', 0):.1f} % of the answers. "
+            f"Median {plain[f'{suite}_ms_median']:.0f} ms.\n"
+        )
         wrong = [r for r in rows if not r.right]
         if wrong:
             parts.append(f"The first {min(examples, len(wrong))} of {len(wrong)} errors:\n")
@@ -129,18 +173,36 @@ def picture(path: Path, evaluation: Evaluation, control: Evaluation | None = Non
     from matplotlib import pyplot
 
     suites = [s for s in ("test", "fans") if evaluation.of(s)]
-    figure, axes = pyplot.subplots(1, len(suites) or 1, figsize=(6.2 * (len(suites) or 1), 5), dpi=110, squeeze=False)
+    figure, axes = pyplot.subplots(
+        1, len(suites) or 1, figsize=(6.2 * (len(suites) or 1), 5), dpi=110, squeeze=False
+    )
     for axis, suite in zip(axes[0], suites, strict=False):
         ours = kinds(evaluation.of(suite))
         rows = list(reversed(ours))
         y = range(len(rows))
-        axis.barh([i + 0.2 for i in y], [100 * ours[k][0] / ours[k][1] for k in rows], 0.4, color="#2563eb", label="this model")
+        axis.barh(
+            [i + 0.2 for i in y],
+            [100 * ours[k][0] / ours[k][1] for k in rows],
+            0.4,
+            color="#2563eb",
+            label="this model",
+        )
         if control and control.of(suite):
             ruled = kinds(control.of(suite))
-            axis.barh([i - 0.2 for i in y], [100 * ruled[k][0] / ruled[k][1] for k in rows], 0.4, color="#d1d5db", label="nearest phrasing")
+            axis.barh(
+                [i - 0.2 for i in y],
+                [100 * ruled[k][0] / ruled[k][1] for k in rows],
+                0.4,
+                color="#d1d5db",
+                label="nearest phrasing",
+            )
         axis.set_yticks(list(y), [f"{k} ({ours[k][1]})" for k in rows])
         right = sum(r.right for r in evaluation.of(suite))
-        axis.set(xlim=(0, 100), xlabel="% right", title=f"{'test split' if suite == 'test' else 'fan questions'}: {right} of {len(evaluation.of(suite))}")
+        axis.set(
+            xlim=(0, 100),
+            xlabel="% right",
+            title=f"{'test split' if suite == 'test' else 'fan questions'}: {right} of {len(evaluation.of(suite))}",
+        )
         axis.legend(fontsize=8, loc="lower right")
         axis.grid(axis="x", alpha=0.3)
     figure.tight_layout()

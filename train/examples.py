@@ -1,8 +1,9 @@
-"""Training examples from dataset files: prompt messages and the completion to learn, for both tasks of the model.
+"""Training examples from dataset files: prompt messages and the completion to learn, for both tasks of the
+model.
 
-Takes the records of `data.qa` (a plan, and an answer where the model words one), closed-book questions and answers (also a
-plain JSON, JSONL or CSV file), and lines that hold `messages` and `completion`. Knows nothing about tokenizers.
-"""
+Takes the records of `data.qa` (a plan, and an answer where the model words one), closed-book questions and
+answers (also a plain JSON, JSONL or CSV file), and lines that hold `messages` and `completion`. Knows nothing
+about tokenizers."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Dataset:
 
 
 def load(source: Path, answer_share: float = 1.0) -> Dataset:
-    """Read a folder of split files or a user's file. `answer_share` keeps that share of the answers to word (training alone)."""
+    """Read a folder of split files or a user's file. `answer_share` keeps that share of the answers to word
+    (training alone)."""
     if source.is_file():
         try:
             made = user_qa.records(user_qa.read(source))
@@ -45,12 +47,16 @@ def load(source: Path, answer_share: float = 1.0) -> Dataset:
     files = {split: source / f"{split}.jsonl" for split in ("train", "validation", "test")}
     for split in ("train", "validation"):
         if not files[split].is_file():
-            raise ExamplesError(f"no {files[split]}: make it with `python -m data.qa --season {source.parent.name}`, or name a "
-                                "folder with train.jsonl and validation.jsonl (or a questions-and-answers file) with --data")
+            raise ExamplesError(
+                f"no {files[split]}: make it with `python -m data qa --season {source.parent.name}`, or name a "
+                "folder with train.jsonl and validation.jsonl (or a questions-and-answers file) with --data"
+            )
     splits = {split: read(path) if path.is_file() else [] for split, path in files.items()}
     if not splits["train"] or not splits["validation"]:
         raise ExamplesError(f"{source}: train.jsonl and validation.jsonl must hold one record at least")
-    splits["train"] = [e for i, e in enumerate(splits["train"]) if e.task != "answer" or _draw(i) < answer_share]
+    splits["train"] = [
+        e for i, e in enumerate(splits["train"]) if e.task != "answer" or _draw(i) < answer_share
+    ]
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in files.values() if p.is_file())).hexdigest()
     return Dataset(**splits, sha256=digest)
 
@@ -65,8 +71,9 @@ def read(path: Path) -> list[Example]:
             found += of_record(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ExamplesError(
-                f"{path} line {number} is no example ({type(error).__name__}: {error}): expected a record of `python -m data.qa`, "
-                '{"question": ..., "answer": ...} or {"messages": [...], "completion": ...}') from None  # fmt: skip
+                f"{path} line {number} is no example ({type(error).__name__}: {error}): expected a record of data.qa, "
+                '{"question": ..., "answer": ...} or {"messages": [...], "completion": ...}'
+            ) from None
     return found
 
 
@@ -76,16 +83,31 @@ def of_record(record: dict[str, Any]) -> list[Example]:
         messages = [{"role": m["role"], "content": m["content"]} for m in record["messages"]]
         return [Example(messages, _text(record["completion"]), record.get("task", "closed_book"))]
     if not record.get("query"):
-        return [Example([{"role": "user", "content": _text(record["question"])}], _text(record["answer"]), "closed_book")]
+        return [
+            Example(
+                [{"role": "user", "content": _text(record["question"])}],
+                _text(record["answer"]),
+                "closed_book",
+            )
+        ]
     made = [Example(plan_messages(record["linked"]), _text(record["query"]), "plan")]
     if record.get("wording"):
-        made.append(Example(answer_messages(record["linked"], record["query"], record["cells"]), record["wording"], "answer"))
+        made.append(
+            Example(
+                answer_messages(record["linked"], record["query"], record["cells"]),
+                record["wording"],
+                "answer",
+            )
+        )
     return made
 
 
 def write(examples: list[Example], path: Path) -> None:
     """As `messages` and `completion`, for the conversion's importance matrix and gate."""
-    lines = [json.dumps({"messages": e.messages, "completion": e.completion, "task": e.task}, ensure_ascii=False) for e in examples]
+    lines = [
+        json.dumps({"messages": e.messages, "completion": e.completion, "task": e.task}, ensure_ascii=False)
+        for e in examples
+    ]
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 

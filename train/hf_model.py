@@ -1,4 +1,5 @@
-"""A transformers model as the agents' TextModel: greedy, without a grammar, for evaluation before anything is converted.
+"""A transformers model as the agents' TextModel: greedy, without a grammar, for evaluation before anything is
+converted.
 
 Knows nothing about agents' prompts. Serving is `serve.local_model`'s.
 """
@@ -27,16 +28,26 @@ class HfModel:
         model = load_model(base)
         if adapter is not None:
             if not (adapter / "adapter_config.json").is_file():
-                raise TrainError(f"no adapter in {adapter}: run `python -m train` first, or name another with --adapter")
+                raise TrainError(
+                    f"no adapter in {adapter}: run `python -m train` first, or name another with --adapter"
+                )
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         self.model = model.eval()
         self._lock = asyncio.Lock()
 
-    async def generate(self, messages: list[dict[str, str]], *, grammar: str | None = None, max_tokens: int = 128,
-                       deadline_s: float | None = None, temperature: float = 0.0, seed: int | None = None,
-                       on_text: Callable[[str], None] | None = None) -> Generation:  # fmt: skip
+    async def generate(
+        self,
+        messages: list[dict[str, str]],
+        *,
+        grammar: str | None = None,
+        max_tokens: int = 128,
+        deadline_s: float | None = None,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
         async with self._lock:
             return await asyncio.to_thread(self._generate, messages, max_tokens)
 
@@ -45,9 +56,21 @@ class HfModel:
         begin = time.monotonic()
         prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         ids = torch.tensor([self.tokenizer.encode(prompt, add_special_tokens=False)])
-        out = self.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_tokens, do_sample=False,
-                                  pad_token_id=self.tokenizer.pad_token_id, eos_token_id=self.tokenizer.eos_token_id)[0]  # fmt: skip
+        out = self.model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=self.tokenizer.eos_token_id,
+        )[0]
         made = out[ids.shape[1] :].tolist()
         ended = bool(made) and made[-1] == self.tokenizer.eos_token_id
         text = self.tokenizer.decode(made[:-1] if ended else made, skip_special_tokens=True)
-        return Generation(text, "stop" if ended else "length", ids.shape[1], len(made), decode_ms=(time.monotonic() - begin) * 1000)
+        return Generation(
+            text,
+            "stop" if ended else "length",
+            ids.shape[1],
+            len(made),
+            decode_ms=(time.monotonic() - begin) * 1000,
+        )

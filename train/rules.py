@@ -1,8 +1,9 @@
-"""A control without a model: plans by the nearest known phrasing. What a tuned model is worth is what it does better than this.
+"""A control without a model: plans by the nearest known phrasing. What a tuned model is worth is what it does
+better than this.
 
-It is given all hand-written pairs and the training split, compares by shared words weighted by their rarity, and never words
-an answer (the agents' plain sentence does). Implements `agents.model.TextModel`. Knows nothing about seasons.
-"""
+It is given all hand-written pairs and the training split, compares by shared words weighted by their rarity,
+and never words an answer (the agents' plain sentence does). Implements `agents.model.TextModel`. Knows
+nothing about seasons."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ EXPANSIONS = 3  # of a pair with (a|b) alternatives
 
 
 class NearestPhrasing:
-    """`plan(question)` is the line of the known phrasing that shares most with it and needs no other names."""
+    """`plan(question)` is the line of the known phrasing that shares most with it and needs no other
+    names."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]):
         self.lines: list[str] = []
@@ -60,13 +62,25 @@ class NearestPhrasing:
             for i in self.by_word.get(word, ()):
                 shared[i] += self.weight[word]
         own = sum(self.weight.get(w, max(self.weight.values())) for w in words)
-        fits = ((score / (own + self.sums[i] - score), -i) for i, score in shared.items() if self.needs[i] <= names)
+        fits = (
+            (score / (own + self.sums[i] - score), -i)
+            for i, score in shared.items()
+            if self.needs[i] <= names
+        )
         best = max(fits, default=None)
         return self.lines[-best[1]] if best else "decline off_topic"
 
-    async def generate(self, messages: list[dict[str, str]], *, grammar: str | None = None, max_tokens: int = 128,
-                       deadline_s: float | None = None, temperature: float = 0.0, seed: int | None = None,
-                       on_text: Callable[[str], None] | None = None) -> Generation:  # fmt: skip
+    async def generate(
+        self,
+        messages: list[dict[str, str]],
+        *,
+        grammar: str | None = None,
+        max_tokens: int = 128,
+        deadline_s: float | None = None,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Generation:
         task, _, question = messages[-1]["content"].partition(" ")
         if task != "plan":
             return Generation("", "length")  # no sentence: the agents word the table plainly

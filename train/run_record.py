@@ -24,12 +24,21 @@ class Recorder(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         if state.is_world_process_zero:  # what was logged after the checkpoint will be logged again
-            rows = [r for r in read_metrics(self.folder) if state.global_step and r["step"] <= state.global_step]
+            rows = [
+                r for r in read_metrics(self.folder) if state.global_step and r["step"] <= state.global_step
+            ]
             (self.folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if logs and "loss" in logs:
-            self._add(state, {"loss": logs["loss"], "learning_rate": logs.get("learning_rate"), "tokens": logs.get("num_tokens")})
+            self._add(
+                state,
+                {
+                    "loss": logs["loss"],
+                    "learning_rate": logs.get("learning_rate"),
+                    "tokens": logs.get("num_tokens"),
+                },
+            )
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         found = {k.removeprefix("eval_"): v for k, v in metrics.items() if k.endswith("_exact_match")}
@@ -38,7 +47,11 @@ class Recorder(TrainerCallback):
     def _add(self, state, values: dict) -> None:
         if not state.is_world_process_zero:
             return
-        record = {"step": state.global_step, "epoch": round(state.epoch or 0, 3), "seconds": round(time.monotonic() - self.began, 1)}
+        record = {
+            "step": state.global_step,
+            "epoch": round(state.epoch or 0, 3),
+            "seconds": round(time.monotonic() - self.began, 1),
+        }
         values = {k: round(v, 6) if isinstance(v, float) else v for k, v in values.items() if v is not None}
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(record | values) + "\n")
@@ -52,7 +65,10 @@ class Bar(ProgressCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
         if self.training_bar is not None and logs:
             names = {"loss": "loss", "eval_loss": "validation", "eval_plan_exact_match": "plans"}
-            self.shown = {**getattr(self, "shown", {}), **{names[k]: f"{float(v):.3f}" for k, v in logs.items() if k in names}}
+            self.shown = {
+                **getattr(self, "shown", {}),
+                **{names[k]: f"{float(v):.3f}" for k, v in logs.items() if k in names},
+            }
             self.training_bar.set_postfix(self.shown)
 
 
@@ -65,7 +81,8 @@ class Marker(TrainerCallback):
 
 
 class Clock(TrainerCallback):
-    """Stops training in good order before `minutes` since `began` are over; all processes stop at the same step."""
+    """Stops training in good order before `minutes` since `began` are over; all processes stop at the same
+    step."""
 
     def __init__(self, minutes: float, began: float, spare: float = 0.08):
         self.limit, self.began = minutes * 60 * (1 - spare), began
@@ -105,14 +122,25 @@ def draw_loss(folder: Path) -> None:
     for name, colour in (("loss", "#2563eb"), ("validation_loss", "#dc2626")):
         points = [(r["step"], r[name]) for r in rows if name in r]
         if points:
-            axis.plot(*zip(*points, strict=True), color=colour, marker="o" if "val" in name else "", label=name.replace("_", " "))
+            axis.plot(
+                *zip(*points, strict=True),
+                color=colour,
+                marker="o" if "val" in name else "",
+                label=name.replace("_", " "),
+            )
     axis.set(xlabel="step", ylabel="loss on the completion (nats a token)")
     axis.grid(alpha=0.3)
     other = axis.twinx()
     for task, colour in (("plan", "#059669"), ("answer", "#9333ea"), ("closed_book", "#b45309")):
         points = [(r["step"], 100 * r[f"{task}_exact_match"]) for r in rows if f"{task}_exact_match" in r]
         if points:
-            other.plot(*zip(*points, strict=True), color=colour, linestyle="--", marker=".", label=f"{task} exact match")
+            other.plot(
+                *zip(*points, strict=True),
+                color=colour,
+                linestyle="--",
+                marker=".",
+                label=f"{task} exact match",
+            )
     other.set(ylabel="exact match on validation (%)", ylim=(0, 100))
     lines = [*axis.get_lines(), *other.get_lines()]
     axis.legend(lines, [line.get_label() for line in lines], loc="center right", fontsize=8)

@@ -1,8 +1,8 @@
-"""Judges an answer in words against what a fan question expects: `judge(expect, question, answer, declined) -> Verdict`.
+"""Judges an answer in words against what a fan question expects: `judge(expect, question, answer, declined)
+-> Verdict`.
 
-Expected are numbers (within a tolerance), entities by any of their names (in order, where asked), a refusal that invents no
-figure, or asking which of several is meant. Knows nothing about how the answer was made.
-"""
+Expected are numbers (within a tolerance), entities by any of their names (in order, where asked), a refusal
+that invents no figure, or asking which of several is meant. Knows nothing about how the answer was made."""
 
 from __future__ import annotations
 
@@ -15,36 +15,81 @@ from typing import Any
 TOLERANCE = 0.06
 # figures of the season that a refusal may name: its year, its matches, overs of an innings, players ...
 HARMLESS = (2024, 71, 74, 70, 10, 20)
-_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-         "nineteen").split()  # fmt: skip
-_TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-_SAID = {"once": 1, "twice": 2, "thrice": 3, "both": 2, "neither": 0, "none": 0, "nil": 0, "never": 0, "duck": 0}
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = {
+    word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
+_SAID = {
+    "once": 1,
+    "twice": 2,
+    "thrice": 3,
+    "both": 2,
+    "neither": 0,
+    "none": 0,
+    "nil": 0,
+    "never": 0,
+    "duck": 0,
+}
 _NO_COUNT = frozenset("which the this that no any every each".split())  # "which one", "the one": no figure
-_MONTH = ("jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|"
-          "dec(?:ember)?")  # fmt: skip
-_NO_FIGURES = [re.compile(pattern) for pattern in (
-    r"(?m)^\s*(?:[-•]\s*)?\d{1,2}[.)]\s+(?=\S)",  # "1. Kohli"
-    r"\b\d{4}-\d{2}-\d{2}\b",
-    rf"(?i)\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{4}}\b|\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTH})\b(?:,? \d{{4}})?"
-    rf"|\b(?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}})?",
-    r"\b2024\b",
-    r"(?i)\bmatch(?:es)? (?:no\.? ?|number |#)?\d+\b",
-    r"(?i)\bovers? \d+ ?(?:-|to|and) ?\d+\b",
-)]  # fmt: skip
+_MONTH = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|"
+    "dec(?:ember)?"
+)
+_NO_FIGURES = [
+    re.compile(pattern)
+    for pattern in (
+        r"(?m)^\s*(?:[-•]\s*)?\d{1,2}[.)]\s+(?=\S)",  # "1. Kohli"
+        r"\b\d{4}-\d{2}-\d{2}\b",
+        r"(?i)\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{4}\b"
+        rf"|\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{_MONTH})\b(?:,? \d{{4}})?"
+        rf"|\b(?:{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}})?",
+        r"\b2024\b",
+        r"(?i)\bmatch(?:es)? (?:no\.? ?|number |#)?\d+\b",
+        r"(?i)\bovers? \d+ ?(?:-|to|and) ?\d+\b",
+    )
+]
 _FIGURE = re.compile(r"(?<![\w.,])(\d{1,3}(?:,\d{2,3})+|\d+)(\.\d+)?|(?<=,)(\d+)(\.\d+)?")
 _DECLINES = re.compile(
-    r"can(?: ?not|'?t)\b|unable|won'?t|(?:do|does|did|is|are|was|were|has|have|had|could|would|will|should)(?:n'?t| not)\b"
-    r"|no (?:data|info|information|record|figures?|stats?|statistics|such|result|hundred|century|centuries|ton|match|details?|matches|game"
+    r"can(?: ?not|'?t)\b|unable|won'?t|(?:do|does|did|is|are|was|were|has|have|had|could|would|will"
+    r"|should)(?:n'?t| not)\b"
+    r"|no (?:data|info|information|record|figures?|stats?|statistics|such|result|hundred|century"
+    r"|centuries|ton|match|details?|matches|game"
     r"|fixture|entry|way|one)\b|2024 only|limited to|restricted to"
     r"|not (?:available|included?|covered?|recorded|part|in|among|something|possible|sure|played)"
-    r"|only (?:have|cover|covers|know|contains?|includes?|about|for)|outside|beyond|out of scope|predict|speculat|future|missing|absent"
-    r"|abandon|wash|rained|call(?:ed)? off|unavailable|never|without a (?:hundred|century)|unknown|nobody", re.I)  # fmt: skip
+    r"|only (?:have|cover|covers|know|contains?|includes?|about|for)|outside|beyond|out of scope"
+    r"|predict|speculat|future|missing|absent"
+    r"|abandon|wash|rained|call(?:ed)? off|unavailable|never|without a (?:hundred|century)|unknown|nobody",
+    re.I,
+)
 _ASKS = re.compile(
-    r"\b(which|whom|who)\b.{0,90}\?|do you mean|did you mean|could you (?:clarify|specify|tell me which)|please (?:clarify|specify)"
-    r"|(?:more than one|two|three|several|multiple|many|different) (?:\w+ )?(?:players?|batters?|bowlers?|cricketers?|people|men|sharmas?"
-    r"|iyers?|pandyas?)\b|ambiguous|be more specific|let me know which", re.I | re.S)  # fmt: skip
-_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "\u2212": "-",
-                         "\u2010": "-", "\u2011": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "*": "", "`": ""})  # fmt: skip
+    r"\b(which|whom|who)\b.{0,90}\?|do you mean|did you mean|could you (?:clarify|specify"
+    r"|tell me which)|please (?:clarify|specify)"
+    r"|(?:more than one|two|three|several|multiple|many|different) (?:\w+ )?(?:players?|batters?"
+    r"|bowlers?|cricketers?|people|men|sharmas?"
+    r"|iyers?|pandyas?)\b|ambiguous|be more specific|let me know which",
+    re.I | re.S,
+)
+_QUOTES = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": " - ",
+        "\u2212": "-",
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u00a0": " ",
+        "\u202f": " ",
+        "\u2009": " ",
+        "*": "",
+        "`": "",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -66,18 +111,28 @@ def judge(expect: Mapping[str, Any], question: str, answer: str, declined: bool 
     if not declined and not (_ASKS if expect.get("clarify") else _DECLINES).search(_plain(answer)):
         return Verdict(False, "neither declined, corrected nor asked which")
     allowed = [*map(float, expect.get("allow", [])), *numbers(question), *HARMLESS]
-    allowed += [float(year) for year in re.findall(r"\b20\d\d\b", question)] + list((either or {}).get("numbers", []))
+    allowed += [float(year) for year in re.findall(r"\b20\d\d\b", question)] + list(
+        (either or {}).get("numbers", [])
+    )
     said = numbers(re.sub(r"(?i)\b(?:top|last|first) \d+\b", " ", _plain(answer)), in_words=False)
     invented = [x for x in said if not _among(x, allowed, tolerance)]
-    return Verdict(not invented, f"invented {', '.join(f'{x:g}' for x in invented[:4])}" if invented else "declined")
+    return Verdict(
+        not invented, f"invented {', '.join(f'{x:g}' for x in invented[:4])}" if invented else "declined"
+    )
 
 
 def _stated(expect: Mapping[str, Any], answer: str, tolerance: float) -> Verdict:
     said, text = numbers(answer), _names(answer)
     lacking = [f"number {x:g}" for x in expect.get("numbers", []) if not _among(x, said, tolerance)]
     places = [_place(names, text) for names in expect.get("entities", [])]
-    lacking += [f"name {names[0]}" for names, at in zip(expect.get("entities", []), places, strict=True) if at is None]
-    if expect.get("ordered") and None not in places and any(b <= a for a, b in zip(places, places[1:], strict=False)):
+    lacking += [
+        f"name {names[0]}" for names, at in zip(expect.get("entities", []), places, strict=True) if at is None
+    ]
+    if (
+        expect.get("ordered")
+        and None not in places
+        and any(b <= a for a, b in zip(places, places[1:], strict=False))
+    ):
         lacking.append("the order")
     return Verdict(not lacking, "lacks " + ", ".join(lacking) if lacking else "")
 
@@ -87,7 +142,8 @@ def _among(x: float, found: Sequence[float], tolerance: float) -> bool:
 
 
 def numbers(text: str, in_words: bool = True) -> list[float]:
-    """All figures of a text in digits (1,260 and 1,00,000 too), and in words; dates, match numbers and ordinals are none."""
+    """All figures of a text in digits (1,260 and 1,00,000 too), and in words; dates, match numbers and
+    ordinals are none."""
     text = _plain(text)
     for pattern in _NO_FIGURES:
         text = pattern.sub(" ", text)
@@ -139,5 +195,7 @@ def _names(text: str) -> str:
 
 def _place(names: Sequence[str], text: str) -> int | None:
     """Where the first of the names stands as whole words."""
-    found = [m.start() for n in names if (m := re.search(rf"(?<!\w){re.escape(_names(n).strip())}(?!\w)", text))]
+    found = [
+        m.start() for n in names if (m := re.search(rf"(?<!\w){re.escape(_names(n).strip())}(?!\w)", text))
+    ]
     return min(found, default=None)

@@ -1,4 +1,5 @@
-"""What an evaluation asks: the agents over a model in this process, or a running service. `await system.ask(question)`.
+"""What an evaluation asks: the agents over a model in this process, or a running service. `await
+system.ask(question)`.
 
 The one place of `train` that reaches up to `agents` and `serve`: what is measured is what is served.
 """
@@ -48,7 +49,10 @@ class System(Protocol):
 
 def comparable(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """The figures alone, rounded: equal for the same rows from the engine and over HTTP."""
-    cells = [[round(float(v), 3) if isinstance(v, (int, float)) and not isinstance(v, bool) else v for v in row] for row in rows]
+    cells = [
+        [round(float(v), 3) if isinstance(v, (int, float)) and not isinstance(v, bool) else v for v in row]
+        for row in rows
+    ]
     return json.dumps([list(columns), cells], default=str, separators=(",", ":"))
 
 
@@ -56,13 +60,28 @@ class Agents:
     """The real agents over any text model."""
 
     def __init__(self, season: str, model: TextModel, name: str, at_once: int = 1, engine: Any = None):
-        self.agents, self.name, self.at_once, self._engine = MultiAgent(load(season), model), name, at_once, engine
+        self.agents, self.name, self.at_once, self._engine = (
+            MultiAgent(load(season), model),
+            name,
+            at_once,
+            engine,
+        )
 
     async def ask(self, question: str) -> Asked:
         reply: Reply = await self.agents.ask(question)
-        line = next((str(step["line"]) for step in reply.trace if step["step"] == "plan" and "line" in step), "")
+        line = next(
+            (str(step["line"]) for step in reply.trace if step["step"] == "plan" and "line" in step), ""
+        )
         tables = tuple(comparable([c.name for c in t.columns], t.rows) for t in reply.tables)
-        return Asked(reply.answer, reply.outcome, line, tables, reply.worded_by, reply.latency_ms.get("total", 0.0), dict(reply.latency_ms))
+        return Asked(
+            reply.answer,
+            reply.outcome,
+            line,
+            tables,
+            reply.worded_by,
+            reply.latency_ms.get("total", 0.0),
+            dict(reply.latency_ms),
+        )
 
     def gold(self, question: str, line: str) -> Tables:
         """The figures of a known line, with the names of the question resolved as the agents do."""
@@ -72,7 +91,11 @@ class Agents:
             found = retriever.retrieve(Planned(linked, plain(linked.text), parse(line)))
         except (QueryError, KeyError):
             return ()
-        return () if isinstance(found, Refusal) else tuple(comparable([c.name for c in t.columns], t.rows) for t in found.tables)
+        return (
+            ()
+            if isinstance(found, Refusal)
+            else tuple(comparable([c.name for c in t.columns], t.rows) for t in found.tables)
+        )
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -89,31 +112,47 @@ class Service:
 
         self.name = url
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client: AbstractAsyncContextManager = httpx.AsyncClient(base_url=url, timeout=120, headers=headers, trust_env=False)
+        self._client: AbstractAsyncContextManager = httpx.AsyncClient(
+            base_url=url, timeout=120, headers=headers, trust_env=False
+        )
 
     async def ask(self, question: str) -> Asked:
         response = await self._client.post("/infer", json={"question": question, "trace": True})
         if response.status_code != 200:
-            raise TrainError(f"{self.name}/infer answered {response.status_code} to {question!r}: {response.text[:200]}")
+            raise TrainError(
+                f"{self.name}/infer answered {response.status_code} to {question!r}: {response.text[:200]}"
+            )
         body = response.json()
-        line = next((s["line"] for s in body.get("trace") or () if s.get("step") == "plan" and "line" in s), "")
+        line = next(
+            (s["line"] for s in body.get("trace") or () if s.get("step") == "plan" and "line" in s), ""
+        )
         tables = tuple(comparable([c["name"] for c in t["columns"]], t["rows"]) for t in body["tables"])
-        return Asked(body["answer"], body["outcome"], line, tables, body["worded_by"], body["latency_ms"].get("total", 0.0),
-                     body["latency_ms"])  # fmt: skip
+        return Asked(
+            body["answer"],
+            body["outcome"],
+            line,
+            tables,
+            body["worded_by"],
+            body["latency_ms"].get("total", 0.0),
+            body["latency_ms"],
+        )
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
 def of_gguf(path: Path, season: str, threads: int = 0) -> Agents:
-    """The agents over a GGUF in this process's engine; a model folder stands for its manifest's default file."""
+    """The agents over a GGUF in this process's engine; a model folder stands for its manifest's default
+    file."""
     from convert.manifest import load as load_manifest
     from serve.engine import Engine, EngineConfig
     from serve.local_model import LocalModel
 
     if path.is_dir():
         if not (path / "manifest.json").is_file():
-            raise TrainError(f"no manifest.json in {path}: make the model with `python -m convert --run runs/<name>`, or name a .gguf file")
+            raise TrainError(
+                f"no manifest.json in {path}: make it with `python -m convert --run runs/<name>`, or name a .gguf file"
+            )
         path = path / load_manifest(path).default_file
     if not path.is_file():
         raise TrainError(f"no model at {path}: make it with `python -m convert --run runs/<name>`")

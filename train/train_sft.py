@@ -1,11 +1,12 @@
-"""Fine-tunes a base model on a season's questions and answers: TRL's SFTTrainer with a LoRA adapter, on the completion alone.
+"""Fine-tunes a base model on a season's questions and answers: TRL's SFTTrainer with a LoRA adapter, on the
+completion alone.
 
     python -m train --season ipl_2024 --base train/base --run demo
     accelerate launch -m train --run big --base Qwen/Qwen2.5-0.5B-Instruct --minutes 0
 
-Writes runs/<name>/: config.yaml, adapter/ (model/ for `--method full`), metrics.jsonl, loss.png, result.json and the examples
-as the conversion reads them. The same inputs are not trained twice; a killed run goes on from its last whole checkpoint.
-"""
+Writes runs/<name>/: config.yaml, adapter/ (model/ for `--method full`), metrics.jsonl, loss.png, result.json
+and the examples as the conversion reads them. The same inputs are not trained twice; a killed run goes on
+from its last whole checkpoint."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ RUNS = Path("runs")
 SEASONS = Path("data/seasons")
 VALIDATION = 400  # examples of it looked at: enough for a curve, a second a time for the embedded base
 BF16_FROM = 3_000_000  # parameters from which bf16 on a CPU is faster than float32 (python -m train.bench)
-_MICRO = ((20e6, 64), (200e6, 16), (1e9, 8), (float("inf"), 2))  # parameters up to which so many examples go at once
+_MICRO = (
+    (20e6, 64),
+    (200e6, 16),
+    (1e9, 8),
+    (float("inf"), 2),
+)  # parameters up to which so many examples go at once
 
 
 @dataclass(frozen=True)
@@ -64,17 +70,23 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
     began = time.monotonic() if began is None else began
     source = Path(config.data) if config.data else SEASONS / config.season / "qa"
     if not source.exists():
-        how = f"make it with `python -m data.qa --season {config.season}`" if not config.data else "check --data"
+        how = (
+            f"make it with `python -m data qa --season {config.season}`"
+            if not config.data
+            else "check --data"
+        )
         raise ExamplesError(f"no dataset at {source}: {how}")
     data = dataset.load(source, config.answer_share)
     inputs = _inputs(config, data.sha256)
     folder = root / config.run
-    if config.replace and _is_main() and folder.exists():
-        shutil.rmtree(folder)
     finished = _finished(folder, inputs, config)
     if finished:
         return finished, False
-    torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    torch.set_num_threads(
+        config.threads or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     set_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -88,28 +100,51 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"out of memory with {_micro(config, model)} examples at once: halve it with --micro-batch, shorten examples with "
-            f"--max-length (now {config.max_length}), take a smaller base, or --method qlora on a GPU") from error  # fmt: skip
+            f"out of memory with {_micro(config, model)} examples at once: halve that with --micro-batch, shorten with "
+            f"--max-length (now {config.max_length}), take a smaller base, or --method qlora on a GPU"
+        ) from error
 
 
-def _run(config: SftConfig, folder: Path, data: dataset.Dataset, tokenizer: Any, model: PreTrainedModel, inputs: str,
-         began: float) -> Result:  # fmt: skip
+def _run(
+    config: SftConfig,
+    folder: Path,
+    data: dataset.Dataset,
+    tokenizer: Any,
+    model: PreTrainedModel,
+    inputs: str,
+    began: float,
+) -> Result:
     encoded, left_out = _encoded(tokenizer, data.train, config.max_length)
     held, _ = _encoded(tokenizer, data.validation[:VALIDATION], config.max_length)
     if not encoded or not held:
         raise ExamplesError(f"no example fits into {config.max_length} tokens: raise --max-length")
     if _is_main():
         tokens = sum(len(ids) for ids, _, _ in encoded)
-        print(f"train: {len(encoded)} examples, {tokens} tokens{f', {left_out} too long left out' if left_out else ''}; "
-              f"validation: {len(held)}")  # fmt: skip
+        print(
+            f"train: {len(encoded)} examples, {tokens} tokens{f', {left_out} too long left out' if left_out else ''}; "
+            f"validation: {len(held)}"
+        )
     arguments = _arguments(config, folder, model, len(encoded))
     clock = Clock(config.minutes, began)
     trainer = Trainer(
-        model=model, args=arguments, processing_class=tokenizer, train_dataset=_rows(encoded), eval_dataset=_rows(held),
-        validation=held, pad=tokenizer.pad_token_id,
-        peft_config=None if config.method == "full" else LoraConfig(
-            r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"),
-        callbacks=[Recorder(folder), clock, Marker(), EarlyStoppingCallback(config.patience)])  # fmt: skip
+        model=model,
+        args=arguments,
+        processing_class=tokenizer,
+        train_dataset=_rows(encoded),
+        eval_dataset=_rows(held),
+        validation=held,
+        pad=tokenizer.pad_token_id,
+        peft_config=None
+        if config.method == "full"
+        else LoraConfig(
+            r=config.rank,
+            lora_alpha=config.alpha,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[Recorder(folder), clock, Marker(), EarlyStoppingCallback(config.patience)],
+    )
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Bar())
     resumed = _last_whole(folder / "checkpoints")
@@ -120,7 +155,11 @@ def _run(config: SftConfig, folder: Path, data: dataset.Dataset, tokenizer: Any,
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     seconds = time.monotonic() - start
     final = trainer.evaluate()
-    best = {k.removeprefix("eval_").removesuffix("_exact_match"): round(v, 4) for k, v in final.items() if k.endswith("_exact_match")}
+    best = {
+        k.removeprefix("eval_").removesuffix("_exact_match"): round(v, 4)
+        for k, v in final.items()
+        if k.endswith("_exact_match")
+    }
     steps = trainer.state.global_step
     stopped = "time" if clock.rang else "early" if steps < trainer.state.max_steps else "epochs"
     result = None
@@ -129,12 +168,20 @@ def _run(config: SftConfig, folder: Path, data: dataset.Dataset, tokenizer: Any,
         digest = _save(trainer, tokenizer, target)
         share = (steps - done_before) / max(1, trainer.state.max_steps) * arguments.num_train_epochs
         result = Result(
-            inputs_sha256=inputs, steps=steps, seconds=round(seconds, 1), stopped=stopped,
-            validation_loss=round(final["eval_loss"], 5), exact_match=best, base_exact_match=base_match,
+            inputs_sha256=inputs,
+            steps=steps,
+            seconds=round(seconds, 1),
+            stopped=stopped,
+            validation_loss=round(final["eval_loss"], 5),
+            exact_match=best,
+            base_exact_match=base_match,
             trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
             parameters=sum(p.numel() for p in trainer.model.parameters()),
-            tokens_per_second=round(share * sum(len(i) for i, _, _ in encoded) / seconds, 1) if seconds else 0.0,
-            adapter_sha256=digest)  # fmt: skip
+            tokens_per_second=round(share * sum(len(i) for i, _, _ in encoded) / seconds, 1)
+            if seconds
+            else 0.0,
+            adapter_sha256=digest,
+        )
         draw_loss(folder)
         _write(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -146,21 +193,51 @@ def _arguments(config: SftConfig, folder: Path, model: PreTrainedModel, count: i
     micro = _micro(config, model)
     devices = int(os.environ.get("WORLD_SIZE", 1))
     accumulate = max(1, config.batch_size // (micro * devices))
-    steps = config.max_steps if config.max_steps > 0 else max(1, round(config.epochs * count / (micro * accumulate * devices)))
+    steps = (
+        config.max_steps
+        if config.max_steps > 0
+        else max(1, round(config.epochs * count / (micro * accumulate * devices)))
+    )
     every = max(1, steps // config.evaluations)
     gpu = torch.cuda.is_available()
     return TrlConfig(
-        output_dir=str(folder / "checkpoints"), per_device_train_batch_size=micro, per_device_eval_batch_size=micro,
-        gradient_accumulation_steps=accumulate, max_steps=steps, num_train_epochs=steps * micro * accumulate * devices / count,
-        learning_rate=config.learning_rate, lr_scheduler_type="linear", warmup_steps=round(config.warmup_share * steps),
-        weight_decay=config.weight_decay, adam_beta2=0.98, max_grad_norm=1.0, optim="adamw_torch_fused",
-        bf16=_bf16(config, model), use_cpu=not gpu, activation_checkpointing=gpu and sum(p.numel() for p in model.parameters()) > 1e9,
-        completion_only_loss=True, max_length=None, packing=False, dataset_kwargs={"skip_prepare_dataset": True},
-        eval_strategy="steps", eval_steps=every, save_strategy="steps", save_steps=every,
-        save_total_limit=3, load_best_model_at_end=True, metric_for_best_model="eval_loss", greater_is_better=False,
-        logging_steps=max(1, min(10, steps // 20)), logging_nan_inf_filter=False, report_to="none", seed=config.seed,
-        data_seed=config.seed, dataloader_num_workers=0, dataloader_pin_memory=gpu,
-        ddp_find_unused_parameters=False if devices > 1 else None)  # fmt: skip
+        output_dir=str(folder / "checkpoints"),
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=micro,
+        gradient_accumulation_steps=accumulate,
+        max_steps=steps,
+        num_train_epochs=steps * micro * accumulate * devices / count,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=round(config.warmup_share * steps),
+        weight_decay=config.weight_decay,
+        adam_beta2=0.98,
+        max_grad_norm=1.0,
+        optim="adamw_torch_fused",
+        bf16=_bf16(config, model),
+        use_cpu=not gpu,
+        activation_checkpointing=gpu and sum(p.numel() for p in model.parameters()) > 1e9,
+        completion_only_loss=True,
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=3,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=max(1, min(10, steps // 20)),
+        logging_nan_inf_filter=False,
+        report_to="none",
+        seed=config.seed,
+        data_seed=config.seed,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=gpu,
+        ddp_find_unused_parameters=False if devices > 1 else None,
+    )
 
 
 def _micro(config: SftConfig, model: PreTrainedModel) -> int:
@@ -185,10 +262,12 @@ def _encoded(tokenizer: Any, examples: list[Example], limit: int) -> tuple[list[
 
 def _rows(encoded: list[Encoded]) -> Rows:
     disable_progress_bars()
-    return Rows.from_dict({
-        "input_ids": [ids for ids, _, _ in encoded],
-        "labels": [[-100] * prompt + ids[prompt:] for ids, prompt, _ in encoded],
-    })  # fmt: skip
+    return Rows.from_dict(
+        {
+            "input_ids": [ids for ids, _, _ in encoded],
+            "labels": [[-100] * prompt + ids[prompt:] for ids, prompt, _ in encoded],
+        }
+    )
 
 
 # -- the run folder ---------------------------------------------------------------------------------------------------
@@ -198,8 +277,14 @@ def _inputs(config: SftConfig, data_sha256: str) -> str:
     """A hash of all that decides the result: settings, data, base, prompts."""
     kept = {k: v for k, v in as_dict(config).items() if k not in UNHASHED}
     template = Path(config.chat_template)
-    kept["chat_template"] = template.read_text() if config.chat_template and template.is_file() else config.chat_template
-    kept |= {"data": data_sha256, "base": fingerprint(config.base, config.base_revision), "prompt": PROMPT_VERSION}
+    kept["chat_template"] = (
+        template.read_text() if config.chat_template and template.is_file() else config.chat_template
+    )
+    kept |= {
+        "data": data_sha256,
+        "base": fingerprint(config.base, config.base_revision),
+        "prompt": PROMPT_VERSION,
+    }
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -209,21 +294,36 @@ def _finished(folder: Path, inputs: str, config: SftConfig) -> Result | None:
         return None
     found = yaml.safe_load((folder / "config.yaml").read_text()) or {}
     if found.get("inputs_sha256") != inputs:
+        if config.replace:
+            if _is_main():
+                shutil.rmtree(folder)
+            return None
         now = as_dict(config)
-        differ = [f"{k} {found[k]!r} -> {now[k]!r}" for k in now if k not in UNHASHED and k in found and found[k] != now[k]]
-        raise RunExists(f"{folder} was made from other inputs ({'; '.join(differ) or 'the data or the base changed'}): name another "
-                        "run with --run, or throw this one away with --replace")
+        differ = [
+            f"{k} {found[k]!r} -> {now[k]!r}"
+            for k in now
+            if k not in UNHASHED and k in found and found[k] != now[k]
+        ]
+        raise RunExists(
+            f"{folder} was made from other inputs ({'; '.join(differ) or 'the data or the base changed'}): name "
+            "another run with --run, or replace this one with --replace"
+        )
     path = folder / "result.json"
     kept = folder / ("model" if config.method == "full" else "adapter")
     return Result(**json.loads(path.read_text())) if path.is_file() and kept.is_dir() else None
 
 
-def _prepare(folder: Path, config: SftConfig, data: dataset.Dataset, inputs: str, model: PreTrainedModel) -> None:
+def _prepare(
+    folder: Path, config: SftConfig, data: dataset.Dataset, inputs: str, model: PreTrainedModel
+) -> None:
     (folder / "examples").mkdir(parents=True, exist_ok=True)
     about = as_dict(config) | {
         "base_revision": config.base_revision or getattr(model.config, "_commit_hash", None) or "",
-        "base_sha256": fingerprint(config.base, config.base_revision), "data_sha256": data.sha256,
-        "prompt_version": PROMPT_VERSION, "inputs_sha256": inputs}  # fmt: skip
+        "base_sha256": fingerprint(config.base, config.base_revision),
+        "data_sha256": data.sha256,
+        "prompt_version": PROMPT_VERSION,
+        "inputs_sha256": inputs,
+    }
     for split in ("train", "validation", "test"):
         dataset.write(getattr(data, split), folder / "examples" / f"{split}.jsonl")
     _write(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False))

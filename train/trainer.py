@@ -1,4 +1,5 @@
-"""TRL's SFTTrainer with two of its parts replaced: which examples go together, and how the validation split is looked at.
+"""TRL's SFTTrainer with two of its parts replaced: which examples go together, and how the validation split
+is looked at.
 
 Knows nothing about run folders or where examples come from.
 """
@@ -17,7 +18,8 @@ Encoded = tuple[list[int], int, str]  # ids, length of the prompt, task
 
 @dataclass(frozen=True)
 class Looked:
-    """Of a validation split: nats a completion token, and the share of completions of each task exactly right."""
+    """Of a validation split: nats a completion token, and the share of completions of each task exactly
+    right."""
 
     loss: float
     exact_match: dict[str, float]
@@ -25,8 +27,8 @@ class Looked:
 
 @torch.no_grad()
 def look(model: torch.nn.Module, examples: Sequence[Encoded], pad: int, batch: int = 64) -> Looked:
-    """One forward pass gives both: greedy decoding reproduces a completion if and only if each of its tokens is the likeliest
-    after the right ones before it."""
+    """One forward pass gives both: greedy decoding reproduces a completion if and only if each of its tokens
+    is the likeliest after the right ones before it."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -44,19 +46,24 @@ def look(model: torch.nn.Module, examples: Sequence[Encoded], pad: int, batch: i
         for row, (ids, prompt, task) in enumerate(group):
             target = torch.tensor(ids[prompt:], device=device)
             place = slice(prompt - 1, len(ids) - 1)
-            nats += torch.nn.functional.cross_entropy(logits[row, place].float(), target, reduction="sum").double().cpu()
+            nats += (
+                torch.nn.functional.cross_entropy(logits[row, place].float(), target, reduction="sum")
+                .double()
+                .cpu()
+            )
             count += len(target)
             right.setdefault(task, []).append(bool((guesses[row, place] == target).all()))
     model.train(was_training)
-    return Looked(float(nats) / max(1, count), {task: sum(hits) / len(hits) for task, hits in sorted(right.items())})
+    return Looked(
+        float(nats) / max(1, count), {task: sum(hits) / len(hits) for task, hits in sorted(right.items())}
+    )
 
 
 class LengthGroups(torch.utils.data.Sampler[int]):
     """Batches of similar length in random order, another one each epoch.
 
-    The library's own sampler sorts runs of 50 batches from long to short: with two tasks of different length a short training
-    would then see all of one task and after it all of the other.
-    """
+    The library's own sampler sorts runs of 50 batches from long to short: with two tasks of different length
+    a short training would then see all of one task and after it all of the other."""
 
     POOL = 16  # batches sorted together: padding falls from half of all tokens to a few percent
 
@@ -76,7 +83,9 @@ class LengthGroups(torch.utils.data.Sampler[int]):
         for start in range(0, len(order), self.batch * self.POOL):
             pool = sorted(order[start : start + self.batch * self.POOL], key=lambda i: self.lengths[i])
             batches += [pool[i : i + self.batch] for i in range(0, len(pool), self.batch)]
-        short = [b for b in batches if len(b) < self.batch]  # at the end, or it would shift the batches behind it
+        short = [
+            b for b in batches if len(b) < self.batch
+        ]  # at the end, or it would shift the batches behind it
         whole = [b for b in batches if len(b) == self.batch]
         for at in torch.randperm(len(whole), generator=draw).tolist():
             yield from whole[at]
@@ -93,11 +102,20 @@ class Trainer(SFTTrainer):
 
     def look(self) -> Looked:
         with self.autocast_smart_context_manager():
-            return look(self.accelerator.unwrap_model(self.model), self._validation, self._pad, self.args.per_device_eval_batch_size)
+            return look(
+                self.accelerator.unwrap_model(self.model),
+                self._validation,
+                self._pad,
+                self.args.per_device_eval_batch_size,
+            )
 
-    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
+    def evaluate(
+        self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
         looked = self.look()
-        metrics = {"eval_loss": looked.loss} | {f"eval_{task}_exact_match": v for task, v in looked.exact_match.items()}
+        metrics = {"eval_loss": looked.loss} | {
+            f"eval_{task}_exact_match": v for task, v in looked.exact_match.items()
+        }
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -106,4 +124,8 @@ class Trainer(SFTTrainer):
         lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
         devices = max(1, self.args.world_size)
         # the examples of a step are the same however many devices and accumulation steps share them
-        return LengthGroups(lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps * devices, self.args.seed)
+        return LengthGroups(
+            lengths,
+            self.args.train_batch_size * self.args.gradient_accumulation_steps * devices,
+            self.args.seed,
+        )

@@ -24,7 +24,7 @@ from serve.monitor.signals import SIGNALS, YES, Signal
 
 ALARM_RATE = 0.01  # one false alarm in a hundred reports: in two years of weekly ones
 DRAWS = 9_999
-RARE = 0.02  # categories below this share of both windows together are one category
+RARE = 0.01  # categories below this share of both windows together are one category
 OTHER = "(rare ones)"
 
 

@@ -162,6 +162,6 @@ def _shapes(report: Report) -> list[tuple[Finding, Markup]]:
         if finding.signal.rate or not (finding.flagged or finding.signal is SIGNALS[0]):
             continue
         before, now = _portions(finding)
-        rows = [(c, before[c], now[c]) for c in before][:12]
+        rows = [(c.replace("_", " "), before[c], now[c]) for c in before][:12]
         shown.append((finding, Markup(charts.paired_bars(rows, f"{finding.signal.name}, before and now"))))
     return shown

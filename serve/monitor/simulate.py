@@ -15,6 +15,7 @@ from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,10 @@ class _Crowd:
             raise MonitorError(f"no {path}: make it with `python -m data qa {season}`")
         self.rng, self.texts = rng, texts
         self.rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        self.lexicon = Phrasebook.load().words()
+        self.lexicon = _lexicon()
         self.new_words = [word for word in _NEW_WORDS if word not in self.lexicon]
-        self.shapes = [shape(parse(row["query"])) if row["query"] else {} for row in self.rows]
+        planned = [row["query"] if row["kind"] != "absent" else "" for row in self.rows]  # absent names need no plan
+        self.shapes = [shape(parse(line)) if line else {} for line in planned]
         self.unknown = [_unknown(row["linked"], self.lexicon) for row in self.rows]
         self.formatter = JsonFormatter()
 
@@ -142,7 +144,8 @@ class _Crowd:
         if rng.random() < rates.new_words:
             added = rng.sample(self.new_words, rng.randint(1, 3))
             question, words, unknown = " ".join([question, *added]), words + len(added), unknown + len(added)
-        reason = {"ask_back": "ambiguous_name", "declined": row["query"].removeprefix("decline ")}.get(outcome)
+        word, _, why = row["query"].partition(" ")
+        reason = {"ask_back": "ambiguous_name", "declined": why if word == "decline" else "absent_name"}.get(outcome)
         if rng.random() < rates.unknown_name:
             outcome, reason = "declined", "unknown_name"
         plain = outcome != "answered" or rng.random() < rates.plain
@@ -180,6 +183,11 @@ class _Crowd:
         record.created = at.timestamp()
         vars(record).update(fields)
         return self.formatter.format(record)
+
+
+@lru_cache(maxsize=1)
+def _lexicon() -> frozenset[str]:
+    return Phrasebook.load().words()
 
 
 def _unknown(linked: str, lexicon: Collection[str]) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from serve.feedback import FeedbackStore
 from serve.problems import MEDIA_TYPE, Problem, problem_of
 from serve.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
 from serve.service import Service
+from serve.understanding import shape, understanding
 
 T = TypeVar("T")
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -100,7 +101,7 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
             )
         began = time.monotonic()
         tables = [table_of(t) for t in service.compute(line.query)]
-        note(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **_shape(plan))
+        note(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
         return Stats(query=str(plan), tables=tables)
 
     @routes.post("/feedback", response_model=Stored, status_code=201, summary="Judge an answer", tags=["ask"])
@@ -186,32 +187,10 @@ def _book(service: Service, request: Request, reply: Reply) -> None:
             k: sum(step[f"{k}_tokens"] for step in figures)
             for k in ("prompt", "completion", "cached", "forced", "drafted", "accepted")
         },
-        **_understood(reply),
+        **understanding(reply, service.retriever.linker.speller.lexicon),
     )
     if service.settings.log_texts:
         note(request, answer=reply.answer, query=reply.query)
-
-
-def _understood(reply: Reply) -> dict[str, Any]:
-    """What the question was about, without its names: for drift reports."""
-    link = next((step for step in reply.trace if step["step"] == "link"), {})
-    answer = next((step for step in reply.trace if step["step"] == "answer"), {})
-    shape = _shape(parse(reply.query)) if reply.query else {}
-    mentions = link.get("mentions", {})
-    return {
-        **shape,
-        "names": len(mentions),
-        "names_unknown": sum(not found for found in mentions.values()),
-        "plain_because": answer.get("why") or None,
-    }
-
-
-def _shape(plan: Plan) -> dict[str, Any]:
-    return {
-        "measures": sorted({m for q in plan.queries for m in q.measures}),
-        "by": sorted({d for q in plan.queries for d in q.by}),
-        "filters": sorted({f.key for q in plan.queries for f in q.filters}),
-    }
 
 
 __all__ = ["PROBLEMS", "gone_away", "router", "sse", "until_gone"]

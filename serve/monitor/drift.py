@@ -86,9 +86,9 @@ def compare(
     seed: int = 0,
 ) -> list[Finding]:
     """Every signal that the log has, flagged or not."""
-    rng = np.random.default_rng(seed)
+    choices = _choices(over, np.random.default_rng(seed))
     can = too_few(over, alarm_rate, len(signals)) is None
-    found = [f for signal in signals if (f := _compared(signal, asked, judged, over, rng, can))]
+    found = [f for signal in signals if (f := _compared(signal, asked, judged, over, choices, can))]
     tested = sorted((f for f in found if f.p is not None), key=lambda f: f.p)
     levels: dict[str, float] = {}
     holding = True
@@ -110,7 +110,7 @@ def too_few(over: Windows, alarm_rate: float = ALARM_RATE, signals: int = len(SI
 
 
 def _compared(signal: Signal, asked: Sequence[Asked], judged: Mapping[str, Judgement], over: Windows,
-              rng: np.random.Generator, testable: bool) -> Finding | None:  # fmt: skip
+              choices: np.ndarray, testable: bool) -> Finding | None:  # fmt: skip
     days = [*over.reference, *over.current]
     place = {day: i for i, day in enumerate(days)}
     counts = [Counter() for _ in days]
@@ -126,7 +126,8 @@ def _compared(signal: Signal, asked: Sequence[Asked], judged: Mapping[str, Judge
     columns = [*kept, OTHER] if len(kept) < len(together) else kept
     matrix = np.array([[_count(day, column, kept) for column in columns] for day in counts], dtype=float)
     now = float(psi(matrix[:split].sum(0), matrix[split:].sum(0)))
-    by_chance = _shuffled(matrix, len(over.current), rng)
+    inside = choices @ matrix
+    by_chance = psi(matrix.sum(0) - inside, inside)
     p = (1 + int((by_chance >= now - 1e-12).sum())) / (1 + DRAWS)
     return Finding(
         signal,
@@ -144,13 +145,13 @@ def _count(day: Counter, column: str, kept: Sequence[str]) -> int:
     return day[column] if column != OTHER else sum(n for c, n in day.items() if c not in kept)
 
 
-def _shuffled(matrix: np.ndarray, current: int, rng: np.random.Generator) -> np.ndarray:
-    """PSI of DRAWS random choices of `current` days against the rest."""
-    order = rng.random((DRAWS, len(matrix))).argsort(1)[:, :current]
-    chosen = np.zeros((DRAWS, len(matrix)))
+def _choices(over: Windows, rng: np.random.Generator) -> np.ndarray:
+    """DRAWS random choices of as many days as are under test, as rows of ones and zeros over all days."""
+    days = len(over.reference) + len(over.current)
+    order = rng.random((DRAWS, days)).argsort(1)[:, : len(over.current)]
+    chosen = np.zeros((DRAWS, days))
     np.put_along_axis(chosen, order, 1.0, 1)
-    inside = chosen @ matrix
-    return psi(matrix.sum(0) - inside, inside)
+    return chosen
 
 
 def _judged(finding: Finding, level: float, shown: float) -> Finding:

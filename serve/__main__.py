@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from types import FrameType
@@ -87,6 +88,9 @@ def main() -> int:
     )
     server = Server(config, app.state.service)
     server.run()
+    if app.state.service.loading:
+        logging.shutdown()
+        os._exit(server.exit_code)
     return server.exit_code
 
 

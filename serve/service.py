@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -73,6 +74,7 @@ class Service:
         self._mean_s = 0.3  # of a request, for Retry-After
         self._pending: dict[str, str] = {}
         self._downloading = False
+        self._threads: list[threading.Thread] = []
         self._task: asyncio.Task | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -108,13 +110,40 @@ class Service:
         attempt = 0
         while True:
             try:
-                await asyncio.to_thread(load)
+                await self._in_thread(load)
                 self._pending.pop(part, None)
                 self.retrying = False
                 return
             except _AGAIN as error:
                 await self._pause(part, error, attempt)
                 attempt += 1
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """Run `work` in a daemon thread, which a stopping process does not wait for (a download takes minutes)."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: Exception | None) -> None:
+            if not done.done():
+                done.set_result(None) if error is None else done.set_exception(error)
+
+        def run() -> None:
+            error: Exception | None = None
+            try:
+                work()
+            except Exception as caught:
+                error = caught
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, error)
+
+        self._threads.append(threading.Thread(target=run, name=work.__name__, daemon=True))
+        self._threads[-1].start()
+        await done
+
+    @property
+    def loading(self) -> bool:
+        """A thread is still at it; the interpreter cannot be taken down in good order under native code."""
+        return any(thread.is_alive() for thread in self._threads)
 
     def _load_season(self) -> None:
         self._say("season", f"loading the season {self.settings.season}")

@@ -299,6 +299,17 @@ def test_the_hub_away_at_start_is_said_and_the_process_lives(launch: Launch, tmp
     assert service.stop() == 0
 
 
+def test_a_hub_that_never_answers_does_not_keep_the_process_from_stopping(
+    launch: Launch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        service = launch(MODEL_REPO="someone/model", HF_ENDPOINT=hub, HF_HOME=tmp_path)
+        with service.client() as client:
+            assert "someone/model" in client.get("/readyz").json()["reason"]
+        assert service.stop() == 0
+
+
 def test_the_hub_away_with_the_model_published_to_a_folder_serves_it(
     launch: Launch, random_model: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ circumstances are the query's, no others. What fails is worded without the model
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from data.query import StatTable
@@ -24,6 +25,9 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
     said = {m[0] for m in REFERENCE.finditer(text)}
     if text.count("(") != text.count(")"):
         return "unbalanced brackets"
+    twice = [ref for ref, n in Counter(m[0] for m in REFERENCE.finditer(text)).items() if n > len(tables)]
+    if twice:
+        return f"{twice[0]} is stated twice"
     rest = text.lower()
     for table in tables:
         named_by_match = MEASURES[table.query.measures[0]].kind == "fact"

@@ -138,7 +138,7 @@ class Names:
         names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(
             keys
         )
-        asked = f"Which {text.strip().title()} do you mean?"
+        asked = f"Which {text.strip().title()} do you mean? I can't tell from the name alone: it could be"
         return Outcome(AMBIGUOUS, keys, f"{asked} {', '.join(names[:-1])} or {names[-1]}.")
 
     # -- a mention in its role ---------------------------------------------------------------------

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
 
     season: str = Field("ipl_2024", description="folder below data/seasons that questions are about")
     model_path: Path = Field(
-        Path("models/default"), description="model folder with manifest.json, or a .gguf file"
+        Path("models/demo"), description="model folder with manifest.json, or a .gguf file"
     )
     model_repo: str | None = Field(
         None,

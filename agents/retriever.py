@@ -159,12 +159,13 @@ class RetrieverAgent:
 
 
 def _parsed(line: str) -> Plan | None:
-    """The plan without measures said twice; None where the line was cut off."""
+    """The plan without what is said twice; None where the line was cut off."""
     try:
         plan = parse(line)
     except QueryError:
         return None
-    return replace(plan, queries=tuple(replace(q, measures=tuple(dict.fromkeys(q.measures))) for q in plan.queries))
+    queries = (replace(q, measures=tuple(dict.fromkeys(q.measures))) for q in plan.queries)
+    return replace(plan, queries=tuple(dict.fromkeys(queries)))
 
 
 def _swapped(query: Query) -> Query | None:

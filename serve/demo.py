@@ -19,7 +19,7 @@ QUESTIONS = (
     "Who scored the most runs in IPL 2024?",
     "bumrah economy at the death?",
     "Narine or Salt, who had the better strike rate?",
-    "Which pair had the highest partnership, and how many runs was it?",
+    "What was the highest partnership of the season?",
     "who won the final and by how much",
 )
 START_TIMEOUT_S = 60

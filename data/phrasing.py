@@ -20,6 +20,7 @@ from data.query.language import LESS_IS_BETTER, MEASURES, Measure
 from data.query.line import Filter, Having, Plan, Query, Rank, parse
 from data.text import plain, renumber
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C ten times as fast
 PHRASES = Path(__file__).parent / "phrases"
 PAIR_FILES = ("players.txt", "teams.txt", "declines.txt")
 _WORDS = "zero one two three four five six seven eight nine ten".split()
@@ -95,7 +96,7 @@ class Phrasebook:
     @classmethod
     def load(cls, folder: Path = PHRASES, files: tuple[str, ...] = PAIR_FILES) -> Phrasebook:
         pairs = [pair for name in files if (folder / name).exists() for pair in read_pairs(folder / name)]
-        banks = [yaml.safe_load((folder / f"{n}.yaml").read_text()) for n in ("measures", "filters", "frames")]
+        banks = [yaml.load((folder / f"{n}.yaml").read_text(), _Loader) for n in ("measures", "filters", "frames")]
         return cls(pairs, *banks)
 
     # -- sampling

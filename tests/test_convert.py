@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -332,10 +333,10 @@ def test_task_accuracy_may_come_from_a_command_and_its_failure_is_told(llama: Pa
         "import json, os, sys; print('chatter'); "
         "print(json.dumps({'accuracy': min(1.0, os.path.getsize(sys.argv[1]) / 1e6)}))"
     )
-    measure = gate.accuracy_by_command(f"{sys.executable} {script} {{gguf}}")
+    measure = gate.accuracy_by_command(f"{shlex.quote(sys.executable)} {script} {{gguf}}")
     assert 0 < measure(llama / "model.gguf") <= 1
     with pytest.raises(ConvertError, match="gave no accuracy"):
-        gate.accuracy_by_command(f"{sys.executable} -c pass {{gguf}}")(llama / "model.gguf")
+        gate.accuracy_by_command(f"{shlex.quote(sys.executable)} -c pass {{gguf}}")(llama / "model.gguf")
     with pytest.raises(ConvertError, match=r"has no \{gguf\}"):
         gate.accuracy_by_command("true")
 

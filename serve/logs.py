@@ -47,6 +47,7 @@ class JsonFormatter(logging.Formatter):
 
 def configure(level: str) -> None:
     """Send every logger, uvicorn's included, to standard output as JSON. Requests: serve.access alone."""
+    logging.raiseExceptions = False  # whoever read our log may be gone: that is no reason for tracebacks
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 MINUTES ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo model publish serve test test-deploy pretrain evaluate bench-engine bench-infer bench-train lint clean
+.PHONY: help venv demo model publish serve test test-slow test-deploy pretrain evaluate bench-engine bench-infer bench-train lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,11 @@ demo: publish  ## data, train, convert, publish, serve, ask
 serve: venv  ## start the service (HOST, PORT, SEASON, MODEL_PATH ... as environment)
 	@MODEL_PATH=$${MODEL_PATH:-models/$(RUN)} $(PY) -m serve
 
-test: model  ## the whole test suite
-	$(PY) -m pytest -m "not deploy"
+test: model  ## the whole test suite but for what takes many minutes
+	$(PY) -m pytest -m "not deploy and not slow"
+
+test-slow: model  ## memory over thousands of requests
+	$(PY) -m pytest -m slow
 
 test-deploy: venv  ## chart, image and pods with the real tools
 	$(PY) -m pytest -m deploy

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
 
     n_threads: int = Field(0, ge=0, description="threads for decoding; 0 takes what the cgroup grants")
     n_threads_batch: int = Field(0, ge=0, description="threads for prefill; 0 as above")
-    n_ctx: int = Field(4096, ge=256, description="tokens of context, shared by all slots")
+    n_ctx: int = Field(4096, ge=256, le=1_048_576, description="tokens of context, shared by all slots")
     n_slots: int = Field(8, ge=1, le=256, description="requests computed at once")
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
     queue_size: int = Field(32, ge=0, description="requests that may wait for a slot before new ones get 429")

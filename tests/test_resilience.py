@@ -322,18 +322,11 @@ def test_the_hub_away_with_the_model_published_to_a_folder_serves_it(
     assert service.stop() == 0
 
 
-def test_memory_that_does_not_suffice_is_an_error_at_start_and_not_a_crash_later(
-    launch: Launch, random_model: Path
-) -> None:
-    service = launch(MODEL_PATH=random_model, N_CTX=2_000_000_000)
-    with service.client() as client:
-        wait_for(
-            lambda: client.get("/readyz").json().get("stage") == "failed",
-            300,
-            lambda: client.get("/readyz").text,
-        )
-        assert client.get("/healthz").status_code == 200
-    assert service.stop() == 0
+def test_a_context_larger_than_any_memory_is_refused_at_start(random_model: Path) -> None:
+    environment = os.environ | {"MODEL_PATH": str(random_model), "N_CTX": "2000000000"}
+    done = subprocess.run([sys.executable, "-m", "serve"], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "n_ctx" in (done.stdout + done.stderr).lower()
 
 
 @pytest.mark.slow

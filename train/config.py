@@ -30,7 +30,7 @@ class SftConfig:
     data: str = ""
     method: str = "lora"
     minutes: float = 8.0
-    epochs: float = 2.0
+    epochs: float = 1.0
     max_steps: int = -1
     learning_rate: float = 5e-4
     batch_size: int = 64
@@ -40,7 +40,7 @@ class SftConfig:
     alpha: int = 64
     warmup_share: float = 0.05
     weight_decay: float = 0.0
-    answer_share: float = 0.5
+    answer_share: float = 0.4
     evaluations: int = 6
     patience: int = 3
     bf16: str = "auto"

@@ -41,8 +41,8 @@ class Recorder(TrainerCallback):
             )
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
-        found = {k.removeprefix("eval_"): v for k, v in metrics.items() if k.endswith("_exact_match")}
-        self._add(state, {"validation_loss": metrics["eval_loss"], **found})
+        shown = {k.removeprefix("eval_"): v for k, v in metrics.items() if k.endswith(("_exact_match", "_loss"))}
+        self._add(state, {"validation_loss": shown.pop("loss", metrics["eval_loss"]), **shown})
 
     def _add(self, state, values: dict) -> None:
         if not state.is_world_process_zero:

@@ -18,23 +18,27 @@ Encoded = tuple[list[int], int, str]  # ids, length of the prompt, task
 
 @dataclass(frozen=True)
 class Looked:
-    """Of a validation split: nats a completion token, and the share of completions of each task exactly
-    right."""
+    """Of a validation split, by task: nats a completion token, and the share of completions exactly right."""
 
-    loss: float
+    losses: dict[str, float]
     exact_match: dict[str, float]
+
+    @property
+    def loss(self) -> float:
+        """What training is judged by: the plans where there are any. A sentence can be worded in many right ways, drawn
+        at random when the dataset is made, so most of its loss cannot be learnt."""
+        return self.losses.get("plan", sum(self.losses.values()) / max(1, len(self.losses)))
 
 
 @torch.no_grad()
 def look(model: torch.nn.Module, examples: Sequence[Encoded], pad: int, batch: int = 64) -> Looked:
-    """One forward pass gives both: greedy decoding reproduces a completion if and only if each of its tokens
-    is the likeliest after the right ones before it."""
+    """One forward pass gives both: greedy decoding reproduces a completion if and only if each of its tokens is
+    the likeliest after the right ones before it."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     right: dict[str, list[bool]] = {}
-    nats = torch.zeros((), dtype=torch.float64)
-    count = 0
+    nats: dict[str, list[float]] = {}
     order = sorted(range(len(examples)), key=lambda i: len(examples[i][0]))
     for start in range(0, len(order), batch):
         group = [examples[i] for i in order[start : start + batch]]
@@ -46,17 +50,12 @@ def look(model: torch.nn.Module, examples: Sequence[Encoded], pad: int, batch: i
         for row, (ids, prompt, task) in enumerate(group):
             target = torch.tensor(ids[prompt:], device=device)
             place = slice(prompt - 1, len(ids) - 1)
-            nats += (
-                torch.nn.functional.cross_entropy(logits[row, place].float(), target, reduction="sum")
-                .double()
-                .cpu()
-            )
-            count += len(target)
+            loss = torch.nn.functional.cross_entropy(logits[row, place].float(), target, reduction="none")
+            nats.setdefault(task, []).extend(loss.tolist())
             right.setdefault(task, []).append(bool((guesses[row, place] == target).all()))
     model.train(was_training)
-    return Looked(
-        float(nats) / max(1, count), {task: sum(hits) / len(hits) for task, hits in sorted(right.items())}
-    )
+    mean = {task: sum(values) / len(values) for task, values in sorted(nats.items())}
+    return Looked(mean, {task: sum(hits) / len(hits) for task, hits in sorted(right.items())})
 
 
 class LengthGroups(torch.utils.data.Sampler[int]):
@@ -113,9 +112,8 @@ class Trainer(SFTTrainer):
         self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
         looked = self.look()
-        metrics = {"eval_loss": looked.loss} | {
-            f"eval_{task}_exact_match": v for task, v in looked.exact_match.items()
-        }
+        metrics = {"eval_loss": looked.loss} | {f"eval_{task}_loss": v for task, v in looked.losses.items()}
+        metrics |= {f"eval_{task}_exact_match": v for task, v in looked.exact_match.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

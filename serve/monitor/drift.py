@@ -104,7 +104,7 @@ def too_few(over: Windows, alarm_rate: float = ALARM_RATE, signals: int = len(SI
     if over.arrangements > signals / alarm_rate:
         return None
     return (
-        f"{len(over.current)} days against {len(over.reference)} can be told from chance in {over.arrangements} ways "
+        f"{len(over.current)} against {len(over.reference)} days can be told from chance in {over.arrangements} ways "
         f"only, and {math.ceil(signals / alarm_rate)} are needed: read the log of more days (7 against 14 will do)"
     )
 

@@ -162,7 +162,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_adapter(finished, small,
 
 def test_training_stops_when_validation_no_longer_improves(small, tmp_path):
     result, _ = train(
-        replace(small, run="early", max_steps=12, evaluations=12, learning_rate=5.0, patience=2), tmp_path
+        replace(small, run="early", max_steps=12, evaluations=12, learning_rate=0.0, patience=2), tmp_path
     )
     assert result.stopped == "early" and result.steps < 12
 

@@ -485,7 +485,7 @@ def test_no_two_teams_of_a_year_share_a_short_name() -> None:
         ("Slow Left arm Orthodox", "left_arm_orthodox"),
         ("Slow left-arm orthodox", "left_arm_orthodox"),
         ("Left arm Wrist spin", "left_arm_wrist_spin"),
-        ("Right arm Medium, Right arm Offbreak", "right_arm_pace"),
+        ("Right arm Medium, Right arm Offbreak", "off_spin"),
         ("Right arm Bowler", None),
         ("", None),
         (None, None),

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from convert.manifest import load
-from tests.conftest import ROOT, Running
+from tests.conftest import ROOT, Running, wait_for
 
 MOST_RUNS = ["Virat Kohli", 741]  # the season's best known fact: IPL 2024's Orange Cap
 
@@ -51,7 +51,12 @@ def test_the_trace_is_there_on_request_only(service: Running) -> None:
 
 def test_the_request_has_one_log_line_with_its_latency_split_and_without_its_text(service: Running) -> None:
     request_id = service.ask("How many sixes did Abhishek Sharma hit?").headers["X-Request-ID"]
-    lines = [json.loads(line) for line in service.log.read_text().splitlines() if request_id in line]
+
+    def logged() -> list[dict]:
+        return [json.loads(line) for line in service.log.read_text().splitlines() if request_id in line]
+
+    wait_for(lambda: bool(logged()))  # the line is written once the reply has gone
+    lines = logged()
     assert len(lines) == 1
     assert lines[0]["path"] == "/infer" and lines[0]["status"] == 200 and lines[0]["outcome"]
     assert {"queue", "plan", "total"} <= set(lines[0]["latency_ms"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from data.apart import Apart
 from data.bind import Binder
 from data.phrasing import Example, Phrasebook
 from data.prompts import Messages, answer_messages, plan_messages
@@ -37,27 +38,29 @@ def plan_sample(example: Example) -> Sample:
     return Sample(plan_messages(example.question), example.line, "plan")
 
 
-def samples(seed: int, pool: Sequence[Sample] = (), answer_share: float = 0.08) -> Iterator[Sample]:
-    """Endless plans, and answers drawn from `pool`."""
+def samples(seed: int, pool: Sequence[Sample] = (), answer_share: float = 0.08, book: Phrasebook | None = None,
+            exams: Apart | None = None) -> Iterator[Sample]:  # fmt: skip
+    """Endless plans, none of them near a question of the exams, and answers drawn from `pool`."""
     rng = random.Random(seed)
-    book = Phrasebook.load()
+    book = book or Phrasebook.load()
+    exams = exams or Apart.of_exams()
     while True:
         if pool and rng.random() < answer_share:
             yield rng.choice(pool)
-        else:
-            yield plan_sample(book.sample(rng))
+        elif not exams.near((example := book.sample(rng)).question):
+            yield plan_sample(example)
 
 
 def answer_samples(seed: int, seasons: Sequence[str], folder: Path | None = None) -> Iterator[Sample]:
     """Endless answers: a composed question, bound to names of one of `seasons`, computed and put into words."""
     rng = random.Random(seed)
-    book = Phrasebook.load()
+    book, exams = Phrasebook.load(), Apart.of_exams()
     loaded = [Statistics(load(name, *([folder] if folder else []))) for name in seasons]
     binders = [(statistics, Binder(statistics)) for statistics in loaded]
     while True:
         example = book.sample(rng)
         plan = parse(example.line)
-        if plan.decline:
+        if plan.decline or exams.near(example.question):
             continue
         statistics, binder = rng.choice(binders)
         binding = binder.bind(plan, rng)

@@ -22,7 +22,9 @@ from data.text import plain, renumber
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C ten times as fast
 PHRASES = Path(__file__).parent / "phrases"
-PAIR_FILES = ("players.txt", "teams.txt", "declines.txt")
+PAIR_FILES = tuple(f"{name}.txt" for name in ("players", "teams", "declines", "batting", "bowling", "phases", "results",
+                                              "matches", "comparisons", "voices"))  # fmt: skip
+BANKS = ("measures", "filters", "frames", "synonyms")
 _WORDS = "zero one two three four five six seven eight nine ten".split()
 
 # filters that a source takes beside those of a match
@@ -92,11 +94,12 @@ class Phrasebook:
     measures: dict[str, dict[str, list[str]]]
     filters: dict[str, dict[str, list[str]]]
     frames: dict
+    synonyms: list[list[str]]
 
     @classmethod
     def load(cls, folder: Path = PHRASES, files: tuple[str, ...] = PAIR_FILES) -> Phrasebook:
         pairs = [pair for name in files if (folder / name).exists() for pair in read_pairs(folder / name)]
-        banks = [yaml.load((folder / f"{n}.yaml").read_text(), _Loader) for n in ("measures", "filters", "frames")]
+        banks = [yaml.load((folder / f"{n}.yaml").read_text(), _Loader) for n in BANKS]
         return cls(pairs, *banks)
 
     # -- sampling
@@ -120,7 +123,7 @@ class Phrasebook:
     def words(self) -> frozenset[str]:
         """Every word of the phrasings: the lexicon against which typing errors are corrected."""
         texts = [q for q, _ in self.pairs]
-        for bank in (self.measures, self.filters, self.frames):
+        for bank in (self.measures, self.filters, self.frames, self.synonyms):
             texts += list(_strings(bank))
         found: set[str] = set()
         for text in texts:
@@ -508,8 +511,19 @@ class Phrasebook:
         question, line = renumber(plain(question), str(plan.canonical()))
         return Example(question, line, kind)
 
+    @cached_property
+    def _swaps(self) -> tuple[re.Pattern[str], dict[str, list[str]]]:
+        """What finds a phrase that has synonyms (the longest first), and those synonyms."""
+        groups = {phrase: group for group in self.synonyms for phrase in group}
+        longest = sorted(groups, key=len, reverse=True)
+        return re.compile(rf"(?<![\w'-])(?:{'|'.join(map(re.escape, longest))})(?![\w'-])"), groups
+
+    def _reworded(self, rng: random.Random, text: str) -> str:
+        pattern, groups = self._swaps
+        return pattern.sub(lambda m: rng.choice(groups[m[0]]) if rng.random() < 0.5 else m[0], text)
+
     def _noisy(self, rng: random.Random, example: Example) -> Example:
-        text = example.question
+        text = self._reworded(rng, example.question) if rng.random() < 0.4 else example.question
         if rng.random() < 0.10:
             text = plain(f"{rng.choice(self.frames['openers'])} {text}")
         if rng.random() < 0.08:

@@ -10,17 +10,16 @@ prefers held-out players, neither of which training sees. Knows nothing about mo
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
 
+from data.apart import FAN_QUESTIONS, HELD_OUT_PHRASES, NEAR, Apart
 from data.errors import DataError
-from data.phrasing import PHRASES, Phrasebook, expand, read_pairs
+from data.phrasing import expand, read_pairs
 from data.qa_card import card
 from data.qa_record import Maker, Record
 from data.season import SEASONS
@@ -28,49 +27,10 @@ from data.text import plain
 
 SPLITS = ("train", "validation", "test")
 SIZES = {"train": 6000, "validation": 300, "test": 600}
-NEAR = 0.8  # token overlap from which a training question counts as a paraphrase of one that is kept apart
-COMPOSED = 2000  # composed phrasings, beside all hand-written ones, that held-out phrasings are compared with
-HELD_OUT_PHRASES = PHRASES / "heldout.txt"
-FAN_QUESTIONS = Path("tests/fan_questions.jsonl")  # kept apart too, where it is there
 
 
 class DatasetError(DataError):
     """The dataset cannot be made: says what is missing and which command makes it."""
-
-
-def overlap(a: frozenset[str], b: frozenset[str]) -> float:
-    """Shared tokens of all tokens of two questions (Jaccard)."""
-    return len(a & b) / len(a | b) if a or b else 1.0
-
-
-def tokens(linked: str) -> frozenset[str]:
-    return frozenset(linked.split())
-
-
-class Apart:
-    """Questions that must not be in training: exact ones and near paraphrases."""
-
-    def __init__(self, texts: Iterable[str]):
-        self.texts = [t for t in {tokens(t) for t in texts} if t]
-        self.by_token: dict[str, list[int]] = {}
-        for i, text in enumerate(self.texts):
-            for token in text:
-                self.by_token.setdefault(token, []).append(i)
-
-    def near(self, linked: str) -> bool:
-        ours = tokens(linked)
-        shared = Counter(i for token in ours for i in self.by_token.get(token, ()))
-        return any(n / (len(ours) + len(self.texts[i]) - n) >= NEAR for i, n in shared.items())
-
-
-def unseen(pairs: list[tuple[str, str]], book: Phrasebook, seed: int) -> list[tuple[str, str]]:
-    """The held-out phrasings that no training phrasing comes near: two people can write the same plain
-    question."""
-    rng = random.Random(seed)
-    known = [plain(expand(q, rng)) for q, _ in book.pairs for _ in range(4 if "|" in q else 1)]
-    known += [book.sample(rng).question for _ in range(COMPOSED)]
-    guard = Apart(known)
-    return [(q, line) for q, line in pairs if not guard.near(plain(expand(q, rng)))]
 
 
 def make(
@@ -88,16 +48,14 @@ def make(
             f"{heldout} is missing: it holds the phrasings of the test split, one `question => line` a line"
         )
     maker = Maker(season, folder)
-    pairs = unseen(read_pairs(heldout), maker.book, seed)
-    apart = [plain(expand(q, random.Random(seed))) for q, _ in pairs]
-    if fans.exists():
-        questions = [json.loads(line)["question"] for line in fans.read_text(encoding="utf-8").splitlines()]
-        apart += [plain(maker.linker.link(q).text) for q in questions]
-    made = {"test": list(_take(_heldout(maker, pairs, seed), sizes["test"], progress, "test", None, set()))}
-    guard, seen = Apart([*apart, *(r.linked for r in made["test"])]), set[str]()
+    known = Apart(plain(expand(q, random.Random(seed))) for q, _ in maker.book.pairs)
+    test = _heldout(maker, read_pairs(heldout), seed)
+    made = {"test": list(_take(test, sizes["test"], progress, "test", known, set()))}
+    exams = Apart.of_exams(heldout, fans, seed).joined(Apart(r.linked for r in made["test"]))
+    seen: set[str] = set()
     for split, offset in (("validation", 1), ("train", 2)):
         stream = _composed(maker, split, random.Random(seed * 10 + offset))
-        made[split] = list(_take(stream, sizes[split], progress, split, guard, seen))
+        made[split] = list(_take(stream, sizes[split], progress, split, exams, seen))
     return {split: made[split] for split in SPLITS}
 
 
@@ -120,7 +78,7 @@ def _take(
     count: int,
     progress: bool,
     split: str,
-    guard: Apart | None,
+    guard: Apart,
     seen: set[str],
 ) -> Iterator[Record]:
     """The first `count` records that are there, new, and far from what is kept apart."""
@@ -130,7 +88,7 @@ def _take(
             if taken == count:
                 return
             key = record and (record.linked if split == "validation" else record.question.lower())
-            if record is None or key in seen or (guard and guard.near(record.linked)):
+            if record is None or key in seen or guard.near(record.linked):
                 continue
             seen |= (
                 {record.linked, record.question.lower()}
@@ -167,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     write(made, out)
-    (out / "DATA_CARD.md").write_text(card(made, args.season, args.seed, NEAR, COMPOSED), encoding="utf-8")
+    (out / "DATA_CARD.md").write_text(card(made, args.season, args.seed, NEAR), encoding="utf-8")
     size = sum(p.stat().st_size for p in out.glob("*.jsonl"))
     print(f"{out}: " + ", ".join(f"{len(r)} {s}" for s, r in made.items()) + f"; {size / 1e6:.1f} MB")
     return 0

@@ -12,7 +12,7 @@ from data.query.language import MEASURES
 from data.wording import MODEL_ROWS
 
 
-def card(made: Mapping[str, Sequence[Record]], season: str, seed: int, near: float, composed: int) -> str:
+def card(made: Mapping[str, Sequence[Record]], season: str, seed: int, near: float) -> str:
     """The data card, counted from the records."""
     kinds = sorted({r.kind for records in made.values() for r in records})
     counts = {split: Counter(r.kind for r in records) for split, records in made.items()}
@@ -51,12 +51,12 @@ Made by `python -m data qa --season {season} --seed {seed}`, the same bytes ever
 
 - train and validation: phrasings composed from `data/phrases/` (hand-written pairs, parts, frames, typing slips), names
   drawn from the season's deliveries so that most questions have an answer. No question of validation is in train.
-- test: only phrasings of `data/phrases/heldout.txt` (no training reads it) that share less than {near:.0%} of their
-  tokens with any hand-written training phrasing and with {composed:,} composed ones. {HELD_OUT_SHARE:.0%} of the
-  players (a hash of their id) are never named in a training question; {unseen} of the {about} test questions that
-  name a player name such a one.
-- A training question that shares {near:.0%} or more of its tokens with a test question or with a question of
-  `tests/fan_questions.jsonl` is left out; `tests/test_qa.py` proves it.
+- test: only phrasings of `data/phrases/heldout.txt`, written by an author who saw no training phrasing, that share less
+  than {near:.0%} of their words with any hand-written training phrasing. {HELD_OUT_SHARE:.0%} of the players (a hash of
+  their id) are never named in a training question; {unseen} of the {about} test questions that name a player name such
+  a one.
+- A training question that shares {near:.0%} or more of its words with a test question or with a question of
+  `tests/fan_questions.jsonl` is left out, here and in the base's pre-training; `tests/test_qa.py` proves it.
 
 ## Limits
 

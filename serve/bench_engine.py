@@ -55,7 +55,7 @@ async def serve(model: Path, port: int, threads: int) -> None:
             if b"/completion" in line:
                 ask = json.loads(body)
                 request = Request(
-                    [1, *vocabulary.tokenize(ask["prompt"])],
+                    vocabulary.tokenize(ask["prompt"]),
                     ask["n_predict"],
                     grammar=ask.get("grammar"),
                     ignore_eos=ask.get("ignore_eos", False),
@@ -275,7 +275,7 @@ def main() -> None:
 
     threads = args.threads or available()
     if args.serve:
-        asyncio.run(serve(Path(args.serve[0]), int(args.serve[1]), threads))
+        asyncio.run(serve(Path(args.serve[0]), int(args.serve[1]), args.threads))
         return
     args.folder.mkdir(parents=True, exist_ok=True)
     binary, results = os.environ.get("LLAMA_SERVER"), []
@@ -292,7 +292,7 @@ def main() -> None:
             waiting_policies(model, threads)
             continue
         small = name == "embedded"
-        with ours(model, threads) as first:
+        with ours(model, args.threads) as first:
             print(f"{name}: {threads} threads, ready in {first.health()['ready_s']:.2f} s")
             others = [llama_server(binary, model, threads)] if binary else []
             for other in others:

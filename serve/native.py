@@ -46,6 +46,7 @@ class Library:
         self.llama_print_system_info = bind(quick, "llama_print_system_info", [], ctypes.c_char_p)
         self.llama_supports_gpu_offload = bind(quick, "llama_supports_gpu_offload", [], flag)
         self.llama_get_logits = bind(quick, "llama_get_logits", [void], void)
+        self.llama_set_n_threads = bind(quick, "llama_set_n_threads", [void, i32, i32], None)
         self.llama_memory_seq_cp = bind(quick, "llama_memory_seq_cp", [void, i32, i32, i32, i32], None)
         self.llama_memory_seq_rm = bind(quick, "llama_memory_seq_rm", [void, i32, i32, i32], flag)
         self.llama_sampler_apply = bind(quick, "llama_sampler_apply", [void, void], None)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serve import threads
+from serve import memory, threads
 from serve.errors import GrammarError, ModelError
 from serve.native import Library, cpu_variant, last_error
 from serve.sampling import Chain
@@ -26,7 +26,9 @@ from serve.sequence import Sampling
 
 log = logging.getLogger(__name__)
 
-SPIN_COUNT = 100  # bench_engine --waiting, on two cores that others used too: 0 to 100 gave 4 times what 2,000 gave
+# bench_engine --waiting on two cores: from 3,000 on a lone process decodes four times as fast as at 100, for no thread
+# sleeps within a step; and what a neighbour on one core then costs, serve/team.py gets back.
+SPIN_COUNT = 3000
 
 
 class DecodeError(Exception):
@@ -49,6 +51,7 @@ class RunnerConfig:
     n_threads: int = 0
     n_threads_batch: int = 0
     n_gpu_layers: int = 0
+    flash_attention: bool = True  # on a CPU it adds up in half precision: see serve/engine.py
     adapters: dict[str, Path] = field(default_factory=dict)
 
 
@@ -138,10 +141,10 @@ class Runner:
         params.n_threads = self.n_threads = config.n_threads or threads.available()
         params.n_threads_batch = self.n_threads_batch = config.n_threads_batch or threads.available()
         params.no_perf = True
-        if not self.gpu:
-            # The CPU's flash attention adds up in half precision: with it logits move by 5e-3 with what else is in the
-            # batch, without it by less than 1e-3; and it decodes 40 % slower at 1 to 8 streams of 300 tokens.
-            params.flash_attn_type = lib.api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        flash = lib.api.LLAMA_FLASH_ATTN_TYPE_ENABLED if config.flash_attention else lib.api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.flash_attn_type = flash
+        self._check_memory()
+        self._team = self.n_threads
         self._context = lib.api.llama_init_from_model(self._model, params)
         if not self._context:
             raise ModelError(f"no context of {config.n_ctx} tokens could be made: {last_error()}")
@@ -152,6 +155,20 @@ class Runner:
             f"{config.n_sequences} sequences, GPU layers {config.n_gpu_layers if self.gpu else 0} | "
             f"CPU variant {cpu_variant()} | {self.system_info.strip()}"
         )
+
+    def _check_memory(self) -> None:
+        """The KV cache (keys and values in half precision) and a batch's logits have to fit: a limit kills silently."""
+        api, config = self._library.api, self.config
+        heads = api.llama_model_n_head_kv(self._model) / api.llama_model_n_head(self._model)
+        cell = 4 * api.llama_model_n_layer(self._model) * api.llama_model_n_embd(self._model) * heads
+        vocabulary = api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model))
+        needed = int(config.n_ctx * cell) + 4 * config.n_batch * vocabulary
+        left = memory.available()
+        if left is not None and needed > left and not self.gpu:
+            raise ModelError(
+                f"a context of {config.n_ctx} tokens needs about {needed / 2**20:,.0f} MiB and {left / 2**20:,.0f} MiB "
+                "are available: lower N_CTX, or give the process more memory"
+            )
 
     def _load_adapter(self, name: str, path: Path) -> int:
         if not Path(path).is_file():
@@ -221,6 +238,13 @@ class Runner:
             memory = (ctypes.c_float * (rows * size)).from_address(address)
             self._view = ((address, rows), np.frombuffer(memory, dtype=np.float32).reshape(rows, size))
         return self._view[1]
+
+    def use_threads(self, n: int) -> None:
+        """Compute the next steps with `n` of the threads; prefill keeps its own number where one was set."""
+        if n != self._team:
+            batch = self.config.n_threads_batch or n
+            self._library.llama_set_n_threads(self._context, n, batch)
+            self._team = n
 
     def _use_adapter(self, name: str | None) -> None:
         if name == self._adapter:

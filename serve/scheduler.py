@@ -100,6 +100,13 @@ class StepCost:
             scale = (y / n) / (self.base + self.slope * x / n)
             self.base, self.slope = self.base * scale, self.slope * scale
 
+    def expected(self, decode_tokens: int, prefill_tokens: int) -> float:
+        """Seconds that such a step usually takes; 0 while too little was seen."""
+        if (decode_tokens and not self.decode_step) or (prefill_tokens and not self.prefill_token):
+            return 0.0
+        decode = self.base + self.slope * decode_tokens if decode_tokens else 0.0
+        return decode + self.prefill_token * prefill_tokens
+
     def prefill_room(self, stall: float, most: int, decoding: bool) -> int:
         """Prefill tokens for a step: beside decoding they stretch it by at most `stall` times its length.
 
@@ -164,7 +171,9 @@ class Scheduler:
             used += end - start + len(guess)
         n_decode, room = used, self.limits.n_batch - used
         if room > 0:
-            room = self.cost.prefill_room(self.limits.stall, room, bool(decoding))
+            # where more prefill than decode, a small decoding batch would starve itself: it may wait longer for company
+            stall = self.limits.stall * max(1.0, (len(group) - len(decoding)) / max(1, len(decoding)))
+            room = self.cost.prefill_room(stall, room, bool(decoding))
         for sequence in group:
             if sequence.phase is not Phase.PREFILL or room <= 0:
                 continue
@@ -291,14 +300,22 @@ class Scheduler:
         self.kept[cells.slot] = cells
         if cells.reserved == 0 and cells.users == 0:
             self._release(cells)
-        total = sum(c.reserved for c in self.kept.values())
-        while total > self.limits.kept_cells:
-            victim = next((c for c in self.kept.values() if c.users == 0), None)
-            if victim is None:
+        excess = sum(c.reserved for c in self.kept.values()) - self.limits.kept_cells
+        while excess > 0 and (victim := next((c for c in self.kept.values() if c.users == 0), None)):
+            if victim.reserved > excess:  # its beginning stays, which is what others share
+                self._trim(victim, excess)
                 break
-            total -= victim.reserved
+            excess -= victim.reserved
             self._release(victim)
             self.figures.evicted += 1
+
+    def _trim(self, cells: Cells, n: int) -> None:
+        """Let go of the last `n` cells of a kept prefix."""
+        cells.computed -= n
+        cells.reserved -= n
+        self.used_cells -= n
+        cells.tokens = cells.tokens[: cells.computed]
+        self.drop_cells(cells.slot, cells.computed)
 
     def forget_prefixes(self) -> None:
         """Let go of every kept prefix that no running sequence refers to."""

@@ -11,8 +11,10 @@ from data import user_qa
 from data.errors import SourceError
 from data.linking import Linker
 from data.names import Names
-from data.phrasing import PHRASES, Phrasebook, expand, read_pairs
-from data.qa import FAN_QUESTIONS, NEAR, SPLITS, DatasetError, make, overlap, tokens, write
+from data.apart import HELD_OUT_PHRASES, Apart, fan_texts, overlap, tokens
+from data.corpus import samples
+from data.phrasing import Phrasebook, expand, read_pairs
+from data.qa import SPLITS, DatasetError, make, write
 from data.qa_record import held_out
 from data.query import parse
 from data.season import SEASONS, load
@@ -97,43 +99,44 @@ def test_questions_read_back_as_they_were_meant(shipped, linker):
         assert sum(same) >= 118, f"{split} was made with another linker: run `python -m data qa`"
 
 
-def test_no_test_or_fan_question_comes_near_a_training_question(shipped, linker):
-    apart = [r["linked"] for r in shipped["test"]]
-    apart += [
-        plain(linker.link(json.loads(line)["question"]).text)
-        for line in FAN_QUESTIONS.read_text().splitlines()
-    ]
-    apart = [tokens(t) for t in set(apart)]
-    for record in shipped["train"] + shipped["validation"]:
-        ours = tokens(record["linked"])
-        # of sets so different in size the overlap is below the bound whatever they hold
-        near = [
-            t for t in apart if NEAR * len(ours) <= len(t) <= len(ours) / NEAR and overlap(ours, t) >= NEAR
-        ]
-        assert not near, (record["question"], near)
+@pytest.fixture(scope="module")
+def exams(shipped):
+    return Apart.of_exams().joined(Apart(r["linked"] for r in shipped["test"]))
 
 
-def test_no_test_phrasing_comes_near_a_hand_written_training_phrasing(shipped):
+def test_no_training_question_comes_near_a_test_or_fan_question(shipped, exams):
+    assert len(fan_texts()) == 103
+    near = [r["question"] for s in ("train", "validation") for r in shipped[s] if exams.near(r["linked"])]
+    assert not near
+
+
+def test_no_hand_written_phrasing_comes_near_a_test_or_fan_question(exams):
     rng = random.Random(5)
-    known = [tokens(plain(expand(q, rng))) for q, _ in Phrasebook.load().pairs]
-    texts = {r["linked"]: tokens(r["linked"]) for r in shipped["test"]}
-    close = [
-        t
-        for t, ours in texts.items()
-        if any(NEAR * len(ours) <= len(k) <= len(ours) / NEAR and overlap(ours, k) >= NEAR for k in known)
-    ]
-    assert len(close) <= 0.02 * len(texts), (
-        close
-    )  # a mended typing slip may bring one nearer than it was written
+    texts = [plain(expand(q, rng)) for q, _ in Phrasebook.load().pairs]
+    assert len(texts) > 10_000 and not [t for t in texts if exams.near(t)]
+
+
+def test_the_text_of_pre_training_leaves_out_what_comes_near_an_exam():
+    book, line = Phrasebook.load(), "runs | batter=P1"
+    book.pairs = [("P1 total runs this season", line), ("runs which P1 has to his name", line)]
+    exam = Apart(["P1 total runs this season"])
+    made = [s.messages[0]["content"] for _, s in zip(range(300), samples(1, book=book, exams=exam))]
+    assert made and not [text for text in made if exam.near(text.removeprefix("plan "))]
+
+
+def test_near_is_what_shares_four_fifths_of_the_words():
+    rng, words = random.Random(3), "a b c d e f g h i j k l".split()
+    texts = [" ".join(rng.sample(words, rng.randint(1, 9))) for _ in range(400)]
+    apart = Apart(texts[:200])
+    for text in texts[200:]:
+        assert apart.near(text) == any(overlap(tokens(text), tokens(t)) >= 0.8 for t in texts[:200])
 
 
 def test_training_does_not_read_the_held_out_phrasings():
-    held = {q for q, _ in read_pairs(PHRASES / "heldout.txt")}
-    assert len(held) >= 350
-    from data import corpus, phrasing
+    assert len(read_pairs(HELD_OUT_PHRASES)) == 500
+    from data import phrasing
 
-    assert "heldout.txt" not in phrasing.PAIR_FILES
-    assert "heldout" not in Path(corpus.__file__).read_text() + Path(phrasing.__file__).read_text()
+    assert HELD_OUT_PHRASES.name not in phrasing.PAIR_FILES and "validation.txt" not in phrasing.PAIR_FILES
 
 
 def test_held_out_players_are_never_named_in_training_and_often_in_the_test(shipped, names, linker):

@@ -23,6 +23,7 @@ import httpx
 import psutil
 import pytest
 
+from serve import memory
 from serve.writer import Writer
 from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
 
@@ -327,6 +328,29 @@ def test_a_context_larger_than_any_memory_is_refused_at_start(random_model: Path
     done = subprocess.run([sys.executable, "-m", "serve"], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "n_ctx" in (done.stdout + done.stderr).lower()
+
+
+def test_a_memory_limit_that_the_context_does_not_fit_into_is_said_instead_of_being_killed(
+    host: Host, random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 64 * 2**20)
+    app = host(model_path=random_model, n_ctx=262_144)
+    with app.client() as client:
+        wait_for(lambda: client.get("/readyz").json().get("stage") == "failed", 60)
+        reason = client.get("/readyz").json()["reason"]
+        assert "64 MiB are available" in reason and "lower N_CTX" in reason
+        assert client.get("/healthz").status_code == 200
+    app.stop()
+
+
+def test_the_memory_left_is_the_limit_less_what_is_used_and_cannot_be_given_back(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 4000000 kB\n")
+    assert memory.available(tmp_path, tmp_path / "meminfo") == 4_000_000 * 1024
+    for name, text in {"memory.max": "500", "memory.current": "450", "memory.stat": "anon 1\ninactive_file 30"}.items():
+        (tmp_path / name).write_text(text)
+    assert memory.available(tmp_path, tmp_path / "meminfo") == 80
+    (tmp_path / "memory.max").write_text("max")
+    assert memory.available(tmp_path, tmp_path / "meminfo") == 4_000_000 * 1024
 
 
 @pytest.mark.slow

@@ -1,0 +1,43 @@
+"""How much memory a process may still take: `python -m serve.memory` prints it.
+
+The smaller of what the machine has available and what the cgroup's limit leaves; a container that goes over its limit is
+killed without a word, so that the runner asks before it allocates. Knows nothing about models.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+MEMINFO = Path("/proc/meminfo")
+
+
+def available(root: Path = CGROUP, meminfo: Path = MEMINFO) -> int | None:
+    """Bytes, or None where the system does not say."""
+    found = [n for n in (_machine(meminfo), _left(root, "memory.max", "memory.current", "inactive_file"),
+                         _left(root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"))
+             if n is not None]  # fmt: skip
+    return min(found) if found else None
+
+
+def _machine(meminfo: Path) -> int | None:
+    try:
+        lines = meminfo.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _left(folder: Path, limit: str, used: str, reclaimable: str) -> int | None:
+    """What a cgroup's limit leaves; pages of files that were read do not count, they are given back."""
+    try:
+        most, now = int((folder / limit).read_text()), int((folder / used).read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no such cgroup, or "max": no limit
+        return None
+    return max(0, most - now + int(stat.get(reclaimable, 0)))
+
+
+if __name__ == "__main__":
+    found = available()
+    print("unknown" if found is None else f"{found / 2**20:,.0f} MiB available")

@@ -1,0 +1,76 @@
+"""How many threads compute a step: all that are granted, or fewer while a neighbour holds one of the cores.
+
+A team of threads is as slow as its slowest member: where another process takes a core, two threads on two cores decode a
+quarter of what one thread does (`python -m serve.bench_engine --waiting`). So now and then some steps are made with one
+thread more or fewer, and the faster size stays. Knows nothing about llama.cpp: it is told how long steps took.
+
+    team = TeamSize(2)
+    n = team.size(); ...; team.observe(seconds, expected)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FIRST_PROBE, LAST_PROBE = 64, 2048  # steps between trials; doubled as long as they change nothing
+TRIAL = 24  # steps of a trial, by turns in blocks of BLOCK at either size
+BLOCK = 3
+GAIN = 0.8, 1.0  # a smaller and a larger size have to take less than this share of the time to be changed to
+SURPRISE = 1.5  # times the expected duration, from which a trial is made at once
+
+
+@dataclass(slots=True)
+class TeamSize:
+    """`most` threads are granted; `fixed` where the user chose their number."""
+
+    most: int
+    fixed: bool = False
+    current: int = field(init=False)
+    _until: int = FIRST_PROBE  # steps until the next trial
+    _period: int = FIRST_PROBE
+    _other: int = 0  # the size on trial, 0 outside of trials
+    _left: int = 0  # steps left of the trial
+    _spent: dict[int, list[float]] = field(default_factory=dict)  # size -> seconds taken and expected in the trial
+    _late: float = 1.0  # recent steps: seconds taken over seconds expected
+    _down: bool = True  # which way the next trial goes, where both are open
+
+    def __post_init__(self) -> None:
+        self.current = self.most
+
+    def size(self) -> int:
+        """Threads for the next step."""
+        if not self._other:
+            return self.current
+        return self._other if (self._left - 1) // BLOCK % 2 else self.current
+
+    def observe(self, seconds: float, expected: float) -> None:
+        """Tell how long the step took that was made with `size()` threads, and how long such a step usually takes."""
+        if self.fixed or self.most == 1 or expected <= 0:
+            return
+        if self._other:
+            spent = self._spent.setdefault(self.size(), [0.0, 0.0])
+            spent[0] += seconds
+            spent[1] += expected
+            self._left -= 1
+            if self._left == 0:
+                self._decide()
+            return
+        self._late += 0.1 * (seconds / expected - self._late)
+        self._until -= 1
+        hurry = self._late > SURPRISE and self.current > 1 and self._until < self._period - FIRST_PROBE
+        if self._until <= 0 or hurry:
+            self._begin(down=hurry)
+
+    def _begin(self, down: bool) -> None:
+        lower, higher = self.current - 1, self.current + 1
+        down = higher > self.most or (lower >= 1 and (down or self._down))
+        self._down = not down
+        self._other, self._left, self._spent = (lower if down else higher), TRIAL, {}
+
+    def _decide(self) -> None:
+        (here, usual), (there, likewise) = self._spent[self.current], self._spent[self._other]
+        if there / likewise < GAIN[self._other > self.current] * here / usual:
+            self.current, self._period = self._other, FIRST_PROBE
+        else:
+            self._period = min(2 * self._period, LAST_PROBE)
+        self._until, self._other, self._late = self._period, 0, 1.0

@@ -40,11 +40,14 @@ class Settings(BaseSettings):
     hf_token: SecretStr | None = Field(None, description="token for a private MODEL_REPO")
     hf_home: Path | None = Field(None, description="where downloads are kept (default ~/.cache/huggingface)")
 
-    n_threads: int = Field(0, ge=0, description="threads for decoding; 0 takes what the cgroup grants")
+    n_threads: int = Field(0, ge=0, description="threads for decoding; 0 takes what the cgroup grants, fewer while others use the cores")
     n_threads_batch: int = Field(0, ge=0, description="threads for prefill; 0 as above")
     n_ctx: int = Field(4096, ge=256, le=1_048_576, description="tokens of context, shared by all slots")
     n_slots: int = Field(8, ge=1, le=256, description="requests computed at once")
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
+    flash_attention: bool = Field(
+        True, description="faster attention; false: an answer never depends on what else is computed beside it"
+    )
     queue_size: int = Field(32, ge=0, description="requests that may wait for a slot before new ones get 429")
     deadline_s: float = Field(60.0, gt=0, description="longest time for one answer, in seconds")
 

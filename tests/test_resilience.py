@@ -61,7 +61,7 @@ async def many(url: str, n: int, path: str, body: dict[str, Any]) -> list[httpx.
 def test_of_200_clients_at_once_the_accepted_all_finish_and_the_others_are_turned_away_at_once(
     host: Host, random_model: Path
 ) -> None:
-    app = host(model_path=random_model, n_slots=8, queue_size=32)
+    app = host(model_path=random_model, n_slots=8, queue_size=32, flash_attention=False)
     app.wait_ready()
     replies = asyncio.run(many(app.url, 200, "/infer", QUESTION))
     codes = Counter(r.status_code for r in replies)

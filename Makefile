@@ -61,8 +61,9 @@ pretrain: venv  ## the embedded base from random weights (an hour on 2 cores)
 evaluate: venv  ## accuracy of every variant on unseen phrasings and the fan questions
 	$(PY) -m train.evaluate --model models/$(RUN)
 
-bench-engine: venv  ## the engine against llama-server (LLAMA_SERVER=path)
-	$(PY) -m serve.bench_engine
+bench-engine: venv  ## the engine against llama-server, which is compiled first (or LLAMA_SERVER=path)
+	LLAMA_SERVER="$${LLAMA_SERVER:-$$($(PY) -m convert.llama_cpp_source --server | tee /dev/stderr | tail -n 1)}" \
+		$(PY) -m serve.bench_engine
 
 bench-infer: venv  ## latency of /infer by clients and part
 	$(PY) -m serve.bench_infer

@@ -1,11 +1,14 @@
 """llama.cpp's own converter, from the source distribution that the installed llama-cpp-python was built from.
 
 Fetches that source distribution with pip (pinned by hash), unpacks the converter into a cache folder and names the
-llama.cpp commit. Knows nothing about models. `python -m convert.llama_cpp_source` fetches it ahead of time.
+llama.cpp commit. Knows nothing about models. `python -m convert.llama_cpp_source` fetches it ahead of time;
+`python -m convert.llama_cpp_source --server` also compiles llama-server and llama-bench of the same commit, with which
+benchmarks and tests compare (some 4 minutes on 2 cores; needs cmake).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -147,9 +150,46 @@ def _unpack(sdist: Path, target: Path) -> None:
         raise
 
 
-if __name__ == "__main__":
+def server_folder() -> Path:
+    """Where `--server` puts llama-server and llama-bench."""
+    return cache_folder() / f"llama-server-{LLAMA_CPP_COMMIT[:12]}"
+
+
+def build_server() -> Path:
+    """Compile llama-server as pip compiles llama-cpp-python: for this machine's CPU. Raises ConvertError."""
+    target = server_folder()
+    if (target / "llama-server").is_file():
+        return target
+    if shutil.which("cmake") is None:
+        raise ConvertError("cmake is needed to compile llama-server: install it (Debian: apt-get install cmake)")
+    with tempfile.TemporaryDirectory(dir=_sdist().parent) as folder:
+        with tarfile.open(_sdist()) as archive:
+            archive.extractall(folder, filter="data")
+        build = Path(folder) / "build"
+        options = ["BUILD_SHARED_LIBS", "LLAMA_CURL", "LLAMA_OPENSSL", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_UI"]
+        configure = ["cmake", "-S", str(Path(folder) / _VENDOR), "-B", str(build), *(f"-D{o}=OFF" for o in options)]
+        compile_ = ["cmake", "--build", str(build), "--target", "llama-server", "llama-bench", "--parallel"]
+        for command in (configure, [*compile_, str(os.cpu_count() or 1)]):
+            if subprocess.run(command).returncode != 0:
+                raise ConvertError(f"`{' '.join(command)}` failed: its last lines say why")
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("llama-bench", "llama-server"):  # the one that is looked for comes last
+            os.replace(build / "bin" / name, target / name)
+    return target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server", action="store_true", help="compile llama-server and llama-bench too")
+    args = parser.parse_args()
     try:
         source = llama_cpp_source()
+        print(f"{source.folder} (llama.cpp {source.commit})")
+        if args.server:
+            print(build_server() / "llama-server")
     except ConvertError as error:
         sys.exit(f"error: {error}")
-    print(f"{source.folder} (llama.cpp {source.commit})")
+
+
+if __name__ == "__main__":
+    main()

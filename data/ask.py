@@ -6,7 +6,7 @@ Knows nothing about questions in English or models.
 from __future__ import annotations
 
 from data.names import FOUND, Names, Outcome
-from data.query import QueryError, StatTable, Statistics, parse
+from data.query import QueryError, Statistics, StatTable, parse
 from data.query.language import FILTERS
 
 _KINDS = {"P": "player", "T": "team", "V": "venue"}

@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.apart import Apart
-from data.bind import Binder
+from data.bind import Binder, Binding
 from data.phrasing import Example, Phrasebook
 from data.prompts import Messages, answer_messages, plan_messages
 from data.query import QueryError, Statistics, parse
@@ -65,13 +65,23 @@ def answer_samples(seed: int, seasons: Sequence[str], folder: Path | None = None
         statistics, binder = rng.choice(binders)
         binding = binder.bind(plan, rng)
         try:
-            tables = [statistics.answer(q, lambda key, value: binding.get(value, (value,))) for q in plan.queries]
+            tables = [statistics.answer(q, _Bound(binding)) for q in plan.queries]
         except QueryError:
             continue
         laid = sheet(tables)
         if max(laid.rows) > MODEL_ROWS:
             continue
         yield Sample(answer_messages(example.question, example.line, laid.text), sentence(tables, laid, rng), "answer")
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """What a placeholder stands for, as the statistics ask for it."""
+
+    binding: Binding
+
+    def __call__(self, key: str, value: str) -> tuple[str, ...]:
+        return self.binding.get(value, (value,))
 
 
 def read_pool(path: Path) -> list[Sample]:

@@ -1,14 +1,12 @@
 """The engine against llama-server on one GGUF, in alternating short rounds: `python -m serve.bench_engine`.
 
-LLAMA_SERVER names the other binary; without it only ours is measured. It is built from the source distribution of
-llama-cpp-python, so that both are the same llama.cpp:
-
-    pip download --no-binary :all: --no-deps llama-cpp-python==0.3.36 && tar xf llama_cpp_python-0.3.36.tar.gz
-    cmake -S llama_cpp_python-0.3.36/vendor/llama.cpp -B build -DBUILD_SHARED_LIBS=OFF -DLLAMA_CURL=OFF
-    cmake --build build --target llama-server llama-bench -j
+LLAMA_SERVER names the other binary; without it only ours is measured. `python -m convert.llama_cpp_source --server`
+compiles it from the source distribution of llama-cpp-python, so that both are the same llama.cpp, and prints its path.
+`make bench-engine` does both.
 
 Both serve HTTP on the loopback and are asked by the same client. A figure is the median over rounds, a ratio the median
-of paired rounds. The models have random weights of the embedded model's and of Qwen2-0.5B's shape.
+of paired rounds. The models are that of `make demo`, asked what the service asks of it, and two with random weights, of
+the embedded model's and of Qwen2-0.5B's shape.
 """
 
 from __future__ import annotations
@@ -23,8 +21,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+from convert.manifest import load
 from serve import bench_traffic
 from serve.bench_traffic import Ask
 from serve.engine import Engine, EngineConfig
@@ -32,6 +32,7 @@ from serve.random_model import SHAPES, write_gguf
 from serve.sequence import Request
 
 SLOTS = 16
+DEMO = Path("models/demo")
 
 
 # -- the two servers
@@ -54,8 +55,9 @@ async def serve(model: Path, port: int, threads: int) -> None:
             body = await reader.readexactly(length)
             if b"/completion" in line:
                 ask = json.loads(body)
+                prompt = ask["prompt"]
                 request = Request(
-                    vocabulary.tokenize(ask["prompt"]),
+                    prompt if isinstance(prompt, list) else vocabulary.tokenize(prompt),
                     ask["n_predict"],
                     grammar=ask.get("grammar"),
                     ignore_eos=ask.get("ignore_eos", False),
@@ -153,13 +155,34 @@ async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) ->
     return time.perf_counter() - began, made, texts
 
 
-def compare(servers: list[Server], workload: str, clients: int, rounds: int, per_round: int) -> dict:
+Make = Callable[[int, int], list[Ask]]  # (how many, seed)
+
+
+def traffic(workload: str, model: Path) -> Make:
+    """The requests of a workload; the recorded ones are tokenised as `model` reads them."""
+    if workload != "recorded":
+        return getattr(bench_traffic, workload)
+    import jinja2
+    import llama_cpp
+
+    vocabulary = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
+    template = jinja2.Template(vocabulary.metadata["tokenizer.chat_template"])
+    bos = vocabulary.detokenize([vocabulary.token_bos()], special=True).decode()
+
+    def tokens(messages: list[dict[str, str]]) -> list[int]:
+        text = template.render(messages=messages, add_generation_prompt=True, bos_token=bos)
+        return vocabulary.tokenize(text.encode(), add_bos=False, special=True)
+
+    return lambda n, seed: bench_traffic.recorded(n, seed, tokens)
+
+
+def compare(servers: list[Server], workload: str, make: Make, clients: int, rounds: int, per_round: int) -> dict:
     """Alternating rounds; requests a second (the service's traffic) or tokens a second (raw) of each server."""
-    make, is_raw = getattr(bench_traffic, workload), workload == "raw"
+    is_raw = workload == "raw"
     speeds: dict[str, list[float]] = {server.name: [] for server in servers}
     same = total = 0
     for round_number in range(-1, rounds):  # the first is for warming up
-        asks = make(per_round, seed=round_number)
+        asks = make(per_round, round_number)
         texts = {}
         for server in servers if round_number % 2 else servers[::-1]:
             seconds, made, texts[server.name] = asyncio.run(ask_all(server.port, asks, clients, is_raw))
@@ -178,8 +201,21 @@ def compare(servers: list[Server], workload: str, clients: int, rounds: int, per
 # -- what needs no second server
 
 
+def single_stream(model: Path, threads: int, rounds: int = 5) -> float:
+    """Tokens a second of one request that decodes 64 tokens after a prompt of one, as llama-bench measures it."""
+    engine = Engine(EngineConfig(model, n_slots=1, n_threads=threads, n_threads_batch=threads, drafts=False))
+    engine.start()
+    speeds = []
+    for i in range(rounds):
+        before, n = time.perf_counter(), 64
+        engine.submit(Request([300 + i], n, ignore_eos=True)).result()
+        speeds.append(n / (time.perf_counter() - before))
+    engine.close()
+    return statistics.median(speeds)
+
+
 def gaps(model: Path, threads: int) -> dict:
-    """Eight streams run and a prompt of 1,000 tokens arrives: the longest gap between tokens, in median gaps."""
+    """Eight streams run and a prompt of 1,000 tokens arrives: gaps between tokens meanwhile, in median gaps."""
     engine = Engine(EngineConfig(model, n_slots=SLOTS, n_threads=threads, n_threads_batch=threads))
     engine.start()
     moments: list[float] = []
@@ -208,6 +244,7 @@ def gaps(model: Path, threads: int) -> dict:
     return {
         "median_gap_ms": calm * 1e3,
         "median_during": statistics.median(during) / calm,
+        "p95_during": during[int(0.95 * len(during))] / calm,
         "longest_during": during[-1] / calm,
         "first_token_s": first - sent,
     }
@@ -263,8 +300,8 @@ def draw(results: list[dict], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--serve", nargs=2, metavar=("MODEL", "PORT"), help=argparse.SUPPRESS)
-    parser.add_argument("--models", default="embedded,qwen2-0.5b")
-    parser.add_argument("--workloads", default="raw,service")
+    parser.add_argument("--models", default="demo,embedded,qwen2-0.5b", help="demo: models/demo, where it is there")
+    parser.add_argument("--workloads", default="raw,service", help="on demo, the service's traffic is recorded")
     parser.add_argument("--clients", default="1,4,8,16")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
@@ -281,17 +318,22 @@ def main() -> None:
     binary, results = os.environ.get("LLAMA_SERVER"), []
     if not binary:
         print(
-            "LLAMA_SERVER is not set: measuring ours alone (`python -m pydoc serve.bench_engine` says how to build it)"
+            "LLAMA_SERVER is not set: measuring ours alone (`python -m convert.llama_cpp_source --server` compiles it)"
         )
     for name in args.models.split(","):
         model = args.folder / f"random-{name}.gguf"
+        if name == "demo":
+            if not (DEMO / "manifest.json").is_file():
+                print(f"no {DEMO}: `make model` makes it; measuring the other models")
+                continue
+            model = DEMO / load(DEMO).default_file
         if not model.exists():
             print(f"writing {model}")
             write_gguf(model, SHAPES[name], quantised=True)
         if args.waiting:
             waiting_policies(model, threads)
             continue
-        small = name == "embedded"
+        small = name != "qwen2-0.5b"
         with ours(model, args.threads) as first:
             print(f"{name}: {threads} threads, ready in {first.health()['ready_s']:.2f} s")
             others = [llama_server(binary, model, threads)] if binary else []
@@ -299,10 +341,12 @@ def main() -> None:
                 other.__enter__()
             try:
                 for workload in args.workloads.split(","):
+                    workload = "recorded" if (name, workload) == ("demo", "service") else workload
+                    make = traffic(workload, model)
                     for clients in map(int, args.clients.split(",")):
                         before = first.health()
                         result = compare(
-                            [first, *others], workload, clients, args.rounds, clients * (4 if small else 1)
+                            [first, *others], workload, make, clients, args.rounds, clients * (4 if small else 1)
                         )
                         after = first.health()
                         busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))
@@ -313,8 +357,10 @@ def main() -> None:
                 for other in others:
                     other.__exit__()
         if binary and (speed := llama_bench(binary, model, threads)):
-            print(f"llama-bench, one stream: {speed:.1f} tok/s")
-        print("a prompt of 1,000 tokens beside 8 streams:", {k: round(v, 2) for k, v in gaps(model, threads).items()})
+            own = single_stream(model, args.threads)
+            print(f"one stream, decoding: {own:.1f} tok/s; llama-bench {speed:.1f}; ratio {own / speed:.3f}")
+        beside = {k: round(v, 2) for k, v in gaps(model, args.threads).items()}
+        print("a prompt of 1,000 tokens beside 8 streams:", beside)
     (args.folder / "bench_engine.json").write_text(json.dumps(results, indent=1))
     if any("ratio" in result for result in results):
         draw(results, args.folder / "bench_engine.png")

@@ -1,11 +1,14 @@
 """What the engine benchmark asks: raw prompts of a set length, and plan and answer requests as the service makes them.
 
-Knows nothing about servers; serve/bench_engine.py sends it. Everything is made from a seed.
+Knows nothing about servers; serve/bench_engine.py sends it. Everything is made from a seed. `recorded` is the traffic
+that questions of the test split make on a fine-tuned model; `service` imitates it for models with random weights.
 """
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from serve.random_model import WORDS
@@ -24,9 +27,9 @@ SYSTEM = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request of the benchmark: text to be tokenised, tokens to make, perhaps a grammar."""
+    """One request of the benchmark: text to be tokenised or tokens, tokens to make, perhaps a grammar."""
 
-    text: str
+    text: str | list[int]
     n_predict: int
     grammar: str | None = None
 
@@ -58,3 +61,42 @@ def service(n: int, seed: int = 0) -> list[Ask]:
             )
             asks.append(Ask(f"{SYSTEM} Table:\n{table}\nAnswer:", 48, grammar))
     return asks
+
+
+def recorded(n: int, seed: int, tokens: Callable[[list[dict[str, str]]], list[int]]) -> list[Ask]:
+    """`n` requests, plan and answer by turns, of questions of the test split, with their own prompts and grammars.
+
+    `tokens` renders messages as the model reads them. Records that no model words are left out.
+    """
+    from agents import analyst
+    from agents.messages import Planned, Retrieved
+    from agents.retriever import MAX_PLAN_TOKENS, RetrieverAgent
+    from data.prompts import answer_messages, plan_messages
+    from data.query import parse
+    from data.query.grammar import gbnf
+    from data.season import SEASONS, load
+    from data.text import plain
+    from data.wording import MODEL_ROWS, sheet
+
+    retriever = RetrieverAgent(load("ipl_2024"))
+    lines = (SEASONS / "ipl_2024" / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [record for record in map(json.loads, lines) if record["wording"]]
+    asks: list[Ask] = []
+    for record in random.Random(seed).sample(records, len(records)):
+        linked = retriever.link(record["question"])
+        found = retriever.retrieve(Planned(linked, plain(linked.text), parse(record["query"])))
+        if not isinstance(found, Retrieved) or max((laid := sheet(found.tables)).rows) > MODEL_ROWS:
+            continue
+        line = str(found.planned.plan)
+        places = [p for p in linked.by_placeholder() if p[0] in "PTVD"]
+        asks += [
+            Ask(tokens(plan_messages(found.planned.text)), MAX_PLAN_TOKENS, gbnf(places)),
+            Ask(
+                tokens(answer_messages(found.planned.text, line, laid.text)),
+                analyst.MAX_ANSWER_TOKENS,
+                analyst.gbnf(laid, list(found.names), line),
+            ),
+        ]
+        if len(asks) >= n:
+            break
+    return asks[:n]

@@ -9,10 +9,10 @@
 A step reads: take in what arrived, end what was cancelled or is overdue, schedule, decode, choose tokens. A request
 that raises fails alone; if the thread itself dies, `health().alive` is False, every request fails with EngineClosed and
 `on_death` is called. The same request with the same seed gets the same tokens whatever else is in the batch, up to
-rounding: flash attention adds up in half precision on a CPU, which moves logits by some 5e-3 with the batch, so that
-candidates closer than that can change places; without it (`flash_attention=False`, up to 40 % slower) by less than 1e-3.
-Drafts and shared prefixes change nothing else either; jumping over forced text can cut a text into other tokens than the
-model would have.
+rounding: flash attention adds up in half precision on a CPU, which moves logits by some 5e-3 with the batch, so
+that candidates closer than that can change places; without it (`flash_attention=False`, up to 40 % slower) by less than
+1e-3. Drafts and shared prefixes change nothing else either; jumping over forced text can cut a text into other tokens
+than the model would have.
 
 Knows nothing about HTTP, chat templates or asyncio; llama.cpp is behind serve/runner.py.
 """
@@ -304,7 +304,7 @@ class Engine:
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
 
     def _kept_cells(self) -> int:
-        """At 1,024 kept cells the embedded model decodes 16 streams a third slower than at 256; a large one does not."""
+        """At 1,024 kept cells the embedded model decodes 16 streams a third slower than at 256; a large one hardly."""
         if self.config.kept_cells is not None:
             return self.config.kept_cells
         small = self.config.model.stat().st_size < 100 * 2**20

@@ -1,7 +1,7 @@
 """How much memory a process may still take: `python -m serve.memory` prints it.
 
-The smaller of what the machine has available and what the cgroup's limit leaves; a container that goes over its limit is
-killed without a word, so that the runner asks before it allocates. Knows nothing about models.
+The smaller of what the machine has available and what the cgroup's limit leaves; a container that goes over its limit
+is killed without a word, so that the runner asks before it allocates. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ MEMINFO = Path("/proc/meminfo")
 
 def available(root: Path = CGROUP, meminfo: Path = MEMINFO) -> int | None:
     """Bytes, or None where the system does not say."""
-    found = [n for n in (_machine(meminfo), _left(root, "memory.max", "memory.current", "inactive_file"),
-                         _left(root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"))
-             if n is not None]  # fmt: skip
-    return min(found) if found else None
+    old = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    new = ("memory.max", "memory.current", "inactive_file")
+    found = [_machine(meminfo), _left(root, *new), _left(root / "memory", *old)]
+    return min((n for n in found if n is not None), default=None)
 
 
 def _machine(meminfo: Path) -> int | None:

@@ -141,8 +141,8 @@ class Runner:
         params.n_threads = self.n_threads = config.n_threads or threads.available()
         params.n_threads_batch = self.n_threads_batch = config.n_threads_batch or threads.available()
         params.no_perf = True
-        flash = lib.api.LLAMA_FLASH_ATTN_TYPE_ENABLED if config.flash_attention else lib.api.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.flash_attn_type = flash
+        flash = "ENABLED" if config.flash_attention else "DISABLED"
+        params.flash_attn_type = getattr(lib.api, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
         self._check_memory()
         self._team = self.n_threads
         self._context = lib.api.llama_init_from_model(self._model, params)

@@ -40,7 +40,11 @@ class Settings(BaseSettings):
     hf_token: SecretStr | None = Field(None, description="token for a private MODEL_REPO")
     hf_home: Path | None = Field(None, description="where downloads are kept (default ~/.cache/huggingface)")
 
-    n_threads: int = Field(0, ge=0, description="threads for decoding; 0 takes what the cgroup grants, fewer while others use the cores")
+    n_threads: int = Field(
+        0,
+        ge=0,
+        description="threads for decoding; 0 takes what the cgroup grants, fewer while others use the cores",
+    )
     n_threads_batch: int = Field(0, ge=0, description="threads for prefill; 0 as above")
     n_ctx: int = Field(4096, ge=256, le=1_048_576, description="tokens of context, shared by all slots")
     n_slots: int = Field(8, ge=1, le=256, description="requests computed at once")

@@ -3,16 +3,15 @@
 import json
 import random
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from data import user_qa
+from data.apart import HELD_OUT_PHRASES, Apart, fan_texts, overlap, tokens
+from data.corpus import samples
 from data.errors import SourceError
 from data.linking import Linker
 from data.names import Names
-from data.apart import HELD_OUT_PHRASES, Apart, fan_texts, overlap, tokens
-from data.corpus import samples
 from data.phrasing import Phrasebook, expand, read_pairs
 from data.qa import SPLITS, DatasetError, make, write
 from data.qa_record import held_out
@@ -120,7 +119,7 @@ def test_the_text_of_pre_training_leaves_out_what_comes_near_an_exam():
     book, line = Phrasebook.load(), "runs | batter=P1"
     book.pairs = [("P1 total runs this season", line), ("runs which P1 has to his name", line)]
     exam = Apart(["P1 total runs this season"])
-    made = [s.messages[0]["content"] for _, s in zip(range(300), samples(1, book=book, exams=exam))]
+    made = [s.messages[0]["content"] for _, s in zip(range(300), samples(1, book=book, exams=exam), strict=False)]
     assert made and not [text for text in made if exam.near(text.removeprefix("plan "))]
 
 

@@ -58,8 +58,15 @@ test-deploy: venv  ## chart, image and pods with the real tools
 pretrain: venv  ## the embedded base from random weights (an hour on 2 cores)
 	$(PY) -m train.pretrain
 
-evaluate: venv  ## accuracy of every variant on unseen phrasings and the fan questions
+evaluate: model  ## accuracy of every variant on unseen phrasings and the fan questions (a quarter of an hour)
 	$(PY) -m train.evaluate --model models/$(RUN)
+	$(PY) -m train.evaluate --model models/$(RUN)/model-f16.gguf --out runs/eval/f16 --no-control
+	$(PY) -m train.evaluate --base train/base --out runs/eval/base --no-control
+	$(PY) -m train --run by_heart --closed-book --replace
+	$(PY) -m train.evaluate --closed-book runs/by_heart/adapter --no-control
+	$(PY) -m train.evaluate --rules
+	$(PY) -m train.eval_report runs/$(RUN)/eval.json runs/eval/f16/eval.json runs/eval/base/eval.json \
+		runs/by_heart/eval.json runs/control/eval.json
 
 bench-engine: venv  ## the engine against llama-server, which is compiled first (or LLAMA_SERVER=path)
 	LLAMA_SERVER="$${LLAMA_SERVER:-$$($(PY) -m convert.llama_cpp_source --server | tee /dev/stderr | tail -n 1)}" \

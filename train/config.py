@@ -41,6 +41,7 @@ class SftConfig:
     warmup_share: float = 0.05
     weight_decay: float = 0.0
     answer_share: float = 0.4
+    closed_book: bool = False
     evaluations: int = 6
     patience: int = 3
     bf16: str = "auto"
@@ -69,6 +70,7 @@ HELP = {
     "warmup_share": "share of the steps with rising learning rate",
     "weight_decay": "weight decay of AdamW",
     "answer_share": "answers to word, for each plan to write; 0: train on plans alone",
+    "closed_book": "learn answers by heart, from questions alone, without query line and table: a control",
     "evaluations": "how often the validation split is looked at; a killed run goes on from the last of them",
     "patience": "evaluations without a better validation loss after which training stops",
     "bf16": "bfloat16 arithmetic; auto: on GPUs that have it, on CPUs that have it from 3M parameters up",

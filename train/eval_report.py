@@ -1,8 +1,12 @@
-"""An evaluation as eval.json, a Markdown table and a picture. Knows nothing about how it was measured."""
+"""An evaluation as eval.json, a Markdown table and a picture. Knows nothing about how it was measured.
+
+    python -m train.eval_report runs/demo/eval.json runs/by_heart/eval.json     # several side by side
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -56,6 +60,7 @@ def figures(evaluation: Evaluation, prefix: str = "") -> dict[str, Any]:
         if not rows:
             continue
         answered = [r for r in rows if r.expected == "answered"]
+        refused = [r for r in rows if r.expected != "answered"]
         found |= {
             f"{suite}_accuracy": share([r.right for r in rows]),
             f"{suite}_right": sum(r.right for r in rows),
@@ -63,9 +68,8 @@ def figures(evaluation: Evaluation, prefix: str = "") -> dict[str, Any]:
             f"{suite}_plan_exact_match": share([r.plan_right for r in rows]),
             f"{suite}_figures_right": share([r.figures_right for r in rows]),
             f"{suite}_wrongly_refused": sum(r.outcome != "answered" for r in answered),
-            f"{suite}_wrongly_answered": sum(
-                r.outcome == "answered" for r in rows if r.expected != "answered"
-            ),
+            f"{suite}_wrongly_answered": sum(r.outcome == "answered" for r in refused),
+            f"{suite}_refused_right": share([r.right for r in refused]),
             f"{suite}_worded_by_model": share(
                 [r.worded_by == "model" for r in rows if r.outcome == "answered"]
             ),
@@ -212,7 +216,22 @@ def picture(path: Path, evaluation: Evaluation, control: Evaluation | None = Non
     pyplot.close(figure)
 
 
+def side_by_side(files: Sequence[Path]) -> str:
+    """One row an evaluation, as a Markdown table."""
+    rows = ["| system | test split | line exactly right | refused where it should | fan questions |",
+            "|---|---:|---:|---:|---:|"]  # fmt: skip
+    for found in (json.loads(file.read_text(encoding="utf-8")) for file in files):
+        shares = [found.get(f"test_{k}") for k in ("accuracy", "plan_exact_match", "refused_right")]
+        cells = [found["system"], *(f"{100 * s:.1f} %" if s is not None else "" for s in shares)]
+        rows.append(f"| {' | '.join(cells)} | {found.get('fans_right', '')} of {found.get('fans_count', '')} |")
+    return "\n".join(rows)
+
+
 def _write(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+if __name__ == "__main__":
+    print(side_by_side([Path(name) for name in sys.argv[1:]]))

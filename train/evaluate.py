@@ -3,6 +3,7 @@ kind.
 
     python -m train.evaluate --model models/demo/model-q8_0.gguf
     python -m train.evaluate --base train/base --adapter runs/demo/adapter
+    python -m train.evaluate --closed-book runs/by_heart/adapter
     python -m train.evaluate --url http://127.0.0.1:8000
     python -m train.evaluate --fast --base train/base --adapter runs/demo/adapter
 
@@ -29,8 +30,8 @@ from data.errors import DataError
 from train import eval_report
 from train.errors import TrainError
 from train.eval_report import Evaluation, Scored
-from train.scoring import judge
-from train.systems import Agents, Asked, Service, System, of_base, of_gguf, of_rules
+from train.scoring import judge, numbers
+from train.systems import Agents, Asked, ClosedBook, Service, System, of_base, of_gguf, of_rules
 
 SEASONS = Path("data/seasons")
 FAN_QUESTIONS = Path("tests/fan_questions.jsonl")
@@ -47,6 +48,7 @@ class Case:
     question: str
     outcome: str
     line: str = ""
+    answer: str = ""
     expect: dict[str, Any] | None = None
 
 
@@ -59,7 +61,9 @@ def cases(season: str, suites: Sequence[str], limit: int = 0, fans: Path = FAN_Q
             raise TrainError(f"no {path}: make it with `python -m data qa --season {season}`")
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
-        found += [Case(r["id"], "test", r["kind"], r["question"], r["outcome"], r["query"]) for r in rows]
+        found += [
+            Case(r["id"], "test", r["kind"], r["question"], r["outcome"], r["query"], r["answer"]) for r in rows
+        ]
     if "fans" in suites:
         if not fans.is_file():
             raise TrainError(
@@ -118,6 +122,10 @@ def score(case: Case, reply: Asked, reference: Agents) -> Scored:
     if case.expect is not None:
         verdict = judge(case.expect, case.question, reply.answer, reply.outcome == "declined")
         return Scored(**about, right=verdict.right, why=verdict.why)
+    if reply.by_heart and case.outcome == reply.outcome == "answered":  # judged by the figures that it states
+        said = numbers(reply.answer)
+        lacking = [x for x in numbers(case.answer) if x not in said]
+        return Scored(**about, right=not lacking, why=f"lacks {lacking[:3]}" if lacking else "")
     early = not reply.line and reply.outcome != "answered"  # refused on the names alone, before any plan
     plan = None if early else reply.line == case.line
     figures = None
@@ -183,6 +191,8 @@ async def _main(args: argparse.Namespace) -> int:
         system = of_rules(args.season, training)
     elif args.url:
         system = Service(args.url, os.environ.get("API_KEY"))
+    elif args.closed_book:
+        system = ClosedBook(args.base or "train/base", args.closed_book)
     elif args.model:
         system = of_gguf(args.model, args.season, args.threads)
     else:
@@ -212,6 +222,8 @@ def _folder(args: argparse.Namespace) -> Path:
         return Path("runs/control")
     if args.url:
         return Path("runs/service")
+    if args.closed_book:
+        return args.closed_book.parent
     if args.model:
         folder = args.model if args.model.is_dir() else args.model.parent
         return (
@@ -238,6 +250,7 @@ def _parser() -> argparse.ArgumentParser:
         "--base", help="a Hugging Face model run by transformers, without grammar (default train/base)"
     )
     parser.add_argument("--adapter", type=Path, help="LoRA adapter over --base")
+    parser.add_argument("--closed-book", type=Path, metavar="ADAPTER", help="adapter that answers by heart")
     parser.add_argument("--season", default="ipl_2024")
     parser.add_argument("--suites", default="test,fans", help="test, fans or both (default)")
     parser.add_argument(

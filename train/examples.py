@@ -34,9 +34,9 @@ class Dataset:
     sha256: str  # of the files
 
 
-def load(source: Path, answer_share: float = 1.0) -> Dataset:
+def load(source: Path, answer_share: float = 1.0, closed_book: bool = False) -> Dataset:
     """Read a folder of split files or a user's file. `answer_share` keeps that share of the answers to word
-    (training alone)."""
+    (training alone); `closed_book` makes one example a record, from the question to the answer."""
     if source.is_file():
         try:
             made = user_qa.records(user_qa.read(source))
@@ -51,7 +51,7 @@ def load(source: Path, answer_share: float = 1.0) -> Dataset:
                 f"no {files[split]}: make it with `python -m data qa --season {source.parent.name}`, or name a "
                 "folder with train.jsonl and validation.jsonl (or a questions-and-answers file) with --data"
             )
-    splits = {split: read(path) if path.is_file() else [] for split, path in files.items()}
+    splits = {split: read(path, closed_book) if path.is_file() else [] for split, path in files.items()}
     if not splits["train"] or not splits["validation"]:
         raise ExamplesError(f"{source}: train.jsonl and validation.jsonl must hold one record at least")
     splits["train"] = [
@@ -61,14 +61,14 @@ def load(source: Path, answer_share: float = 1.0) -> Dataset:
     return Dataset(**splits, sha256=digest)
 
 
-def read(path: Path) -> list[Example]:
+def read(path: Path, closed_book: bool = False) -> list[Example]:
     """The examples of one JSONL file. Raises ExamplesError naming the line."""
     found: list[Example] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
         try:
-            found += of_record(json.loads(line))
+            found += of_record(json.loads(line), closed_book)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ExamplesError(
                 f"{path} line {number} is no example ({type(error).__name__}: {error}): expected a record of data.qa, "
@@ -77,12 +77,12 @@ def read(path: Path) -> list[Example]:
     return found
 
 
-def of_record(record: dict[str, Any]) -> list[Example]:
+def of_record(record: dict[str, Any], closed_book: bool = False) -> list[Example]:
     """The examples in one record: a plan and perhaps an answer, or one closed-book answer."""
     if "messages" in record:
         messages = [{"role": m["role"], "content": m["content"]} for m in record["messages"]]
         return [Example(messages, _text(record["completion"]), record.get("task", "closed_book"))]
-    if not record.get("query"):
+    if closed_book or not record.get("query"):
         return [
             Example(
                 [{"role": "user", "content": _text(record["question"])}],

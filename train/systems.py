@@ -36,6 +36,7 @@ class Asked:
     worded_by: str = "plain"
     ms: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
+    by_heart: bool = False  # no table stands behind the answer
 
 
 class System(Protocol):
@@ -100,6 +101,25 @@ class Agents:
     async def close(self) -> None:
         if self._engine is not None:
             await asyncio.to_thread(self._engine.close)
+
+
+class ClosedBook:
+    """A model that was trained on questions and answers alone (`python -m train --closed-book`): no agents, no table."""
+
+    at_once = 1
+
+    def __init__(self, base: str, adapter: Path):
+        from train.hf_model import HfModel
+
+        self.name, self._model = f"{adapter}, closed book", HfModel(base, adapter)
+
+    async def ask(self, question: str) -> Asked:
+        made = await self._model.generate([{"role": "user", "content": question}], max_tokens=96)
+        declined = made.text.startswith(("I can't", "I only"))
+        return Asked(made.text, "declined" if declined else "answered", "", ms=made.decode_ms, by_heart=True)
+
+    async def close(self) -> None:
+        pass
 
 
 class Service:

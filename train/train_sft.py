@@ -76,7 +76,7 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
             else "check --data"
         )
         raise ExamplesError(f"no dataset at {source}: {how}")
-    data = dataset.load(source, config.answer_share)
+    data = dataset.load(source, config.answer_share, config.closed_book)
     inputs = _inputs(config, data.sha256)
     folder = root / config.run
     finished = _finished(folder, inputs, config)

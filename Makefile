@@ -24,14 +24,17 @@ $(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt
 		{ echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found: try make PYTHON=python3.12 ..."; exit 1; }
 	@command -v $${CC:-cc} >/dev/null && command -v $${CXX:-c++} >/dev/null || \
 		{ echo "a C and C++ compiler is needed to build llama-cpp-python: install gcc and g++ (Debian: build-essential)"; exit 1; }
+	@test -w . || \
+		{ echo "this folder is read-only: copy it to a place where .venv, runs and models can be made, and run make there"; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv "$(VENV)"
 	@echo "== installing (the first time this compiles llama-cpp-python: about 6 minutes on 2 cores)"
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-train.txt -r requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-train.txt -r requirements-dev.txt || \
+		{ echo "installing failed, pip says why above: it needs a package index, 5 GB of disk and a working compiler"; exit 1; }
 	@touch $@
 
 model: venv  ## fine-tune, merge, convert, quantise and gate: models/demo
 	@echo "== train: LoRA on $(SEASON)"
-	@$(PY) -m train --run $(RUN) --season $(SEASON) --minutes $(MINUTES)
+	@$(PY) -m train --run $(RUN) --season $(SEASON) --minutes $(MINUTES) --replace
 	@echo "== convert: merge, GGUF, quantise, gate"
 	@$(PY) -m convert --run runs/$(RUN) --out models/$(RUN)
 

@@ -250,3 +250,16 @@ def test_the_running_service_is_asked_as_users_ask_it(service, control):
     assert len(measured.scored) == 4 and all(
         s.outcome in ("answered", "ask_back", "declined") for s in measured.scored
     )
+
+
+def test_an_answer_by_heart_is_right_where_it_states_the_gold_figures():
+    case = Case("x", "test", "batting", "runs of Kohli?", "answered", "runs | batter=P1", "Virat Kohli made 741 runs.")
+    for answer, right in (("He has 741.", True), ("He made 740 runs.", False)):
+        scored = score(case, Asked(answer, "answered", "", by_heart=True), None)
+        assert scored.right == right and scored.plan_right is None
+
+
+def test_evaluations_side_by_side_are_a_row_each(tmp_path):
+    figures = {"system": "a", "test_accuracy": 0.5, "test_plan_exact_match": 0.25, "fans_right": 3, "fans_count": 4}
+    (tmp_path / "eval.json").write_text(json.dumps(figures))
+    assert "| a | 50.0 % | 25.0 % |  | 3 of 4 |" in eval_report.side_by_side([tmp_path / "eval.json"])

@@ -258,6 +258,14 @@ def test_fewer_answers_leave_all_plans(data):
     )
 
 
+def test_closed_book_examples_go_from_the_question_to_the_answer(data):
+    made = examples.load(data, closed_book=True).train
+    assert {e.task for e in made} == {"closed_book"} and len(made) == 60
+    record = json.loads((data / "train.jsonl").read_text().splitlines()[0])
+    assert made[0].messages == [{"role": "user", "content": record["question"]}]
+    assert made[0].completion == record["answer"]
+
+
 # -- what goes wrong
 
 

@@ -113,7 +113,7 @@ class Phrasebook:
         while True:
             made = rng.choices([m for _, m in makers], [w for w, _ in makers])[0](rng)
             if made is not None:
-                return self._noisy(rng, made)
+                return self._noisy(rng, self._tailed(rng, made))
 
     def stream(self, seed: int) -> Iterator[Example]:
         rng = random.Random(seed)
@@ -189,7 +189,7 @@ class Phrasebook:
     def _nouns(self, rng: random.Random) -> Example | None:
         source = rng.choices(["bat", "bowl", "team", "result", "field", "concede"], [40, 30, 10, 8, 6, 2])[0]
         known = [m for m in self._names_of(source) if "noun" in self.measures[m]]
-        count = rng.choices([1, 2, 3, 4], [60, 24, 12, 4])[0]
+        count = rng.choices([1, 2, 3, 4], [45, 30, 18, 7])[0]
         chosen = tuple(rng.sample(known, min(count, len(known))))
         names = _Names()
         subject = self._subject(rng, source, names)
@@ -510,6 +510,24 @@ class Phrasebook:
     def _done(self, question: str, plan: Plan, kind: str) -> Example:
         question, line = renumber(plain(question), str(plan.canonical()))
         return Example(question, line, kind)
+
+    def _tailed(self, rng: random.Random, example: Example) -> Example:
+        """A leaderboard's question with what people say after it: "... and how many", "... and his strike rate"."""
+        roll, plan = rng.random(), parse(example.line)
+        query = plan.queries[0] if len(plan.queries) == 1 else None
+        if roll > 0.25 or query is None or query.rank is None or query.rank.kind not in ("top", "bottom"):
+            return example
+        if roll < 0.16:
+            return self._done(f"{example.question} {rng.choice(self.frames['tails'])}", plan, example.kind)
+        measure = MEASURES[query.measures[0]]
+        if _ENTITY.get(measure.source) not in query.by or len(query.measures) > 1 or measure.source not in ("bat", "bowl"):
+            return example
+        more = rng.choice([m for m in self._names_of(measure.source) if "noun" in self.measures[m] and m != measure.name])
+        grown = replace(query, measures=(measure.name, more))
+        if not _sound(grown):
+            return example
+        tail = rng.choice(self.frames["tails_noun"]).replace("{noun}", rng.choice(self.measures[more]["noun"]))
+        return self._done(f"{example.question} {tail}", Plan((grown,)), example.kind)
 
     @cached_property
     def _swaps(self) -> tuple[re.Pattern[str], dict[str, list[str]]]:

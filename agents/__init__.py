@@ -1,1 +1,4 @@
-"""Two agents answer: a retriever computes the statistics, an analyst words them. `multi_agent.py` is the readable whole."""
+"""Two agents answer: a retriever computes the statistics, an analyst words them.
+
+`multi_agent.py` is the readable whole.
+"""

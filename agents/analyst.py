@@ -1,5 +1,5 @@
-"""The analyst: words a computed table with the model, under a grammar whose only names and numerals are the table's cells,
-the question's names and the query line's numbers. Knows nothing about planning or HTTP.
+"""The analyst: words a computed table with the model, under a grammar whose only names and numerals are the table's
+cells, the question's names and the query line's numbers. Knows nothing about planning or HTTP.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Follow-ups: "and his economy?", "what about Bumrah?" made whole from the question before. Knows nothing about models."""
+"""Follow-ups: "and his economy?", "what about Bumrah?" made whole from the question before.
+
+Knows nothing about models.
+"""
 
 from __future__ import annotations
 

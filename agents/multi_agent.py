@@ -43,7 +43,7 @@ class MultiAgent:
         deadline_s: float | None = None,
         listen: Listener | None = None,
     ) -> Reply:
-        """Answer, ask back or decline; never raises for what a question says. `listen` hears of each step as it is done."""
+        """Answer, ask back or decline; never raises for what a question says. `listen` hears of each step once done."""
         watch = _Watch(deadline_s)
         tell = listen or (lambda step, value: None)
         with watch.part("link"):

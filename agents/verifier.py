@@ -14,9 +14,11 @@ from data.wording import MODEL_ROWS, REFERENCE, Sheet, circumstance_phrases, nou
 
 # words that only circumstances have; a sentence that uses them beyond its query's own says what was not asked
 _CIRCUMSTANCE = re.compile(
-    r"\b(?:against|powerplay|middle overs|death|batting first|batting second|bowling first|bowling second|in wins|in defeats"
-    r"|in the final|eliminator|qualifier|playoffs|league stage|at home|away|the toss|in overs?|last \d|other than|batting at"
-    r"|for wicket|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)|shortened|full matches|wicket-keepers|handers on)\b"
+    r"\b(?:against|powerplay|middle overs|death|batting first|batting second|bowling first|bowling second"
+    r"|in wins|in defeats|in the final|eliminator|qualifier|playoffs|league stage|at home|away|the toss"
+    r"|in overs?|last \d|other than|batting at|for wicket"
+    r"|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)"
+    r"|shortened|full matches|wicket-keepers|handers on)\b"
 )
 
 
@@ -38,9 +40,9 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
     if (other := _CIRCUMSTANCE.search(rest)) and any(laid.rows):
         return f"{other[0]!r} was not asked"
     owners: dict[str, tuple[str, ...]] = {}
-    for table, letters, rows in zip(tables, laid.letters, laid.rows):
+    for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True):
         columns = [c for c in table.columns if not (c.name == "ground" and table.query.filter("venue"))]
-        for column, letter in zip(columns, letters):
+        for column, letter in zip(columns, letters, strict=True):
             if column.role in ("asked", "shown"):
                 owners[letter] = nouns(column.name)
             must = column.role == "asked" or (column.role == "dimension" and column.name not in ("on", "ground"))

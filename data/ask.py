@@ -1,6 +1,6 @@
-"""A query line typed by a person: names in it are resolved, the table printed. `python -m data ask 'economy | bowler=Bumrah'`.
+"""A query line typed by a person: names in it are resolved, the table printed.
 
-Knows nothing about questions in English or models.
+Use: `python -m data ask 'economy | bowler=Bumrah'`. Knows nothing about questions in English or models.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def as_text(table: StatTable) -> str:
     """The table in columns for a terminal."""
     texts = [[c.label for c in table.columns], *table.texts()]
     widths = [max(len(row[i]) for row in texts) for i in range(len(table.columns))]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in texts]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in texts]
     lines.insert(1, "  ".join("-" * w for w in widths))
     if not table.rows:
         lines.append("(no such record in this season)")

@@ -74,7 +74,8 @@ class Binder:
         for _ in range(50):
             anchor = rng.choice(self.anchors)
             value = {"batter": anchor.batter, "bowler": anchor.bowler, "fielder": rng.choice(self.fielders),
-                     "player": anchor.batter, "venue": anchor.venue, "date": anchor.date}.get(key, anchor.batting)  # fmt: skip
+                     "player": anchor.batter, "venue": anchor.venue,
+                     "date": anchor.date}.get(key, anchor.batting)  # fmt: skip
             if value not in taken:
                 return value
         return value

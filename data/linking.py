@@ -190,7 +190,8 @@ class Linker:
         run = [w.norm for w in words[first:last]]
         if len(run) == 2 and all(self.index.is_word(n) for n in run):  # "noor ahmed" where Noor Ahmad plays
             near = ((self.index.lookup(spelling), slips) for spelling, slips in self.index.corrections("".join(run)))
-            return next((n for n in near if n[0] and n[0].rank and n[0].kind == "player" and len(n[0].keys) == 1), (None, 0))
+            players = (n for n in near if n[0] and n[0].rank and n[0].kind == "player" and len(n[0].keys) == 1)
+            return next(players, (None, 0))
         if not any(may) or not all(
             m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)
         ):

@@ -51,6 +51,9 @@ class Context:
     bowlers: tuple[str, ...] = ()
 
 
+_NO_CONTEXT = Context()
+
+
 class Names:
     """Resolver over one season's roster."""
 
@@ -143,7 +146,7 @@ class Names:
 
     # -- a mention in its role ---------------------------------------------------------------------
 
-    def resolve(self, mention: Mention, role: str, others: Context = Context()) -> Outcome:
+    def resolve(self, mention: Mention, role: str, others: Context = _NO_CONTEXT) -> Outcome:
         """What a mention stands for as the `role` of a query line: batter, bowler, fielder, player, team,
         opponent or venue. `others` narrows ambiguous names (a bowler "Sharma" at Mumbai
         Indians). A team used as a venue is its home grounds, or the grounds of the town it was

@@ -158,8 +158,9 @@ class Phrasebook:
         roll = rng.random()
         if roll < 0.25:
             stage = rng.choice(["final", "qualifier_1", "qualifier_2", "eliminator"])
-            words = {"qualifier_1": ["qualifier 1", "q1", "the first qualifier"], "final": ["the final", "the ipl final",
-                     "the title decider"], "qualifier_2": ["qualifier 2", "q2", "the second qualifier"],
+            words = {"qualifier_1": ["qualifier 1", "q1", "the first qualifier"],
+                     "final": ["the final", "the ipl final", "the title decider"],
+                     "qualifier_2": ["qualifier 2", "q2", "the second qualifier"],
                      "eliminator": ["the eliminator", "the knockout eliminator"]}[stage]  # fmt: skip
             subject, filters = rng.choice(words), (Filter("stage", "=", (stage,)),)
         else:
@@ -238,8 +239,9 @@ class Phrasebook:
     def _leader_frames(self, measure: Measure, direction: str, top_n: bool) -> tuple[list[str], str]:
         """Frames that ask for a leader, and whether the line says top or bottom."""
         frames = self.frames
-        names = {"high": ("top_n_high", "leader_high"), "low": ("top_n_low", "leader_low"), "best": ("top_n_best", "leader_best"),
-                 "worst": ("top_n_worst", "leader_worst"), "top": ("top_n", "leader_top"), "bottom": ("bottom_n", "leader_bottom")}  # fmt: skip
+        names = {"high": ("top_n_high", "leader_high"), "low": ("top_n_low", "leader_low"),
+                 "best": ("top_n_best", "leader_best"), "worst": ("top_n_worst", "leader_worst"),
+                 "top": ("top_n", "leader_top"), "bottom": ("bottom_n", "leader_bottom")}  # fmt: skip
         chosen = frames[names[direction][0 if top_n else 1]]
         high = direction in ("high", "best", "top")
         if direction not in ("high", "low") and measure.name in LESS_IS_BETTER:
@@ -298,7 +300,8 @@ class Phrasebook:
     def _summary(self, rng: random.Random) -> Example | None:
         """How somebody did: the figures by which people judge it."""
         source, measures = rng.choice([("bat", ("runs", "average", "strike_rate")),
-                                       ("bowl", ("wickets", "economy", "bowling_average")), ("result", ("wins", "losses"))])  # fmt: skip
+                                       ("bowl", ("wickets", "economy", "bowling_average")),
+                                       ("result", ("wins", "losses"))])  # fmt: skip
         names = _Names()
         entity = _ENTITY.get(source, "team")
         subject = Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
@@ -333,7 +336,8 @@ class Phrasebook:
 
     def _by(self, rng: random.Random) -> Example | None:
         source = rng.choices(["bat", "bowl", "team", "result", "concede"], [35, 25, 25, 10, 5])[0]
-        dims = {"bat": ["venue", "opponent", "phase", "position", "innings", "bowling", "team", "over", "hand", "result"],
+        dims = {"bat": ["venue", "opponent", "phase", "position", "innings", "bowling", "team", "over", "hand",
+                        "result"],
                 "bowl": ["venue", "opponent", "phase", "innings", "hand", "over", "team", "result", "dismissal"],
                 "team": ["venue", "opponent", "phase", "innings", "team", "over", "match"],
                 "result": ["venue", "opponent", "innings", "team", "toss", "home"],
@@ -520,9 +524,10 @@ class Phrasebook:
         if roll < 0.16:
             return self._done(f"{example.question} {rng.choice(self.frames['tails'])}", plan, example.kind)
         measure = MEASURES[query.measures[0]]
-        if _ENTITY.get(measure.source) not in query.by or len(query.measures) > 1 or measure.source not in ("bat", "bowl"):
+        source = measure.source
+        if _ENTITY.get(source) not in query.by or len(query.measures) > 1 or source not in ("bat", "bowl"):
             return example
-        more = rng.choice([m for m in self._names_of(measure.source) if "noun" in self.measures[m] and m != measure.name])
+        more = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and m != measure.name])
         grown = replace(query, measures=(measure.name, more))
         if not _sound(grown):
             return example

@@ -1,7 +1,7 @@
 """Words for a computed table: the cells that the model may refer to, and the plain sentence that needs no model.
 
-Sentences name cells (A1, B1 ...) and the question's mentions (P1, T1 ...); `fill` puts the values in. So a number or name
-in an answer is the table's or the question's by construction. Knows nothing about models or HTTP.
+Sentences name cells (A1, B1 ...) and the question's mentions (P1, T1 ...); `fill` puts the values in. So a number or
+name in an answer is the table's or the question's by construction. Knows nothing about models or HTTP.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _difference(table: StatTable) -> dict[str, str]:
 
 
 def fill(sentence: str, values: Mapping[str, str]) -> str:
-    """The sentence with every reference replaced, "1 runs" made "1 run". KeyError if it names a cell that is not there."""
+    """The sentence with every reference replaced, "1 runs" made "1 run". KeyError if it names a cell not there."""
     text = REFERENCE.sub(lambda m: values[m[0]], sentence)
     text = re.sub(rf"(?<![\d./])1 ({'|'.join(_ONE)})\b", lambda m: f"1 {_ONE[m[1]]}", text)
     return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
@@ -117,7 +117,7 @@ def sentence(tables: Sequence[StatTable], laid: Sheet, rng: random.Random | None
     """A sentence over the cells that states all that was asked; with `rng` one of many wordings (training)."""
     pick = rng.choice if rng else (lambda options: options[0])
     said = []
-    for table, letters, rows in zip(tables, laid.letters, laid.rows):
+    for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True):
         said.append(_one(table, [c for c in table.columns if _worth(c.role, c.name, table)], letters, rows, laid, pick))
     text = " ".join(said)
     return text[0].upper() + text[1:] if not REFERENCE.match(text) else text
@@ -128,11 +128,11 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     about = circumstances(query)
     if not rows:
         return _nothing(query, about, pick)
-    by = [(c, x) for c, x in zip(columns, letters) if c.role == "dimension"]
-    asked = [(c, x) for c, x in zip(columns, letters) if c.role == "asked"]
+    by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
+    asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
     once = {"innings", "innings_played", "innings_bowled"} if not by and not _who(query) else set()
-    shown = [(c, x) for c, x in zip(columns, letters) if c.role == "shown" and c.name not in once]
-    at = [(c, x) for c, x in zip(columns, letters) if c.role == "at"]
+    shown = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "shown" and c.name not in once]
+    at = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "at"]
     if MEASURES[query.measures[0]].kind == "fact":
         return _facts(by, asked, rows, pick)
     if not by:
@@ -192,13 +192,15 @@ def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) 
 
 # what a subject did to have a count
 _DID = {
-    "runs": ("scored", "runs"), "balls": ("faced", "balls"), "innings": ("batted in", "innings"), "fours": ("hit", "fours"),
-    "sixes": ("hit", "sixes"), "boundaries": ("hit", "boundaries"), "dots": ("played out", "dot balls"),
+    "runs": ("scored", "runs"), "balls": ("faced", "balls"), "innings": ("batted in", "innings"),
+    "fours": ("hit", "fours"), "sixes": ("hit", "sixes"), "boundaries": ("hit", "boundaries"),
+    "dots": ("played out", "dot balls"),
     "dismissals": ("was out", "times"), "not_outs": ("was not out", "times"), "fifties": ("made", "fifties"),
     "hundreds": ("made", "hundreds"), "fifty_plus": ("made", "scores of fifty or more"), "ducks": ("made", "ducks"),
     "wickets": ("took", "wickets"), "runs_conceded": ("conceded", "runs"), "balls_bowled": ("bowled", "balls"),
-    "innings_bowled": ("bowled in", "innings"), "maidens": ("bowled", "maidens"), "dots_bowled": ("bowled", "dot balls"),
-    "catches": ("took", "catches"), "stumpings": ("made", "stumpings"), "run_outs": ("had a hand in", "run-outs"),
+    "innings_bowled": ("bowled in", "innings"), "maidens": ("bowled", "maidens"),
+    "dots_bowled": ("bowled", "dot balls"), "catches": ("took", "catches"), "stumpings": ("made", "stumpings"),
+    "run_outs": ("had a hand in", "run-outs"),
     "total": ("scored", "runs with extras"), "wickets_lost": ("lost", "wickets"), "team_sixes": ("hit", "sixes"),
     "team_fours": ("hit", "fours"), "wickets_taken": ("took", "wickets"), "conceded": ("conceded", "runs with extras"),
     "matches": ("played", "matches"), "wins": ("won", "matches"), "losses": ("lost", "matches"),
@@ -315,17 +317,19 @@ def _words(f: Filter) -> str:
     first = f.values[0]
     if f.key in ENUMS:
         fixed = {
-            ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs", ("phase", "death"): "at the death",
+            ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs",
+            ("phase", "death"): "at the death",
             ("result", "won"): "in wins", ("result", "lost"): "in defeats", ("result", "tied"): "in ties",
             ("result", "no_result"): "without a result", ("home", "home"): "at home", ("home", "away"): "away",
             ("toss", "won"): "having won the toss", ("toss", "lost"): "having lost the toss",
-            ("chose", "bat"): "when the toss winner chose to bat", ("chose", "field"): "when the toss winner chose to field",
+            ("chose", "bat"): "when the toss winner chose to bat",
+            ("chose", "field"): "when the toss winner chose to field",
             ("won_by", "runs"): "in matches won by runs", ("won_by", "wickets"): "in matches won by wickets",
             ("keeper", "yes"): "among wicket-keepers", ("keeper", "no"): "leaving wicket-keepers aside",
             ("shortened", "yes"): "in shortened matches", ("shortened", "no"): "in full matches",
-            ("stage", "league"): "in the league stage", ("stage", "playoffs"): "in the playoffs", ("stage", "final"): "in the final",
-            ("stage", "eliminator"): "in the eliminator", ("stage", "qualifier_1"): "in qualifier 1",
-            ("stage", "qualifier_2"): "in qualifier 2",
+            ("stage", "league"): "in the league stage", ("stage", "playoffs"): "in the playoffs",
+            ("stage", "final"): "in the final", ("stage", "eliminator"): "in the eliminator",
+            ("stage", "qualifier_1"): "in qualifier 1", ("stage", "qualifier_2"): "in qualifier 2",
         }.get((f.key, first))  # fmt: skip
         if fixed:
             return fixed

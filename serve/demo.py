@@ -55,7 +55,8 @@ def show(question: str, reply: dict) -> str:
     if table:
         rows = [[c["label"] for c in table["columns"]], *([str(v) for v in row] for row in table["rows"][:5])]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines += ["     " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+        padded = ([cell.ljust(w) for cell, w in zip(row, widths, strict=False)] for row in rows)
+        lines += ["     " + "  ".join(cells).rstrip() for cells in padded]
     parts = ", ".join(f"{k} {v:.0f}" for k, v in reply["latency_ms"].items())
     lines.append(f"   {reply['query'] or reply['outcome']}   [{parts} ms; worded by the {reply['worded_by']}]")
     return "\n".join(lines)
@@ -81,7 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
         service.wait(30)
     print(
         f"\nGo on:  make serve\n"
-        f"        curl -s localhost:8000/infer -H 'content-type: application/json' -d '{{\"question\": \"{QUESTIONS[1]}\"}}'\n"
+        f"        curl -s localhost:8000/infer -H 'content-type: application/json' "
+        f"-d '{{\"question\": \"{QUESTIONS[1]}\"}}'\n"
         f"        http://localhost:8000/ in a browser"
     )
 

@@ -24,7 +24,9 @@ def test_the_base_is_a_llama_whose_card_says_what_it_saw():
     assert "Cricsheet" in (BASE / "README.md").read_text()
 
 
-@pytest.mark.parametrize("text", ["runs by batter | top 1", "P1 v T2, overs 16-20?", "4s/6s  two  spaces", "नमस्ते 😀 é", "287/3"])
+@pytest.mark.parametrize(
+    "text", ["runs by batter | top 1", "P1 v T2, overs 16-20?", "4s/6s  two  spaces", "नमस्ते 😀 é", "287/3"]
+)
 def test_text_survives_encode_and_decode(tokenizer, text):
     assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
 

@@ -1,6 +1,7 @@
 """The agents over a real llama-server: one setting moves the model there, and the answers stay.
 
-Needs llama-server: LLAMA_SERVER=path, or `python -m convert.llama_cpp_source --server` once; skipped with a message else.
+Needs llama-server: LLAMA_SERVER=path, or `python -m convert.llama_cpp_source --server` once; skipped with a message
+otherwise.
 """
 
 from __future__ import annotations

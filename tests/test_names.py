@@ -358,7 +358,10 @@ def test_slips_are_mended_against_the_lexicon_only(typo: str, word: str) -> None
     assert Speller(frozenset({"economy", "wickets", "strike", "runs", "the"})).mend(typo) == word
 
 
-def resolve(linker: Linker, question: str, placeholder: str, role: str, others: Context = Context()):
+NO_CONTEXT = Context()
+
+
+def resolve(linker: Linker, question: str, placeholder: str, role: str, others: Context = NO_CONTEXT):
     return linker.names.resolve(linker.link(question).by_placeholder()[placeholder], role, others)
 
 

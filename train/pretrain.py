@@ -43,7 +43,8 @@ class PretrainConfig:
     out: str = "train/base"
     work: str = "runs/pretrain"
     pool: str = ""  # answers computed on other seasons (python -m data.corpus); none: plans only
-    steps: int = 9000
+    phrasings: float = 1.0  # share of the hand-written pairs that is used
+    steps: int = 7000
     hidden: int = 256
     layers: int = 6
     heads: int = 4
@@ -131,7 +132,7 @@ def exact_match(model: torch.nn.Module, encode: Encoder, examples: list[Sample])
 
 
 def unseen_phrasings(book: Phrasebook, seed: int) -> list[Sample]:
-    """The phrasings by which training is watched: of a file that is not trained on, those that nothing trained is near."""
+    """The phrasings by which training is watched: of a file that is not trained on, what nothing trained is near."""
     rng = random.Random(seed)
     known = Apart(plain(expand(q, rng)) for q, _ in book.pairs)
     pairs = [(plain(expand(q, rng)), line) for q, line in read_pairs(VALIDATION_PHRASES)]
@@ -163,6 +164,8 @@ def pretrain(config: PretrainConfig) -> None:
     work.mkdir(parents=True, exist_ok=True)
     pool = read_pool(Path(config.pool)) if config.pool else []
     book, exams = Phrasebook.load(), Apart.of_exams()
+    if config.phrasings < 1:
+        book.pairs = random.Random(config.seed).sample(book.pairs, round(config.phrasings * len(book.pairs)))
 
     def stream(number: int) -> Iterator[Sample]:
         return samples(config.seed * 1000 + number, pool, book=book, exams=exams)

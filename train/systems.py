@@ -104,7 +104,7 @@ class Agents:
 
 
 class ClosedBook:
-    """A model that was trained on questions and answers alone (`python -m train --closed-book`): no agents, no table."""
+    """A model trained on questions and answers alone (`python -m train --closed-book`): no agents, no table."""
 
     at_once = 1
 

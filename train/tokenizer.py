@@ -5,10 +5,10 @@ Writes tokenizer.model (SentencePiece, the file from which llama.cpp's converter
 
 Needs `sentencepiece==0.2.3`. Why tokenizer.model has to be there: from a tokenizer.json alone the converter writes
 the score -1000 for every piece, and llama.cpp then merges left to right instead of by merge rank: other ids than
-transformers. So the base folder has to ship tokenizer.model too. Tested: llama.cpp's own converter (unmodified) takes the
-folder with a tied bf16 LlamaForCausalLM beside it; on 6,005 texts (cricket names, digits, runs of spaces, line breaks,
-emoji, scripts never seen, special tokens as text, with and without split_special_tokens) ids by transformers, by
-llama.cpp and by SentencePiece are equal and decode returns the text.
+transformers. So the base folder has to ship tokenizer.model too. Tested: llama.cpp's own converter (unmodified) takes
+the folder with a tied bf16 LlamaForCausalLM beside it; on 6,005 texts (cricket names, digits, runs of spaces, line
+breaks, emoji, scripts never seen, special tokens as text, with and without split_special_tokens) ids by transformers,
+by llama.cpp and by SentencePiece are equal and decode returns the text.
 
 Use: save_tokenizer(train_pieces(texts, 4096), folder).
 """
@@ -70,7 +70,7 @@ def train_pieces(texts: Iterable[str], vocab_size: int) -> bytes:
 def _merges(pieces: dict[str, int]) -> list[tuple[str, str]]:
     """Every split of every piece into two pieces, by the rank (= id order) of what it makes."""
     merges = []
-    for piece, rank in sorted(pieces.items(), key=lambda item: item[1]):
+    for piece, _rank in sorted(pieces.items(), key=lambda item: item[1]):
         splits = [(piece[:i], piece[i:]) for i in range(1, len(piece))]
         merges += [(left, right) for left, right in splits if left in pieces and right in pieces]
     return merges

@@ -12,7 +12,7 @@ ARG CUDA_RUNTIME_IMAGE=docker.io/nvidia/cuda:12.8.1-runtime-ubuntu22.04
 
 # Wheels built before, instead of compiling: --build-context wheels=FOLDER. Empty by itself.
 FROM scratch AS wheels
-COPY requirements.txt /requirements.txt
+COPY requirements.lock /requirements.lock
 
 
 # --- llama-cpp-python with one library a CPU generation: the best one that the node can run is loaded at start ---------
@@ -21,7 +21,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends g++ make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY requirements.txt .
+COPY requirements.lock .
 ARG BUILD_JOBS=
 # No pip cache here: a wheel in it would not say with which flags it was built. mtmd (images, sound) is not served.
 # arm64 gets one set of instructions, that of AKS's Ampere nodes and every later one: for all variants, llama.cpp wants a
@@ -29,7 +29,7 @@ ARG BUILD_JOBS=
 # Wheels are copied and not mounted from stage to stage, so that another wheel is another layer for every builder's cache.
 COPY --from=wheels . /prebuilt/
 RUN mkdir /wheels; cp /prebuilt/llama_cpp_python-*.whl /wheels 2> /dev/null && exit 0; \
-    awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
+    awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.lock > llama.txt \
     && case "$(uname -m)" in \
          aarch64) variants="-DGGML_CPU_ARM_ARCH=armv8.2-a+dotprod+fp16" ;; \
          *) variants="-DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON" ;; \
@@ -41,13 +41,13 @@ RUN mkdir /wheels; cp /prebuilt/llama_cpp_python-*.whl /wheels 2> /dev/null && e
 # --- the environment of the CPU image ----------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS venv
 WORKDIR /build
-COPY requirements.txt .
+COPY requirements.lock .
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 # llama-cpp-python goes in first, so that the second pip finds it there and checks the hashes of everything else.
 COPY --from=compile-cpu /wheels /wheels
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --no-deps /wheels/llama_cpp_python-*.whl && pip install --requirement requirements.txt
+    pip install --no-deps /wheels/llama_cpp_python-*.whl && pip install --require-hashes --requirement requirements.lock
 COPY k8s/slim_venv.py .
 RUN python slim_venv.py /opt/venv
 
@@ -110,12 +110,12 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends python3-pip python3-venv && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY requirements.txt .
+COPY requirements.lock .
 ARG BUILD_JOBS=
 # T4, A100, A10, L4, H100 and later by PTX. "native" would ask for a GPU in the build.
 ARG CUDA_ARCHITECTURES=75-real;80-real;86-real;89-real;90
 # The glibc of this base is older than the runtime's, so what is linked here loads there. x86-64 only.
-RUN awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.txt > llama.txt \
+RUN awk '/^llama-cpp-python/ {on=1} on {print} on && !/\\$/ {exit}' requirements.lock > llama.txt \
     && CMAKE_BUILD_PARALLEL_LEVEL="${BUILD_JOBS:-$(nproc)}" \
        CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DLLAVA_BUILD=OFF -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES}" \
        pip wheel --no-cache-dir --no-deps --wheel-dir /wheels --requirement llama.txt

@@ -86,6 +86,14 @@ def test_the_builder_gets_only_what_the_dockerfile_copies() -> None:
     assert copied == allowed
 
 
+def test_the_lock_file_has_every_pin_of_the_requirements_with_its_hashes() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}", lock, flags=re.M))
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), flags=re.M))
+    assert pins and {name.lower(): version for name, version in pins.items()}.items() <= locked.items()
+    assert len(locked) == len(re.findall(r"^[\w.-]+==", lock, flags=re.M))
+
+
 def test_compose_mounts_files_that_exist_and_locks_the_service_down() -> None:
     services = compose()["services"]
     for service in services.values():

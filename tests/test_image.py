@@ -90,7 +90,7 @@ def test_the_lock_file_has_every_pin_of_the_requirements_with_its_hashes() -> No
     lock = (ROOT / "requirements.lock").read_text()
     locked = dict(re.findall(r"^([\w.-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}", lock, flags=re.M))
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), flags=re.M))
-    assert pins and {name.lower(): version for name, version in pins.items()}.items() <= locked.items()
+    assert pins and {n.lower().replace("_", "-"): version for n, version in pins.items()}.items() <= locked.items()
     assert len(locked) == len(re.findall(r"^[\w.-]+==", lock, flags=re.M))
 
 

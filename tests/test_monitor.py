@@ -56,17 +56,19 @@ def judgement(i: int, verdict: str, comment: str | None = None, minutes: int = 0
 
 
 @pytest.mark.parametrize(
-    ("drift", "moved"),
+    ("drift", "moved", "per_day"),
     [
-        ("kinds", {"question kind"}),
-        ("words", {"unknown words"}),
-        ("names", {"unknown names", "declined", "reason"}),
-        ("model", {"plain wording", "redrawn", "left out"}),
-        ("accuracy", {"judged wrong"}),
+        ("kinds", {"question kind"}, 150),
+        ("words", {"unknown words"}, 150),
+        ("names", {"unknown names", "declined", "reason"}, 150),
+        ("model", {"plain wording", "redrawn", "left out"}, 150),
+        ("accuracy", {"judged wrong"}, 300),  # few answers are judged
     ],
 )
-def test_a_drift_in_the_last_week_is_flagged_and_named(month: Month, drift: str, moved: set[str]) -> None:
-    report = month(drift, seed=5, per_day=150)
+def test_a_drift_in_the_last_week_is_flagged_and_named(
+    month: Month, drift: str, moved: set[str], per_day: int
+) -> None:
+    report = month(drift, seed=5, per_day=per_day)
     flagged = {f.signal.name for f in report.flagged}
     assert moved <= flagged, report.sentences()
     assert flagged <= moved | {"measure", "grouping"}, f"{drift} does not move {flagged - moved}"

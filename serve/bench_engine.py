@@ -120,8 +120,8 @@ def ours(model: Path, threads: int, env: dict[str, str] | None = None) -> Server
 
 def llama_server(binary: str, model: Path, threads: int) -> Server:
     port = free_port()
-    command = f"{binary} -m {model} --host 127.0.0.1 --port {port} -c 8192 -np {SLOTS} -t {threads} -tb {threads}"
-    return Server("llama-server", [*command.split(), "--no-webui"], port)
+    options = f"--host 127.0.0.1 --port {port} -c 8192 -np {SLOTS} -t {threads} -tb {threads} --no-webui"
+    return Server("llama-server", [binary, "-m", str(model), *options.split()], port)
 
 
 # -- the client

@@ -34,8 +34,9 @@ def llama_server(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         port = probe.getsockname()[1]
     model = demo_model / load(demo_model).default_file
     log = tmp_path_factory.mktemp("llama") / "log"
-    command = f"{binary} -m {model} --host 127.0.0.1 --port {port} -c 4096 -np 2 -t 1 --jinja --no-webui"
-    with log.open("wb") as stream, subprocess.Popen(command.split(), stdout=stream, stderr=stream) as process:
+    options = f"--host 127.0.0.1 --port {port} -c 4096 -np 2 -t 1 --jinja --no-webui"
+    command = [str(binary), "-m", str(model), *options.split()]
+    with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as process:
         url = f"http://127.0.0.1:{port}"
 
         def ready() -> bool:

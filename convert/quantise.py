@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from convert import imatrix as importance
 from convert.errors import ConvertError
 from convert.llama_runtime import keep_log, last_log, usable_threads
+from convert.upstream_runner import begin_peak, peak_memory
 
 # name → LLAMA_FTYPE; in the order of size. F16 is what the converter wrote and is not made again.
 QUANTISATIONS = {
@@ -125,10 +125,11 @@ def _quantise_one(f16: str, target: Path, ftype: int, matrix: dict[str, np.ndarr
 def _main(job: dict) -> None:
     keep_log()
     matrix = importance.load(Path(job["imatrix"])) if job["imatrix"] else {}
-    peaks, floor = {}, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peaks = {}
     for name, path in job["targets"].items():
+        before = begin_peak()
         _quantise_one(job["f16"], Path(path), QUANTISATIONS[name], matrix)
-        peaks[name] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - floor) * 1024
+        peaks[name] = peak_memory() - before
     print(json.dumps(peaks))
 
 

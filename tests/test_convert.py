@@ -501,3 +501,12 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(
 ):
     assert main([*arguments(run, tmp_path / "out"), *change]) == 1
     assert says in capsys.readouterr().err
+
+
+def test_conversion_and_quantisation_stream_a_larger_model(tmp_path: Path, source):
+    base = make_model("llama", tmp_path / "base", hidden=768, layers=8)
+    conversion = to_f16(base, tmp_path / "model-f16.gguf", {})
+    size = (tmp_path / "model-f16.gguf").stat().st_size
+    assert size > 100e6 and 0 < conversion.peak_extra_bytes < 2 * size
+    for made in quantise.quantise(tmp_path / "model-f16.gguf", None, {"Q4_K_M": tmp_path / "q4.gguf"}):
+        assert 0 < made.peak_extra_bytes < 2 * size

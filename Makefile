@@ -10,6 +10,9 @@ SEASON ?= ipl_2024
 export SEASON
 PY := $(VENV)/bin/python
 MINUTES ?= 8
+ANSWERS := runs/pretrain/answers.jsonl
+# the demo's run follows its inputs; a run of yours is replaced only when you say so
+REPLACE := $(if $(filter demo,$(RUN)),--replace)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo model publish serve test test-slow test-deploy pretrain evaluate bench-engine bench-infer bench-train lint clean
@@ -34,7 +37,7 @@ $(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt
 
 model: venv  ## fine-tune, merge, convert, quantise and gate: models/demo
 	@echo "== train: LoRA on $(SEASON)"
-	@$(PY) -m train --run $(RUN) --season $(SEASON) --minutes $(MINUTES) --replace
+	@$(PY) -m train --run $(RUN) --season $(SEASON) --minutes $(MINUTES) $(REPLACE)
 	@echo "== convert: merge, GGUF, quantise, gate"
 	@$(PY) -m convert --run runs/$(RUN) --out models/$(RUN)
 
@@ -58,8 +61,8 @@ test-slow: model  ## memory over thousands of requests
 test-deploy: venv  ## chart, image and pods with the real tools
 	$(PY) -m pytest -m deploy
 
-pretrain: venv  ## the embedded base from random weights (an hour on 2 cores)
-	$(PY) -m train.pretrain
+pretrain: venv  ## the embedded base from random weights (an hour on 2 cores), with answers of other seasons
+	$(PY) -m train.pretrain --pool $(ANSWERS)
 
 evaluate: model  ## accuracy of every variant on unseen phrasings and the fan questions (a quarter of an hour)
 	$(PY) -m train.evaluate --model models/$(RUN)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from data.apart import Apart
 from data.bind import Binder, Binding
+from data.errors import DataError
 from data.phrasing import Example, Phrasebook
 from data.prompts import Messages, answer_messages, plan_messages
 from data.query import QueryError, Statistics, parse
@@ -85,6 +86,12 @@ class _Bound:
 
 
 def read_pool(path: Path) -> list[Sample]:
+    """The answers that this module's command wrote. Raises DataError where they are not there."""
+    if not path.is_file():
+        raise DataError(
+            f"no {path}: import other seasons (python -m data import), then make it with "
+            f"`python -m data.corpus --season ipl_2023 --season ... --count 24000 --out {path}`"
+        )
     return [Sample(**json.loads(line)) for line in path.read_text().splitlines()]
 
 

@@ -260,12 +260,15 @@ def llama_bench(server_binary: str, model: Path, threads: int) -> float | None:
 
 
 def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
-    """Single-stream tokens a second for several spin counts, alone and beside a process that keeps one core busy."""
+    """One client's tokens a second for several spin counts, alone and beside a process that keeps one core busy.
+
+    With a fixed number of threads, and with one that follows the neighbours (serve/team.py).
+    """
     busy = [sys.executable, "-c", "while True: pass"]
-    for spin in ("", "0", "100", "2000", "20000", "300000"):
+    for spin, number in [(s, n) for s in ("", "0", "100", "1000", "3000", "300000") for n in (threads, 0)]:
         speeds = []
         for neighbour in (False, True):
-            with ours(model, threads, {"GOMP_SPINCOUNT": spin} if spin else {"OMP_WAIT_POLICY": "active"}) as server:
+            with ours(model, number, {"GOMP_SPINCOUNT": spin} if spin else {"OMP_WAIT_POLICY": "active"}) as server:
                 process = subprocess.Popen(busy) if neighbour else None
                 asks, made, began = bench_traffic.raw(2), 0, time.perf_counter()
                 while time.perf_counter() - began < seconds:
@@ -274,7 +277,9 @@ def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
                 if process:
                     process.kill()
                     process.wait()
-        print(f"GOMP_SPINCOUNT={spin or '(active)':<9} alone {speeds[0]:7.1f} tok/s, with a neighbour {speeds[1]:7.1f}")
+        team = f"{number} threads" if number else "following"
+        name = f"GOMP_SPINCOUNT={spin or '(active)'}"
+        print(f"{name:23} {team:9}  alone {speeds[0]:7.1f} tok/s, with a neighbour {speeds[1]:7.1f}", flush=True)
 
 
 def draw(results: list[dict], path: Path) -> None:

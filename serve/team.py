@@ -1,7 +1,7 @@
 """How many threads compute a step: all that are granted, or fewer while a neighbour holds one of the cores.
 
 A team of threads is as slow as its slowest member: where another process takes a core, two threads on two cores decode
-a third of what one thread does (`python -m serve.bench_engine --waiting`). So now and then some steps are made with one
+half of what one thread does (`python -m serve.bench_engine --waiting`). So now and then some steps are made with one
 thread more or fewer, and the faster size stays. Knows nothing about llama.cpp: it is told how long steps took.
 
     team = TeamSize(2)

@@ -26,6 +26,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from data.apart import FAN_QUESTIONS
 from data.errors import DataError
 from train import eval_report
 from train.errors import TrainError
@@ -34,7 +35,6 @@ from train.scoring import judge, numbers
 from train.systems import Agents, Asked, ClosedBook, Service, System, of_base, of_gguf, of_rules
 
 SEASONS = Path("data/seasons")
-FAN_QUESTIONS = Path("tests/fan_questions.jsonl")
 
 
 @dataclass(frozen=True)

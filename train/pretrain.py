@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import random
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from data.apart import VALIDATION_PHRASES, Apart
 from data.corpus import Sample, plan_sample, read_pool, samples
+from data.errors import DataError
 from data.phrasing import Example, Phrasebook, expand, read_pairs
 from data.text import plain
 from train.tokenizer import save_tokenizer, train_pieces
@@ -253,7 +255,10 @@ def main(arguments: list[str] | None = None) -> None:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
         else:
             parser.add_argument(flag, type=type(default), default=default)
-    pretrain(PretrainConfig(**vars(parser.parse_args(arguments))))
+    try:
+        pretrain(PretrainConfig(**vars(parser.parse_args(arguments))))
+    except DataError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -298,6 +298,7 @@ def _finished(folder: Path, inputs: str, config: SftConfig) -> Result | None:
     if found.get("inputs_sha256") != inputs:
         if config.replace:
             if _is_main():
+                print(f"{folder} was made from other inputs: replacing it", flush=True)
                 shutil.rmtree(folder)
             return None
         now = as_dict(config)

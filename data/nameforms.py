@@ -15,7 +15,8 @@ from functools import cached_property
 
 from data.name_index import joined
 from data.names import ABSENT, AMBIGUOUS, FOUND, Names
-from data.phrasing import ordinal, typo
+from data.noise import typo
+from data.text import ordinal
 
 KINDS = {"P": "player", "T": "team", "V": "venue", "D": "date", "Y": "season"}
 _STADIUM = re.compile(r"\b(cricket|international|stadium|ground)\b", re.I)

@@ -16,47 +16,18 @@ from pathlib import Path
 
 import yaml
 
+from data.conditions import Conditions, Placeholders, grow, sound
+from data.noise import Noise
 from data.query.language import LESS_IS_BETTER, MEASURES, Measure
 from data.query.line import Filter, Having, Plan, Query, Rank, parse
-from data.text import plain, renumber
+from data.swaps import Swaps
+from data.text import number, plain, renumber
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C ten times as fast
 PHRASES = Path(__file__).parent / "phrases"
 PAIR_FILES = tuple(f"{name}.txt" for name in ("players", "teams", "declines", "batting", "bowling", "phases", "results",
                                               "matches", "comparisons", "voices"))  # fmt: skip
 BANKS = ("measures", "filters", "frames", "synonyms")
-_WORDS = "zero one two three four five six seven eight nine ten".split()
-
-# filters that a source takes beside those of a match
-_MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "date")
-_TAKES: dict[str, tuple[str, ...]] = {
-    "bat": (
-        *_MATCH,
-        "team",
-        "overs",
-        "last",
-        "phase",
-        "position",
-        "bowling",
-        "bowler",
-        "hand",
-        "chose",
-        "score",
-        "total",
-        "target",
-        "keeper",
-    ),
-    "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose", "bowling", "haul"),
-    "team": (*_MATCH, "overs", "last", "phase", "bowling", "total"),
-    "concede": (*_MATCH, "overs", "last", "phase"),
-    "field": (*_MATCH, "team", "keeper", "phase"),
-    "result": (*_MATCH, "won_by", "margin", "total", "target", "chose", "shortened", "player"),
-    "stand": (*_MATCH, "team", "wicket", "stand"),
-    "award": ("opponent", "venue", "result", "stage", "team", "home"),
-    "match": (),
-    "table": (),
-}
-_WHOLE_INNINGS = ("overs", "last", "phase", "bowling", "bowler", "dismissal", "hand")
 _ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}
 
 
@@ -65,27 +36,6 @@ class Example:
     question: str  # plain, with placeholders
     line: str  # canonical query line, or "decline ..."
     kind: str  # where it came from: pair, ask, noun, leader ...
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A filter phrase: words that follow an ask, and what they mean."""
-
-    words: str
-    filters: tuple[Filter, ...] = ()
-    having: tuple[Having, ...] = ()
-
-
-class _Names:
-    """Hands out placeholders that the question does not use yet."""
-
-    def __init__(self, used: str = ""):
-        self.used = set(re.findall(r"\b[PTVDY]\d\b", used))
-
-    def new(self, kind: str) -> str:
-        name = next(f"{kind}{i}" for i in range(1, 10) if f"{kind}{i}" not in self.used)
-        self.used.add(name)
-        return name
 
 
 @dataclass
@@ -102,6 +52,11 @@ class Phrasebook:
         banks = [yaml.load((folder / f"{n}.yaml").read_text(), _Loader) for n in BANKS]
         return cls(pairs, *banks)
 
+    def __post_init__(self) -> None:
+        self._conditions = Conditions(self.filters)
+        self._swaps = Swaps(self._conditions, self.measures)
+        self._noise = Noise(self.frames["openers"], self.frames["closers"], self.synonyms)
+
     # -- sampling
 
     def sample(self, rng: random.Random) -> Example:
@@ -113,7 +68,9 @@ class Phrasebook:
         while True:
             made = rng.choices([m for _, m in makers], [w for w, _ in makers])[0](rng)
             if made is not None:
-                return self._noisy(rng, self._tailed(rng, made))
+                made = self._tailed(rng, made)
+                question, line = renumber(self._noise.typed(rng, made.question), made.line)
+                return replace(made, question=question, line=line)
 
     def stream(self, seed: int) -> Iterator[Example]:
         rng = random.Random(seed)
@@ -131,22 +88,32 @@ class Phrasebook:
         return frozenset(found)
 
     def _pair(self, rng: random.Random) -> Example:
+        """A hand-written pair as it is, with one condition more, or with a condition or the measure exchanged."""
         question, line = rng.choice(self.pairs)
-        question = expand(question, rng)
+        question = plain(expand(question, rng))
         plan = parse(line)
-        if len(plan.queries) == 1 and rng.random() < 0.3:
-            query = plan.queries[0]
-            source = MEASURES[query.measures[0]].source
-            part = self._part(rng, source, query, _Names(question))
-            if part and MEASURES[query.measures[0]].kind != "fact":
-                grown = _grow(query, part)
-                if _sound(grown):
-                    return self._done(_attach(rng, question, [part.words]), Plan((grown,)), "pair+")
+        if len(plan.queries) == 1 and MEASURES[plan.queries[0].measures[0]].kind != "fact":
+            query, roll = plan.queries[0], rng.random()
+            changed = None
+            if roll < 0.3:
+                changed = self._grown(rng, question, query)
+            elif roll < 0.45:
+                changed = self._swaps.condition(rng, question, query)
+            elif roll < 0.55:
+                changed = self._swaps.measure(rng, question, query)
+            if changed:
+                return self._done(changed[0], Plan((changed[1],)), "pair+")
         return self._done(question, plan, "pair")
+
+    def _grown(self, rng: random.Random, question: str, query: Query) -> tuple[str, Query] | None:
+        part = self._conditions.pick(rng, MEASURES[query.measures[0]].source, query, Placeholders(question))
+        if part is None or not sound(grow(query, part)):
+            return None
+        return _attach(rng, question, [part.words]), grow(query, part)
 
     def _ask(self, rng: random.Random) -> Example | None:
         name, bank = rng.choice(self._with("ask"))
-        names, measure = _Names(), MEASURES[name]
+        names, measure = Placeholders(), MEASURES[name]
         if measure.kind == "fact":
             return self._fact(rng, name, bank)
         subject = self._subject(rng, measure.source, names)
@@ -192,7 +159,7 @@ class Phrasebook:
         known = [m for m in self._names_of(source) if "noun" in self.measures[m]]
         count = rng.choices([1, 2, 3, 4], [45, 30, 18, 7])[0]
         chosen = tuple(rng.sample(known, min(count, len(known))))
-        names = _Names()
+        names = Placeholders()
         subject = self._subject(rng, source, names)
         nouns = [rng.choice(self.measures[m]["noun"]) for m in chosen]
         if len(nouns) == 1:
@@ -229,12 +196,12 @@ class Phrasebook:
             question = rng.choice(bank[key])
         if "{n}" in question:
             n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
-            question = question.replace("{n}", _number(rng, n))
+            question = question.replace("{n}", number(rng, n))
         by = "team" if key.endswith("team") else _ENTITY.get(measure.source, "team")
         if measure.source == "stand":
             by = "pair"
         query = Query((name,), (by,), rank=Rank(kind, n))
-        return self._with_parts(rng, question, query, _Names(), "leader")
+        return self._with_parts(rng, question, query, Placeholders(), "leader")
 
     def _leader_frames(self, measure: Measure, direction: str, top_n: bool) -> tuple[list[str], str]:
         """Frames that ask for a leader, and whether the line says top or bottom."""
@@ -273,7 +240,7 @@ class Phrasebook:
         question = rng.choice(self.frames[key]).replace("{noun}", rng.choice(nouns))
         question = question.replace("{dims}", rng.choice(self.frames["dims_plural"][dim]))
         question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
-        names, query = _Names(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
+        names, query = Placeholders(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
         if dim != "match" and rng.random() < 0.4:
             subject = self._subject(rng, source, names)
             frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
@@ -295,14 +262,15 @@ class Phrasebook:
             "{noun}", rng.choice(self.measures[name].get("plural") or self.measures[name]["noun"])
         )
         query = Query((name,), (_ENTITY[source],), having=(Having(name, ">=", n),))
-        return self._with_parts(rng, question.replace("{n}", _number(rng, n)), query, _Names(), "threshold", most=1)
+        question = question.replace("{n}", number(rng, n))
+        return self._with_parts(rng, question, query, Placeholders(), "threshold", most=1)
 
     def _summary(self, rng: random.Random) -> Example | None:
         """How somebody did: the figures by which people judge it."""
         source, measures = rng.choice([("bat", ("runs", "average", "strike_rate")),
                                        ("bowl", ("wickets", "economy", "bowling_average")),
                                        ("result", ("wins", "losses"))])  # fmt: skip
-        names = _Names()
+        names = Placeholders()
         entity = _ENTITY.get(source, "team")
         subject = Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
         question = rng.choice(self.frames[f"summary_{'team' if source == 'result' else source}"])
@@ -314,14 +282,14 @@ class Phrasebook:
         name, bank = rng.choice(self._with(key))
         by = _ENTITY.get(MEASURES[name].source, "team")
         query = Query((name,), (by, "match"), rank=Rank("top" if key == "most_inn" else "bottom", 1))
-        return self._with_parts(rng, rng.choice(bank[key]), query, _Names(), "innings")
+        return self._with_parts(rng, rng.choice(bank[key]), query, Placeholders(), "innings")
 
     def _compare(self, rng: random.Random) -> Example | None:
         source = rng.choices(["bat", "bowl", "team", "result", "field"], [45, 35, 10, 6, 4])[0]
         name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
         frames = self.frames[rng.choice(["compare", "compare", "compare_high", "compare_high", "compare_low",
                                          "compare_better", "compare_worse"])]  # fmt: skip
-        names = _Names()
+        names = Placeholders()
         entity = _ENTITY.get(source, "team")
         kind = "T" if entity == "team" else "P"
         a, b = names.new(kind), names.new(kind)
@@ -344,7 +312,7 @@ class Phrasebook:
                 "concede": ["venue", "phase", "team", "over", "innings"]}[source]  # fmt: skip
         dim = rng.choice([d for d in dims if d in self.frames["dims"]])
         name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
-        names, query = _Names(), Query((name,), (dim,))
+        names, query = Placeholders(), Query((name,), (dim,))
         with_subject = dim != "team" and rng.random() < 0.7
         question = rng.choice(self.frames["by_dim_subject" if with_subject else "by_dim"])
         question = question.replace("{noun}", rng.choice(self.measures[name]["noun"]))
@@ -359,18 +327,18 @@ class Phrasebook:
     def _joined(self, rng: random.Random) -> Example | None:
         """Two asks about one subject that one line cannot hold."""
         source = rng.choice(["bat", "bat", "bowl", "team"])
-        names = _Names()
+        names = Placeholders()
         subject = self._subject(rng, source, names)
         texts, queries = [], []
         for name in rng.sample([m for m in self._names_of(source) if "noun" in self.measures[m]], 2):
             query = Query((name,), filters=(subject,))
-            part = self._part(rng, source, query, names)
+            part = self._conditions.pick(rng, source, query, names)
             if part is None:
                 return None
-            query = _grow(query, part)
+            query = grow(query, part)
             texts.append(f"{rng.choice(self.measures[name]['noun'])} {part.words}")
             queries.append(query)
-        if queries[0].filters == queries[1].filters or not all(map(_sound, queries)):
+        if queries[0].filters == queries[1].filters or not all(map(sound, queries)):
             return None
         joined = rng.choice(["{} and {}", "{}, {}", "{} plus {}", "{} & {}", "{}, also {}"]).format(*texts)
         question = rng.choice(
@@ -390,7 +358,7 @@ class Phrasebook:
             nouns = _join(rng, [rng.choice(self.measures[m]["noun"]) for m in measures])
             question = rng.choice(["{d} {n}", "{d}, {n}", "{n} {d}", "{d}: {n}", "{n} in {d}"]).format(d=duel, n=nouns)
         query = Query(measures, filters=(Filter("batter", "=", ("P1",)), Filter("bowler", "=", ("P2",))))
-        return self._with_parts(rng, question, query, _Names(question), "against", most=1)
+        return self._with_parts(rng, question, query, Placeholders(question), "against", most=1)
 
     # -- parts
 
@@ -406,108 +374,22 @@ class Phrasebook:
             self._keys[key] = [(n, b) for n, b in self.measures.items() if n in MEASURES and b.get(key)]
         return self._keys[key]
 
-    def _subject(self, rng: random.Random, source: str, names: _Names) -> Filter:
+    def _subject(self, rng: random.Random, source: str, names: Placeholders) -> Filter:
         entity = _ENTITY.get(source, "team")
         if entity != "team" and rng.random() < 0.1 and source in ("bat", "bowl", "field"):
             entity = "team"  # "T1's sixes"
         return Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
 
-    def _part(self, rng: random.Random, source: str, query: Query, names: _Names) -> _Part | None:
-        """A filter phrase that the query does not have yet, or a qualification of a leaderboard."""
-        taken = {f.key for f in query.filters} | set(query.by)
-        whole = any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)
-        usable = []
-        for key, phrases in self.filters.items():
-            if key.startswith("having "):
-                if not (query.rank and not query.having and set(query.by) & {"batter", "bowler"}):
-                    continue
-                measure = re.match(r"having ([a-z_]+)", key)[1]
-                if MEASURES.get(measure) is None or MEASURES[measure].source != source or measure in query.measures:
-                    continue
-                usable.append((key, phrases, 3 if MEASURES[query.measures[0]].least else 0.6))
-                continue
-            names_of = set(re.findall(r"([a-z_]+)(?:!=|>=|<=|=|<|>)", key))
-            name = re.match(r"[a-z_]+", key)[0]
-            if "!=" in key:
-                if not (query.rank and name in query.by) or f"{name}!=" in str(query):
-                    continue
-            elif names_of & taken or not names_of <= set(_TAKES[source]) or (whole and name in _WHOLE_INNINGS):
-                continue
-            if name in ("overs", "last", "phase") and taken & {"overs", "last", "phase", "over"}:
-                continue
-            if name in ("opponent", "between") and taken & {"opponent", "between"}:
-                continue
-            if name in ("stage", "date") and taken & {"stage", "date"}:
-                continue
-            weight = {"opponent": 4, "venue": 4, "phase": 2.5, "innings": 3, "team": 2}.get(name, 0.8)
-            usable.append((key, phrases, weight))
-        words: list[str] = []
-        while usable and not words:
-            key, phrases, _ = choice = rng.choices(usable, [w for *_, w in usable])[0]
-            kind = {"award": "bat", "concede": "team"}.get(source, source)
-            words = [*phrases.get("all", ()), *phrases.get(kind, ())]
-            if query.rank:
-                words += [*phrases.get("all_who", ()), *phrases.get(f"{kind}_who", ())]
-            usable.remove(choice)
-        return self._realise(rng, key, rng.choice(words), names) if words else None
-
-    def _realise(self, rng: random.Random, key: str, words: str, names: _Names) -> _Part:
-        low, high = sorted(rng.sample(range(1, 21), 2))
-        measure = re.match(r"having ([a-z_]+)", key)
-        scale = {"having": 1, "score": [20, 25, 30, 40, 50, 60, 75, 80, 90, 100], "haul": [2, 3, 4, 5],
-                 "stand": [50, 75, 100, 150], "total": [100, 120, 140, 150, 160, 180, 200, 220, 250],
-                 "target": [120, 150, 160, 180, 200, 220], "position": range(1, 12), "wicket": range(1, 11),
-                 "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50]}  # fmt: skip
-        if measure:
-            choices = {
-                "balls": [20, 30, 50, 60, 75, 100, 120, 150, 200, 250, 300],
-                "overs_bowled": [5, 8, 10, 12, 15, 20, 25, 30, 40],
-                "balls_bowled": [30, 60, 90, 100, 120, 150, 200, 240],
-                "runs": [50, 100, 150, 200, 250, 300, 400, 500],
-                "wickets": [3, 5, 8, 10, 12, 15],
-                "dismissals": [3, 5, 7],
-            }.get(measure[1], [2, 3, 4, 5, 6, 7, 8, 10])
-            n = rng.choice(choices)
-        else:
-            n = rng.choice(list(scale.get(re.match(r"[a-z_]+", key)[0], range(1, 21))))
-            if key.startswith("overs={a}") and "-" not in key:
-                low = n = rng.choice([*range(1, 21), 1, 20, 19, 18, 17, 16])
-            if key.startswith("position={a}") and "-" not in key:
-                low = n
-            if key.startswith("position={a}-{b}"):
-                low, high = sorted(rng.sample(range(1, 12), 2))
-        if key == "overs={a}-20":
-            low, high = rng.choice([17, 18, 19, 15, 14, 13, 12, 11, 10, 16, 8]), 20
-        if key == "overs=1-{b}":
-            low, high = 1, rng.choice([2, 3, 4, 5, 7, 8, 9, 10, 12, 15, 16])
-        if key.startswith("overs={a}-{b}") and rng.random() < 0.5:
-            low, high = rng.choice([(17, 20), (7, 15), (16, 20), (1, 6), (1, 10), (11, 20), (19, 20), (1, 4), (7, 11),
-                                    (12, 16), (1, 2), (18, 20), (11, 15), (7, 16), (15, 20), (1, 3)])  # fmt: skip
-        filled = {"a": str(low), "b": str(high), "n": str(n), "p": str(low - 1)}
-        words = words.replace("{p_th}", ordinal(low - 1))
-        text = words.replace("{a_th}", ordinal(low)).replace("{b_th}", ordinal(high)).replace("{n_th}", ordinal(n))
-        for mark, value in filled.items():
-            spoken = _number(rng, int(value)) if mark == "n" else value
-            text = text.replace(f"{{{mark}}}", spoken)
-            key = key.replace(f"{{{mark}}}", value)
-        for kind in "PTVD":
-            if f"{{{kind}}}" in text or f"{{{kind}1}}" in text:
-                placeholder = names.new(rng.choice("VT") if kind == "V" else kind)
-                text = text.replace(f"{{{kind}}}", placeholder).replace(f"{{{kind}1}}", placeholder)
-                key = re.sub(rf"(!?=){kind}\b", rf"\g<1>{placeholder}", key)
-        query = parse(f"runs | {key}").queries[0]
-        return _Part(text, query.filters, query.having)
-
-    def _with_parts(self, rng: random.Random, question: str, query: Query, names: _Names, kind: str,
+    def _with_parts(self, rng: random.Random, question: str, query: Query, names: Placeholders, kind: str,
                     most: int = 2) -> Example | None:  # fmt: skip
         source = MEASURES[query.measures[0]].source
         phrases: list[str] = []
         for _ in range(min(most, rng.choices([0, 1, 2, 3], [38, 40, 18, 4])[0])):
-            part = self._part(rng, source, query, names)
+            part = self._conditions.pick(rng, source, query, names)
             if part:
-                query = _grow(query, part)
+                query = grow(query, part)
                 phrases.append(part.words)
-        if not _sound(query):
+        if not sound(query):
             return None
         return self._done(_attach(rng, question, phrases), Plan((query,)), kind)
 
@@ -529,63 +411,10 @@ class Phrasebook:
             return example
         more = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and m != measure.name])
         grown = replace(query, measures=(measure.name, more))
-        if not _sound(grown):
+        if not sound(grown):
             return example
         tail = rng.choice(self.frames["tails_noun"]).replace("{noun}", rng.choice(self.measures[more]["noun"]))
         return self._done(f"{example.question} {tail}", Plan((grown,)), example.kind)
-
-    @cached_property
-    def _swaps(self) -> tuple[re.Pattern[str], dict[str, list[str]]]:
-        """What finds a phrase that has synonyms (the longest first), and those synonyms."""
-        groups = {phrase: group for group in self.synonyms for phrase in group}
-        longest = sorted(groups, key=len, reverse=True)
-        return re.compile(rf"(?<![\w'-])(?:{'|'.join(map(re.escape, longest))})(?![\w'-])"), groups
-
-    def _reworded(self, rng: random.Random, text: str) -> str:
-        pattern, groups = self._swaps
-        return pattern.sub(lambda m: rng.choice(groups[m[0]]) if rng.random() < 0.5 else m[0], text)
-
-    def _noisy(self, rng: random.Random, example: Example) -> Example:
-        text = self._reworded(rng, example.question) if rng.random() < 0.4 else example.question
-        if rng.random() < 0.10:
-            text = plain(f"{rng.choice(self.frames['openers'])} {text}")
-        if rng.random() < 0.08:
-            text = plain(f"{text} {rng.choice(self.frames['closers'])}")
-        words = text.split()
-        if rng.random() < 0.10 and len(words) > 4:
-            droppable = [i for i, w in enumerate(words) if w in _LIGHT]
-            for i in sorted(rng.sample(droppable, min(len(droppable), rng.choice([1, 1, 2]))), reverse=True):
-                del words[i]
-        if rng.random() < 0.12:
-            i = rng.randrange(len(words))
-            if len(words[i]) > 3 and words[i].isalpha():
-                words[i] = typo(words[i], rng)
-        if rng.random() < 0.15:
-            words = [w.replace("'", "") for w in words]
-        question, line = renumber(" ".join(words), example.line)
-        return replace(example, question=question, line=line)
-
-
-_LIGHT = frozenset("the a an of in for is was were did has have with and that this his he please on to by".split())
-_KEYS = {"a": "sq", "e": "wr", "i": "uo", "o": "ip", "u": "yi", "s": "ad", "r": "et", "t": "ry", "n": "bm", "l": "ko"}
-
-
-def typo(word: str, rng: random.Random) -> str:
-    """One slip of the keyboard: two letters swapped, one lost, doubled or hit beside."""
-    i = rng.randrange(1, len(word) - 1)
-    roll = rng.randrange(4)
-    if roll == 0:
-        return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
-    if roll == 1:
-        return word[:i] + word[i + 1 :]
-    if roll == 2:
-        return word[:i] + word[i] + word[i:]
-    return word[:i] + rng.choice(_KEYS.get(word[i], "aeiou")) + word[i + 1 :]
-
-
-def ordinal(n: int) -> str:
-    suffix = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{suffix}"
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
@@ -609,25 +438,11 @@ def _attach(rng: random.Random, question: str, phrases: list[str]) -> str:
     return " ".join([*front, question, *back])
 
 
-def _grow(query: Query, part: _Part) -> Query:
-    return replace(query, filters=query.filters + part.filters, having=query.having + part.having)
-
-
-def _sound(query: Query) -> bool:
-    keys = [(f.key, f.op) for f in query.filters]
-    whole = any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)
-    return len(keys) == len(set(keys)) and not (whole and {k for k, _ in keys} & set(_WHOLE_INNINGS))
-
-
 def _join(rng: random.Random, words: list[str]) -> str:
     if len(words) == 1:
         return words[0]
     last = rng.choice([" and ", ", ", " & ", " + ", " n ", " plus ", " and "])
     return ", ".join(words[:-1]) + last + words[-1]
-
-
-def _number(rng: random.Random, n: int) -> str:
-    return _WORDS[n] if n <= 10 and rng.random() < 0.45 else str(n)
 
 
 def _strings(value: object) -> Iterator[str]:

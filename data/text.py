@@ -5,9 +5,11 @@ plain("Who's got the MOST runs, P1 or P2?")  ->  "who's got the most runs P1 or 
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
 
+_WORDS = "zero one two three four five six seven eight nine ten".split()
 PLACEHOLDER = re.compile(r"\b([PTVDY])(\d)\b")
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "`": "'", "´": "'", "“": " ", "”": " ", '"': " ", "–": "-", "—": " - ",
                          "−": "-", "‑": "-", "×": "x"})  # fmt: skip
@@ -39,3 +41,13 @@ def renumber(question: str, line: str) -> tuple[str, str]:
         return PLACEHOLDER.sub(lambda m: names.get(m[0], m[0]), text)
 
     return swap(question), swap(line)
+
+
+def ordinal(n: int) -> str:
+    suffix = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{suffix}"
+
+
+def number(rng: random.Random, n: int) -> str:
+    """A number as people write it: small ones often in words."""
+    return _WORDS[n] if n <= 10 and rng.random() < 0.45 else str(n)

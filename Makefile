@@ -24,7 +24,7 @@ venv: $(VENV)/installed  ## the virtual environment from the pinned requirements
 
 $(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found: try make PYTHON=python3.12 ..."; exit 1; }
+		{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version 2>&1 || echo none); try make PYTHON=python3.12 ..."; exit 1; }
 	@command -v $${CC:-cc} >/dev/null && command -v $${CXX:-c++} >/dev/null || \
 		{ echo "a C and C++ compiler is needed to build llama-cpp-python: install gcc and g++ (Debian: build-essential)"; exit 1; }
 	@test -w . || \
@@ -58,8 +58,9 @@ test: model  ## the whole test suite but for what takes many minutes
 test-slow: model  ## memory over thousands of requests
 	$(PY) -m pytest -m slow
 
-test-deploy: venv  ## chart, image and pods with the real tools
-	$(PY) -m pytest -m deploy
+test-deploy: model  ## chart, image and pods with the real tools
+	$(PY) -m pytest -m deploy -rs --junitxml=runs/deploy.xml
+	@$(PY) -m tests.deploy_stamp passed runs/deploy.xml
 
 pretrain: venv  ## the embedded base from random weights (an hour on 2 cores), with answers of other seasons
 	$(PY) -m train.pretrain --pool $(ANSWERS)

@@ -20,6 +20,7 @@ _CIRCUMSTANCE = re.compile(
     r"|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)"
     r"|shortened|full matches|wicket-keepers|handers on)\b"
 )
+_ROW = re.compile(r"\b(?:in over|for wicket) (?=[A-Z]\d)")  # a split's row, "40 in over A1", is no circumstance
 
 
 def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> str:
@@ -30,7 +31,7 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
     twice = [ref for ref, n in Counter(m[0] for m in REFERENCE.finditer(text)).items() if n > len(tables)]
     if twice:
         return f"{twice[0]} is stated twice"
-    rest = text.lower()
+    rest = _ROW.sub(" ", text).lower()
     for table in tables:
         named_by_match = MEASURES[table.query.measures[0]].kind == "fact"
         for phrase in () if named_by_match else circumstance_phrases(table.query):

@@ -146,7 +146,7 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
         lead = _lead(query, pick)
         return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
     listed = "; ".join(
-        f"{_subject(by, r)}{_place(by, r)} {', '.join(_brief(c, f'{x}{r}', asked) for c, x in asked)}"
+        _listed(by, r, ", ".join(_brief(c, f"{x}{r}", asked) for c, x in asked))
         + "".join(f" ({x}{r})" for _, x in at)
         for r in range(1, min(rows, PLAIN_ROWS) + 1)
     )
@@ -258,9 +258,20 @@ def _lead(query: Query, pick) -> str:
     return pick(["", *kind])
 
 
+_NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": ("at", "position"),
+             "wicket": ("for", "wicket")}  # fmt: skip
+
+
+def _listed(by: list, row: int, figures: str) -> str:
+    """A row of a list: "V Kohli 741", but "4 in innings 1"."""
+    if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
+        return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
+    return f"{_subject(by, row)}{_place(by, row)} {figures}"
+
+
 def _subject(by: list, row: int) -> str:
-    numbered = {"innings": "innings ", "over": "over ", "position": "position ", "wicket": "wicket "}
-    return ", ".join(f"{numbered.get(c.name, '')}{x}{row}" for c, x in by if c.name not in ("on", "ground"))
+    names = ((_NUMBERED[c.name][1] + " " if c.name in _NUMBERED else "", x, c.name) for c, x in by)
+    return ", ".join(f"{before}{x}{row}" for before, x, name in names if name not in ("on", "ground"))
 
 
 def _place(by: list, row: int) -> str:

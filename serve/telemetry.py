@@ -15,10 +15,10 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -27,6 +27,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from agents.messages import Reply
 from agents.model import Generation, TextModel
 from serve.engine import Engine
+from serve.metric_reader import ScrapedAndPushed
 from serve.settings import Settings
 
 OPERATION, PROVIDER, REQUEST_MODEL = "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"
@@ -48,15 +49,16 @@ class Telemetry:
         resource = Resource.create({"service.name": "cricket-inference"})  # OTEL_SERVICE_NAME wins
         endpoint = settings.otel_exporter_otlp_endpoint
         self.registry = CollectorRegistry()
-        readers: list[Any] = [
-            PrometheusMetricReader(disable_target_info=True, scope_info_enabled=False, registry=self.registry)
-        ]
+        scraped: dict[str, Any] = {"disable_target_info": True, "scope_info_enabled": False, "registry": self.registry}
         # Without a collector nothing is recorded, but requests still get trace ids for the log.
-        self.tracers = TracerProvider(sampler=DEFAULT_ON if endpoint else ALWAYS_OFF, resource=resource)
+        # With one, OTEL_TRACES_SAMPLER says how many are (all).
+        self.tracers = TracerProvider(sampler=None if endpoint else ALWAYS_OFF, resource=resource)
         self._closers: list[Callable[[], Any]] = [self.tracers.shutdown]
         if endpoint:
-            readers.append(self._export(endpoint.rstrip("/"), resource))
-        self.meters = MeterProvider(readers, resource)
+            reader = self._export(endpoint.rstrip("/"), resource, scraped)
+        else:
+            reader = PrometheusMetricReader(**scraped)
+        self.meters = MeterProvider([reader], resource, exemplar_filter=AlwaysOffExemplarFilter())
         self._closers.append(self.meters.shutdown)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.tracers)  # the agents' spans
@@ -89,8 +91,8 @@ class Telemetry:
         )
         self.feedback = meter.create_counter("cricket.feedback", description="Judgements by verdict.")
 
-    def _export(self, endpoint: str, resource: Resource) -> Any:
-        """Send traces and logs to the collector; returns the reader that does so for metrics."""
+    def _export(self, endpoint: str, resource: Resource, scraped: dict[str, Any]) -> ScrapedAndPushed:
+        """Send traces and logs to the collector; returns the reader that does so for metrics too."""
         import logging
 
         from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -98,7 +100,6 @@ class Telemetry:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
         from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         self.tracers.add_span_processor(
@@ -110,7 +111,7 @@ class Telemetry:
         )
         logging.getLogger().addHandler(LoggingHandler(logger_provider=loggers))
         self._closers.append(loggers.shutdown)
-        return PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics"))
+        return ScrapedAndPushed(OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics"), **scraped)
 
     def watch_engine(self, engine: Callable[[], Engine | None]) -> None:
         """Engine totals under llama-server's names, which dashboards know, and some of our own."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from train.pretrain import PretrainConfig, pretrain
 
 FOLDER = Path("runs/scaling")
-BASIS = PretrainConfig(steps=500)
+BASIS = PretrainConfig(steps=300)
 TRIALS: dict[str, list[tuple[str, PretrainConfig]]] = {
     "hand-written phrasings": [(f"{s:.0%}", replace(BASIS, phrasings=s)) for s in (0.06, 0.25, 1.0)],
-    "steps of 4,096 tokens": [(str(n), replace(BASIS, steps=n)) for n in (125, 250, 500, 1000)],
+    "steps of 4,096 tokens": [(str(n), replace(BASIS, steps=n)) for n in (75, 150, 300, 600)],
     "parameters": [
         ("1.3 M", replace(BASIS, hidden=128, layers=4, ffn=352)),
         ("5.9 M", BASIS),

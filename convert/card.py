@@ -80,6 +80,22 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
             *(f"| {key} | {value} |" for key, value in run_evaluation.items()),
             "",
         ]
+    if "training-config.yaml" in manifest.files:
+        parts += [
+            "## Training",
+            "",
+            (
+                "`training-config.yaml` is the whole recipe, `training-metrics.jsonl` every logged step,"
+                " `training-result.json` what came out"
+                + (
+                    "; `adapter_model.safetensors` is the adapter as PEFT reads it, for the base named below."
+                    if "adapter_model.safetensors" in manifest.files
+                    else "."
+                )
+            ),
+            "",
+            *(["![loss](training-loss.png)", ""] if "training-loss.png" in manifest.files else []),
+        ]
     parts += [
         "## Provenance",
         "",

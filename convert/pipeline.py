@@ -212,7 +212,9 @@ class Pipeline:
 
         def make() -> tuple[dict[str, Any], str]:
             files = {name: manifest.entry_for(self.out / name, kind) for name, kind in names.items()}
-            files |= {name: manifest.entry_for(self.out / name) for name in ("gate.json", "gate.png")}
+            for name, source in run.record.items():
+                manifest.write_atomically(self.out / name, source.read_bytes())
+            files |= {name: manifest.entry_for(self.out / name) for name in ("gate.json", "gate.png", *run.record)}
             default = next((s for s in result.scores if s.quantisation == result.default), result.scores[0])
             record = manifest.Manifest(
                 name=self.out.name,
@@ -250,11 +252,12 @@ class Pipeline:
             {
                 "name": self.out.name,
                 "run": asdict(run),
+                "record": {name: manifest.sha256_file(path) for name, path in run.record.items()},
                 "lora": self._done("lora"),
                 "gate": self._done("gate"),
                 "proofs": [self._merge_proof, self._proofs],
             },
-            [path, card_path],
+            [path, card_path, *(self.out / name for name in run.record)],
             make,
         )
 

@@ -17,6 +17,15 @@ from convert.errors import ConvertError
 from convert.manifest import sha256_files
 
 EMBEDDED_BASE = "train/base"
+# what is published beside the model: file of the run -> its name there; PEFT finds the adapter under its own names
+RECORD = {
+    "adapter/adapter_model.safetensors": "adapter_model.safetensors",
+    "adapter/adapter_config.json": "adapter_config.json",
+    "config.yaml": "training-config.yaml",
+    "metrics.jsonl": "training-metrics.jsonl",
+    "loss.png": "training-loss.png",
+    "result.json": "training-result.json",
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Run:
     data_sha256: str | None
     prompt_version: str | None
     evaluation: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Path] = field(default_factory=dict)  # published name -> file: adapter and training record
 
     def provenance(self, llama_cpp_commit: str) -> dict[str, str]:
         """The string keys written into the GGUF's metadata; quantising copies them."""
@@ -81,6 +91,7 @@ def read_run(folder: Path, base: str | None = None) -> Run:
         data_sha256=_find(config, "data_sha256") or _data_sha256(season),
         prompt_version=_text(_find(config, "prompt_version")),
         evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
+        record=_record(folder),
     )
 
 
@@ -99,7 +110,12 @@ def _full_run(folder: Path, config: dict[str, Any]) -> Run:
         data_sha256=_find(config, "data_sha256") or _data_sha256(season),
         prompt_version=_text(_find(config, "prompt_version")),
         evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
+        record=_record(folder),
     )
+
+
+def _record(folder: Path) -> dict[str, Path]:
+    return {name: folder / file for file, name in RECORD.items() if (folder / file).is_file()}
 
 
 def _mapping(path: Path, parse: Any, missing_ok: bool = False) -> dict[str, Any]:

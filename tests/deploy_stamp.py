@@ -23,7 +23,7 @@ def digest(root: Path = ROOT) -> str:
     for name in COVERED:
         path = root / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and file.name != STAMP.name and "__pycache__" not in file.parts:
+            if file.is_file() and file.suffix not in (".md", ".pyc") and file != root / STAMP.relative_to(ROOT):
                 total.update(f"{file.relative_to(root).as_posix()}\n".encode() + file.read_bytes())
     return total.hexdigest()
 

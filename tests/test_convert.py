@@ -418,10 +418,16 @@ def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Pa
         "model-q8_0.gguf",
         "model-q4_k_m.gguf",
         "adapter-f16.gguf",
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "training-config.yaml",
         "gate.json",
         "gate.png",
         "README.md",
     }
+    for name in ("adapter_model.safetensors", "adapter_config.json"):  # what PEFT loads
+        assert (out / name).read_bytes() == (run / "adapter" / name).read_bytes()
+    assert "training-config.yaml" in (out / "README.md").read_text()
     assert manifest.prompt_version == "7" and manifest.default_file == "model-q4_k_m.gguf"
     assert main(["verify", str(out)]) == 0
     fields = GGUFReader(out / "model-q4_k_m.gguf").fields

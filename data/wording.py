@@ -99,6 +99,7 @@ def fill(sentence: str, values: Mapping[str, str]) -> str:
     """The sentence with every reference replaced, "1 runs" made "1 run". KeyError if it names a cell not there."""
     text = REFERENCE.sub(lambda m: values[m[0]], sentence)
     text = re.sub(rf"(?<![\d./])1 ({'|'.join(_ONE)})\b", lambda m: f"1 {_ONE[m[1]]}", text)
+    text = re.sub(r"\b([Tt])here were (?=1 [a-z])", r"\1here was ", text)
     return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
 
 

@@ -46,7 +46,7 @@ class PretrainConfig:
     work: str = "runs/pretrain"
     pool: str = ""  # answers computed on other seasons (python -m data.corpus); none: plans only
     phrasings: float = 1.0  # share of the hand-written pairs that is used
-    steps: int = 7000
+    steps: int = 10_250
     hidden: int = 256
     layers: int = 6
     heads: int = 4

@@ -476,7 +476,7 @@ def test_an_interrupt_leaves_nothing_half_written_and_the_next_run_goes_on(run: 
     for line in process.stdout:
         if line.startswith("merge"):
             break
-    time.sleep(1.5)  # inside the converter
+    time.sleep(0.3)  # the converter is starting
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: every process of the group gets it
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "run the same command to go on" in errors

@@ -472,11 +472,12 @@ def test_an_interrupt_leaves_nothing_half_written_and_the_next_run_goes_on(run: 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     for line in process.stdout:
         if line.startswith("merge"):
             break
-    time.sleep(0.3)  # the converter is starting
+    time.sleep(1.5)  # inside the converter
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: every process of the group gets it
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and "run the same command to go on" in errors

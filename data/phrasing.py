@@ -25,10 +25,9 @@ from data.text import number, plain, renumber
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C ten times as fast
 PHRASES = Path(__file__).parent / "phrases"
-PAIR_FILES = tuple(f"{name}.txt" for name in ("players", "teams", "declines", "batting", "bowling", "phases", "results",
-                                              "matches", "comparisons", "voices", "first_exam",
-                                              *(f"{n}_more" for n in ("batting", "bowling", "teams", "matches",
-                                                                      "declines", "conditions", "voices"))))  # fmt: skip
+_FIRST = "players teams declines batting bowling phases results matches comparisons voices first_exam".split()
+_MORE = "batting bowling teams matches declines conditions voices".split()
+PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE)))
 BANKS = ("measures", "filters", "frames", "synonyms")
 _ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}
 

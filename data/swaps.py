@@ -63,11 +63,7 @@ class Swaps:
             return None
         (name,) = query.measures
         pattern, meanings = self._nouns
-        hits = [
-            m
-            for m in pattern.finditer(question)
-            if (name, "noun") in meanings[m[0]] or (name, "plural") in meanings[m[0]]
-        ]
+        hits = [m for m in pattern.finditer(question) if name in {meant for meant, _ in meanings[m[0]]}]
         if len(hits) != 1 or _NO_NUMBER_BEFORE.search(question[: hits[0].start()]):
             return None
         hit = hits[0]

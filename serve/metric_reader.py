@@ -33,20 +33,20 @@ class ScrapedAndPushed(PrometheusMetricReader):
         stopped = False
         while not stopped:
             stopped = self._stop.wait(self._interval_s)
-            self.collect()
+            token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # pushing is not itself measured
+            try:
+                self.collect()
+            except Exception as error:  # the collector's troubles are not the service's
+                log.warning("metrics were not exported: %r", error)
+            finally:
+                detach(token)
 
     def _receive_metrics(self, metrics_data: Any, timeout_millis: float = 10_000, **options: Any) -> None:
         """What the pusher collects goes out, what a scrape collects goes to the scrape."""
         if threading.current_thread() is not self._pusher:
             super()._receive_metrics(metrics_data, timeout_millis, **options)
         elif metrics_data is not None:
-            token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-            try:
-                self._exporter.export(metrics_data, timeout_millis=timeout_millis)
-            except Exception as error:  # the collector's troubles are not the service's
-                log.warning("metrics were not exported: %r", error)
-            finally:
-                detach(token)
+            self._exporter.export(metrics_data, timeout_millis=timeout_millis)
 
     def shutdown(self, timeout_millis: float = 30_000, **options: Any) -> None:
         self._stop.set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -117,3 +118,41 @@ def test_log_lines_carry_the_trace_of_their_request(collected: Any) -> None:
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     line = next(line for line in lines if line.get("request_id") == reply["request_id"])
     assert line["trace_id"] == TRACE
+
+
+def test_one_reader_serves_the_scrape_and_the_collector_and_survives_a_collector_that_fails(monkeypatch) -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    from serve.metric_reader import ScrapedAndPushed
+
+    class Exporter(MetricExporter):
+        pushed = 0
+
+        def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:
+            self.pushed += 1
+            if self.pushed == 1:
+                raise ConnectionError("the collector is away")
+            assert "asked" in metrics_data.to_json()
+            return MetricExportResult.SUCCESS
+
+        def force_flush(self, timeout_millis: float = 10_000) -> bool:
+            return True
+
+        def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+            self.closed = True
+
+    monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "20")
+    exporter, registry = Exporter(), CollectorRegistry()
+    meters = MeterProvider([ScrapedAndPushed(exporter, registry=registry)])
+    meters.get_meter("test").create_counter("asked").add(3)
+    until = time.monotonic() + 10
+    while exporter.pushed < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    for _ in range(2):  # a scrape sees the total, once, however often was pushed
+        assert generate_latest(registry).decode().count("asked_total{") == 1
+    pushed = exporter.pushed
+    assert pushed >= 3
+    meters.shutdown()
+    assert exporter.closed and exporter.pushed > pushed, "what came since the last push goes out at the end"

@@ -22,7 +22,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from convert.manifest import load
 from serve import bench_traffic
@@ -135,7 +137,7 @@ async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) ->
         nonlocal made
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for i in todo:
-            body = {"prompt": asks[i].text, "n_predict": asks[i].n_predict, "temperature": 0, "ignore_eos": ignore_eos}
+            body = {"prompt": asks[i].prompt, "n_predict": asks[i].n_predict, "temperature": 0, "ignore_eos": ignore_eos}
             body |= {"cache_prompt": True} | ({"grammar": asks[i].grammar} if asks[i].grammar else {})
             data = json.dumps(body).encode()
             head = (
@@ -159,13 +161,16 @@ Make = Callable[[int, int], list[Ask]]  # (how many, seed)
 
 
 def traffic(workload: str, model: Path) -> Make:
-    """The requests of a workload; the recorded ones are tokenised as `model` reads them."""
-    if workload != "recorded":
-        return getattr(bench_traffic, workload)
+    """The requests of a workload, tokenised as `model` reads them, so that both servers get the very same."""
     import jinja2
     import llama_cpp
 
     vocabulary = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
+    if workload != "recorded":
+        plain = getattr(bench_traffic, workload)
+        return lambda n, seed: [
+            replace(ask, prompt=vocabulary.tokenize(ask.prompt.encode(), add_bos=True)) for ask in plain(n, seed)
+        ]
     template = jinja2.Template(vocabulary.metadata["tokenizer.chat_template"])
     bos = vocabulary.detokenize([vocabulary.token_bos()], special=True).decode()
 
@@ -219,12 +224,13 @@ def gaps(model: Path, threads: int) -> dict:
     engine = Engine(EngineConfig(model, n_slots=SLOTS, n_threads=threads, n_threads_batch=threads))
     engine.start()
     moments: list[float] = []
+    wordy = "root ::= [ -~]{1500}\n"  # every token writes text, also of a model that has nothing to say
     streams = [
         engine.submit(
             Request(
                 [1] + [300 + i] * 40,
                 300,
-                ignore_eos=True,
+                grammar=wordy,
                 on_text=(lambda _: moments.append(time.perf_counter())) if i == 0 else None,
             )
         )
@@ -250,13 +256,27 @@ def gaps(model: Path, threads: int) -> dict:
     }
 
 
-def llama_bench(server_binary: str, model: Path, threads: int) -> float | None:
-    """llama-bench's tokens a second in single-stream decoding, where the binary lies beside llama-server."""
+def alone(measure: str, model: Path, threads: int) -> Any:
+    """`single_stream` or `gaps` in a process of its own, which waits as the service does."""
+    command = [sys.executable, "-m", "serve.bench_engine", "--alone", measure, str(model), "--threads", str(threads)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def one_stream(server_binary: str, model: Path, threads: int, rounds: int = 5) -> None:
+    """Tokens a second of a single stream beside llama-bench's, by turns, where that lies beside llama-server."""
     binary = Path(server_binary).with_name("llama-bench")
     if not binary.exists():
-        return None
-    command = [str(binary), "-m", str(model), "-p", "0", "-n", "64", "-t", str(threads), "-r", "3", "-o", "json"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]["avg_ts"]
+        return
+    command = [str(binary), "-m", str(model), "-p", "0", "-n", "64", "-t", str(threads), "-r", "5", "-o", "json"]
+    own, its = [], []
+    for _ in range(rounds):
+        own.append(alone("single_stream", model, threads))
+        its.append(json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]["avg_ts"])
+    ratio = statistics.median(a / b for a, b in zip(own, its, strict=True))
+    print(
+        f"one stream, decoding: {statistics.median(own):.1f} tok/s; llama-bench {statistics.median(its):.1f}; "
+        f"ratio {ratio:.3f}"
+    )
 
 
 def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
@@ -305,6 +325,7 @@ def draw(results: list[dict], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--serve", nargs=2, metavar=("MODEL", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument("--alone", nargs=2, metavar=("MEASURE", "MODEL"), help=argparse.SUPPRESS)
     parser.add_argument("--models", default="demo,embedded,qwen2-0.5b", help="demo: models/demo, where it is there")
     parser.add_argument("--workloads", default="raw,service", help="on demo, the service's traffic is recorded")
     parser.add_argument("--clients", default="1,4,8,16")
@@ -318,6 +339,10 @@ def main() -> None:
     threads = args.threads or available()
     if args.serve:
         asyncio.run(serve(Path(args.serve[0]), int(args.serve[1]), args.threads))
+        return
+    if args.alone:
+        measure = {"single_stream": single_stream, "gaps": gaps}[args.alone[0]]
+        print(json.dumps(measure(Path(args.alone[1]), args.threads)))
         return
     args.folder.mkdir(parents=True, exist_ok=True)
     binary, results = os.environ.get("LLAMA_SERVER"), []
@@ -351,7 +376,7 @@ def main() -> None:
                     for clients in map(int, args.clients.split(",")):
                         before = first.health()
                         result = compare(
-                            [first, *others], workload, make, clients, args.rounds, clients * (4 if small else 1)
+                            [first, *others], workload, make, clients, args.rounds, max(48, clients * 4) if small else clients
                         )
                         after = first.health()
                         busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))
@@ -361,10 +386,9 @@ def main() -> None:
             finally:
                 for other in others:
                     other.__exit__()
-        if binary and (speed := llama_bench(binary, model, threads)):
-            own = single_stream(model, args.threads)
-            print(f"one stream, decoding: {own:.1f} tok/s; llama-bench {speed:.1f}; ratio {own / speed:.3f}")
-        beside = {k: round(v, 2) for k, v in gaps(model, args.threads).items()}
+        if binary:
+            one_stream(binary, model, threads)
+        beside = {k: round(v, 2) for k, v in alone("gaps", model, args.threads).items()}
         print("a prompt of 1,000 tokens beside 8 streams:", beside)
     (args.folder / "bench_engine.json").write_text(json.dumps(results, indent=1))
     if any("ratio" in result for result in results):

@@ -27,9 +27,9 @@ SYSTEM = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request of the benchmark: text to be tokenised or tokens, tokens to make, perhaps a grammar."""
+    """One request of the benchmark: a prompt as text or tokens, how many tokens to make, perhaps a grammar."""
 
-    text: str | list[int]
+    prompt: str | list[int]
     n_predict: int
     grammar: str | None = None
 

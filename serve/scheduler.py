@@ -30,7 +30,7 @@ class Limits:
     n_batch: int
     kept_cells: int  # KV cells of finished sequences that are kept as prefixes
     max_drafts: int
-    stall: float  # how far prefill may stretch a step, in units of a step with decode only
+    stall: float  # how long a step may take, in units of one that decodes a token of every running sequence
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class StepCost:
 
     def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
         if prefill_tokens:
-            added = (seconds - self.decode_step if decode_tokens else seconds) / prefill_tokens
+            added = (seconds - self.decoding(decode_tokens)) / prefill_tokens
             added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
             self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
             return
@@ -100,23 +100,27 @@ class StepCost:
             scale = (y / n) / (self.base + self.slope * x / n)
             self.base, self.slope = self.base * scale, self.slope * scale
 
+    def decoding(self, tokens: int) -> float:
+        """Seconds of a step that decodes `tokens` and does nothing else."""
+        return self.base + self.slope * tokens if tokens and self.decode_step else 0.0
+
     def expected(self, decode_tokens: int, prefill_tokens: int) -> float:
         """Seconds that such a step usually takes; 0 while too little was seen."""
         if (decode_tokens and not self.decode_step) or (prefill_tokens and not self.prefill_token):
             return 0.0
-        decode = self.base + self.slope * decode_tokens if decode_tokens else 0.0
-        return decode + self.prefill_token * prefill_tokens
+        return self.decoding(decode_tokens) + self.prefill_token * prefill_tokens
 
-    def prefill_room(self, stall: float, most: int, decoding: bool) -> int:
-        """Prefill tokens for a step: beside decoding they stretch it by at most `stall` times its length.
+    def prefill_room(self, stall: float, most: int, decode_tokens: int, streams: int) -> int:
+        """Prefill tokens for a step of `decode_tokens`: it may take `stall` times what decoding all `streams` takes.
 
-        Alone they may fill a batch, but not take much longer than MAX_STEP_S: a cancelled request, a deadline or a new
-        arrival waits for the end of a step.
+        Measured by all that run, for those that wait for their prefill now will decode with the others. Alone they may
+        fill a batch, but not take much longer than MAX_STEP_S: a cancelled request, a deadline or a new arrival waits
+        for the end of a step.
         """
-        if not self.prefill_token or (decoding and not self.decode_step):
+        if not self.prefill_token or (decode_tokens and not self.decode_step):
             return min(most, 64)
-        allowed = stall * self.decode_step if decoding else MAX_STEP_S
-        return max(1 if decoding else 32, min(most, int(allowed / self.prefill_token)))
+        allowed = stall * self.decoding(streams) - self.decoding(decode_tokens) if decode_tokens else MAX_STEP_S
+        return max(1 if decode_tokens else 32, min(most, int(allowed / self.prefill_token)))
 
 
 @dataclass(slots=True)
@@ -170,10 +174,8 @@ class Scheduler:
             chunks.append(Chunk(sequence, start, end, guess, 1 + len(guess) if whole else 0))
             used += end - start + len(guess)
         n_decode, room = used, self.limits.n_batch - used
-        if room > 0:
-            # where more prefill than decode, a small decoding batch would starve itself: it may wait longer for company
-            stall = self.limits.stall * max(1.0, (len(group) - len(decoding)) / max(1, len(decoding)))
-            room = self.cost.prefill_room(stall, room, bool(decoding))
+        if room > 0 and len(group) > len(decoding):
+            room = self.cost.prefill_room(self.limits.stall, room, n_decode, len(group))
         for sequence in group:
             if sequence.phase is not Phase.PREFILL or room <= 0:
                 continue

@@ -12,7 +12,6 @@ import numpy as np
 
 from serve.errors import RequestFailed
 from serve.forced import forced_tokens
-from serve.grammar import State
 from serve.runner import Vocabulary
 from serve.sequence import Sequence
 
@@ -28,27 +27,27 @@ class Writer:
         state, chain = sequence.grammar, sequence.chain
         if state is None:
             return best if chain is None else chain.draw(row)
-        if chain is None and self._admits(state, best):
+        if chain is None and self._admits(sequence, best):
             return best
-        admitted = list(islice(self._admitted(state, row), 1 if chain is None else chain.pool))
+        admitted = list(islice(self._admitted(sequence, row), 1 if chain is None else chain.pool))
         if not admitted:
             raise RequestFailed("no token of the vocabulary continues this grammar")
         return admitted[0] if chain is None else chain.draw(row, np.array(admitted, np.int32))
 
-    def _admits(self, state: State, token: int) -> bool:
+    def _admits(self, sequence: Sequence, token: int) -> bool:
         vocabulary = self._vocabulary
         if token in vocabulary.eog:
-            return state.accepting
-        return state.advance(vocabulary.pieces[token]) is not None
+            return sequence.grammar.accepting and not sequence.request.ignore_eos
+        return sequence.grammar.advance(vocabulary.pieces[token]) is not None
 
-    def _admitted(self, state: State, row: np.ndarray) -> Iterator[int]:
+    def _admitted(self, sequence: Sequence, row: np.ndarray) -> Iterator[int]:
         """Tokens that the grammar admits, largest logit first; most often one of the first few is."""
         done = 0
         for size in (32, 1024, len(row)):
             size = min(size, len(row))
             top = np.argpartition(row, len(row) - size)[len(row) - size :]
             order = top[np.argsort(-row[top], kind="stable")].tolist()
-            yield from (token for token in order[done:] if self._admits(state, token))
+            yield from (token for token in order[done:] if self._admits(sequence, token))
             done = size
 
     def commit(self, sequence: Sequence, token: int) -> str | None:

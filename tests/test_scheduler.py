@@ -185,9 +185,10 @@ def test_a_large_request_is_not_passed_forever_by_small_ones():
 
 
 def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
-    world = World(n_cells=1000, n_batch=64, stall=1.0)
+    world = World(n_cells=1000, n_batch=64, stall=2.0)
     world.draft, world.forced = (lambda sequence, limit: []), 0.0
-    world.scheduler.cost.decode_step, world.scheduler.cost.prefill_token = 13.0, 1.0
+    cost = world.scheduler.cost
+    cost.base, cost.slope, cost.decode_step, cost.prefill_token = 10.0, 1.0, 13.0, 1.0
     streams = [world.submit([i] * 3, 50) for i in range(3)]
     world.step()
     world.submit([7] * 500, 1)
@@ -197,7 +198,7 @@ def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
         in_step = {id(c.sequence) for c in step.chunks}
         assert all(id(s) in in_step for s in streams if s.phase is Phase.DECODE)
         prefill = sum(c.end - c.start for c in step.chunks if c.sequence.phase is Phase.PREFILL)
-        assert 0 < prefill <= 13, "stall=1 allows as much again as a decode step costs"
+        assert 0 < prefill <= 15, "stall=2: with its prefill a step takes twice what decoding all four would"
         for chunk in step.chunks:
             chunk.sequence.cells.computed = chunk.end
             if chunk.rows:
@@ -275,12 +276,13 @@ def test_prefill_gets_what_stretches_a_step_by_no_more_than_is_allowed():
         cost.observe(8, 0, 0.010)
     for _ in range(10):  # a prefill token costs 0.2 ms, then 0.5 ms as the context grows
         cost.observe(8, 20, 0.010 + 20 * 0.0002)
-    assert 74 <= cost.prefill_room(1.5, 500, True) <= 75
+    assert 74 <= cost.prefill_room(2.5, 500, 8, 8) <= 75
     for _ in range(10):
         cost.observe(8, 20, 0.010 + 20 * 0.0005)
-    assert 29 <= cost.prefill_room(1.5, 500, True) <= 31
-    assert cost.prefill_room(1.5, 10, True) == 10
-    assert 950 <= cost.prefill_room(1.5, 5000, False) <= 1050, "alone: half a second's worth"
+    assert 29 <= cost.prefill_room(2.5, 500, 8, 8) <= 31
+    assert cost.prefill_room(2.5, 10, 8, 8) == 10
+    assert cost.prefill_room(2.5, 500, 2, 8) > cost.prefill_room(2.5, 500, 8, 8), "six wait to decode with the two"
+    assert 950 <= cost.prefill_room(2.5, 5000, 0, 1) <= 1050, "alone: half a second's worth"
 
 
 def test_lookup_proposes_what_followed_before_and_nothing_when_new():

@@ -131,19 +131,14 @@ def llama_server(binary: str, model: Path, threads: int) -> Server:
 
 async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) -> tuple[float, int, list[str]]:
     """Send `asks` over `clients` connections; returns seconds, tokens made and the texts in order."""
+    bodies = [_http_request(ask, ignore_eos) for ask in asks]
     texts, made, todo = [""] * len(asks), 0, iter(range(len(asks)))
 
     async def client() -> None:
         nonlocal made
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for i in todo:
-            body = {"prompt": asks[i].prompt, "n_predict": asks[i].n_predict, "temperature": 0, "ignore_eos": ignore_eos}
-            body |= {"cache_prompt": True} | ({"grammar": asks[i].grammar} if asks[i].grammar else {})
-            data = json.dumps(body).encode()
-            head = (
-                b"POST /completion HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            )
-            writer.write(head % len(data) + data)
+            writer.write(bodies[i])
             length = 0
             while (line := await reader.readline()) not in (b"\r\n", b""):
                 if line.lower().startswith(b"content-length:"):
@@ -155,6 +150,14 @@ async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) ->
     began = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
     return time.perf_counter() - began, made, texts
+
+
+def _http_request(ask: Ask, ignore_eos: bool) -> bytes:
+    body = {"prompt": ask.prompt, "n_predict": ask.n_predict, "temperature": 0, "ignore_eos": ignore_eos}
+    body |= {"cache_prompt": True} | ({"grammar": ask.grammar} if ask.grammar else {})
+    data = json.dumps(body).encode()
+    head = "POST /completion HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+    return f"{head}{len(data)}\r\n\r\n".encode() + data
 
 
 Make = Callable[[int, int], list[Ask]]  # (how many, seed)
@@ -375,9 +378,8 @@ def main() -> None:
                     make = traffic(workload, model)
                     for clients in map(int, args.clients.split(",")):
                         before = first.health()
-                        result = compare(
-                            [first, *others], workload, make, clients, args.rounds, max(48, clients * 4) if small else clients
-                        )
+                        requests = max(48, clients * 4) if small else clients  # a round should last a second or so
+                        result = compare([first, *others], workload, make, clients, args.rounds, requests)
                         after = first.health()
                         busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))
                         result |= {"model": name, "overhead": 1 - native / busy}

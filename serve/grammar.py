@@ -26,7 +26,17 @@ _EMPTY = 0  # the stack below the root rule
 class State:
     """Where in the grammar a text has got to. `accepting`: it may end here; `mask`: bit b says byte b may follow."""
 
-    __slots__ = ("_edges", "_forced", "_grammar", "_tokens", "accepting", "mask", "threads", "forced_tokens")
+    __slots__ = (
+        "_edges",
+        "_forced",
+        "_grammar",
+        "_tokens",
+        "accepting",
+        "admitted_tokens",
+        "forced_tokens",
+        "mask",
+        "threads",
+    )
 
     def __init__(self, grammar: Grammar, threads: tuple[tuple[int, int, int], ...], accepting: bool) -> None:
         self._grammar = grammar
@@ -38,7 +48,7 @@ class State:
         self._edges: dict[int, State | None] = {}
         self._tokens: dict[bytes, State | None] = {}
         self._forced: tuple[bytes, State] | None = None
-        self.forced_tokens: tuple[list[int], State] | None = None  # kept by the engine, which has the vocabulary
+        self.admitted_tokens = self.forced_tokens = None  # kept by serve/grammar_tokens.py, which has the vocabulary
 
     @property
     def complete(self) -> bool:
@@ -52,7 +62,7 @@ class State:
             return found
         state: State | None = self if piece else None
         for byte in piece:
-            state = state._step(byte)
+            state = state.step(byte)
             if state is None:
                 break
         self._tokens[piece] = state
@@ -66,13 +76,14 @@ class State:
             while not state.accepting and state.mask.bit_count() == 1 and len(data) < MAX_FORCED:
                 byte = state.mask.bit_length() - 1
                 data.append(byte)
-                state = state._step(byte)
+                state = state.step(byte)
                 if _ends_character(data):
                     whole, after = len(data), state
             self._forced = bytes(data[:whole]), after
         return self._forced
 
-    def _step(self, byte: int) -> State | None:
+    def step(self, byte: int) -> State | None:
+        """The state after one more byte, or None."""
         if byte not in self._edges:
             reached = [(node, stack) for mask, node, stack in self.threads if mask >> byte & 1]
             self._edges[byte] = self._grammar._state(reached) if reached else None

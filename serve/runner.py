@@ -63,13 +63,18 @@ class Vocabulary:
         self.size: int = library.llama_vocab_n_tokens(vocab)
         self.bos: int = library.llama_vocab_bos(vocab)
         self.eog = frozenset(t for t in range(self.size) if library.llama_vocab_is_eog(vocab, t))
+        self.eog_array = np.array(sorted(self.eog), np.int32)
         self.pieces = [self._piece(t, special=False) for t in range(self.size)]
         self.control = {
             self._piece(t, special=True).decode(errors="replace"): t
             for t in range(self.size)
             if library.llama_vocab_is_control(vocab, t)
         }
-        self.sorted_pieces = sorted(piece for piece in set(self.pieces) if piece)
+        self.by_piece: dict[bytes, list[int]] = {}
+        for token, piece in enumerate(self.pieces):
+            if piece:
+                self.by_piece.setdefault(piece, []).append(token)
+        self.sorted_pieces = sorted(self.by_piece)
         self.longest = max(map(len, self.sorted_pieces), default=0)
 
     def _piece(self, token: int, special: bool) -> bytes:

@@ -5,15 +5,16 @@ Works on one sequence at a time and changes nothing but it. Knows nothing about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
 
 from serve.errors import RequestFailed
-from serve.forced import forced_tokens
+from serve.grammar_tokens import admitted_tokens, forced_tokens
 from serve.runner import Vocabulary
 from serve.sequence import Sequence
+
+SOME = 32  # times as many of the largest logits are tried as are wanted, before all that a grammar admits are listed
 
 
 class Writer:
@@ -29,10 +30,10 @@ class Writer:
             return best if chain is None else chain.draw(row)
         if chain is None and self._admits(sequence, best):
             return best
-        admitted = list(islice(self._admitted(sequence, row), 1 if chain is None else chain.pool))
-        if not admitted:
+        admitted = self._admitted(sequence, row, 1 if chain is None else chain.pool)
+        if not len(admitted):
             raise RequestFailed("no token of the vocabulary continues this grammar")
-        return admitted[0] if chain is None else chain.draw(row, np.array(admitted, np.int32))
+        return int(admitted[0]) if chain is None else chain.draw(row, admitted)
 
     def _admits(self, sequence: Sequence, token: int) -> bool:
         vocabulary = self._vocabulary
@@ -40,15 +41,21 @@ class Writer:
             return sequence.grammar.accepting and not sequence.request.ignore_eos
         return sequence.grammar.advance(vocabulary.pieces[token]) is not None
 
-    def _admitted(self, sequence: Sequence, row: np.ndarray) -> Iterator[int]:
-        """Tokens that the grammar admits, largest logit first; most often one of the first few is."""
-        done = 0
-        for size in (32, 1024, len(row)):
-            size = min(size, len(row))
-            top = np.argpartition(row, len(row) - size)[len(row) - size :]
-            order = top[np.argsort(-row[top], kind="stable")].tolist()
-            yield from (token for token in order[done:] if self._admits(sequence, token))
-            done = size
+    def _admitted(self, sequence: Sequence, row: np.ndarray, n: int) -> np.ndarray:
+        """The `n` largest logits' tokens among those that the grammar admits, or all of them where they are fewer.
+
+        Most often some of the largest of all are enough; where not, the state's tokens are listed once for all.
+        """
+        state, vocabulary = sequence.grammar, self._vocabulary
+        if state.admitted_tokens is None:
+            tried = _largest(row, SOME * n).tolist()
+            found = list(islice((token for token in tried if self._admits(sequence, token)), n))
+            if len(found) == n:
+                return np.array(found, np.int32)
+        every = admitted_tokens(state, vocabulary)
+        if state.accepting and not sequence.request.ignore_eos:
+            every = np.concatenate([every, vocabulary.eog_array])
+        return every[_largest(row[every], n)]
 
     def commit(self, sequence: Sequence, token: int) -> str | None:
         """Append a chosen token and what the grammar forces after it; returns why the sequence ends, or None."""
@@ -107,6 +114,17 @@ class Writer:
             text = sequence.text[sequence.sent : end].decode(errors="replace")
             sequence.sent = end
             sequence.request.on_text(text)
+
+
+def _largest(values: np.ndarray, n: int) -> np.ndarray:
+    """Where the `n` largest values are, largest first."""
+    if n == 1:
+        return np.array([values.argmax()]) if len(values) else np.array([], int)
+    if n < len(values):
+        top = np.argpartition(values, len(values) - n)[len(values) - n :]
+    else:
+        top = np.arange(len(values))
+    return top[np.argsort(-values[top], kind="stable")]
 
 
 def _whole_characters(text: bytearray, end: int) -> int:

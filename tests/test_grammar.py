@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from serve import gbnf
 from serve.errors import GrammarError
-from serve.forced import forced_tokens
 from serve.grammar import Grammar, GrammarCache
+from serve.grammar_tokens import admitted_tokens, forced_tokens
 from serve.runner import Runner, RunnerConfig, grammar_from_schema
 from tests.tiny_gguf import tiny_gguf
 
@@ -273,3 +273,25 @@ def test_ranges_of_a_class_are_merged_and_complemented():
     first, second = rules["root"].options[0]
     assert first.ranges == ((97, 100), (120, 120))
     assert second.ranges == ((0, 97), (99, gbnf.MAX_CODEPOINT))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'root ::= ("runs" | "run rate" | "wickets") " by " [a-zé☃]+ "."?',
+        "root ::= [ -~]{20}",
+        "root ::= [^é]+",
+        'root ::= "P" [1-9] | "Virat Kohli" | "Vi" [a-z]*',
+    ],
+)
+def test_the_list_of_admitted_tokens_is_what_asking_for_each_token_gives(runner, text):
+    vocabulary, rng = runner.vocabulary, random.Random(1)
+    state = Grammar(text).start
+    for _ in range(12):
+        listed = admitted_tokens(state, vocabulary).tolist()
+        pieces = vocabulary.pieces
+        asked = [t for t in range(vocabulary.size) if t not in vocabulary.eog and state.advance(pieces[t]) is not None]
+        assert sorted(listed) == asked
+        if not asked:
+            break
+        state = state.advance(pieces[rng.choice(asked)])

@@ -1,4 +1,4 @@
-"""Text that a grammar forces, as tokens that may be appended without asking the model.
+"""What a grammar means in tokens: all that a state admits, and those that it forces, which need no model.
 
 Not every forced byte can be taken: after "f", with "fours" and "fifties" to choose from, the model expects one token
 for a whole word and would be lost behind a single letter. So forced tokens are kept only as far as no token of the
@@ -8,19 +8,56 @@ vocabulary spans the place where the force ends.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
 from typing import Protocol
+
+import numpy as np
 
 from serve.grammar import State
 
 
 class Pieces(Protocol):
-    """What is needed of a vocabulary."""
+    """What is needed of a vocabulary: texts of tokens, and the same in order with the tokens that have them."""
 
     pieces: list[bytes]
     sorted_pieces: list[bytes]
+    by_piece: dict[bytes, list[int]]
     longest: int
+    eog: Collection[int]
 
     def tokenize(self, text: str) -> list[int]: ...
+
+
+def admitted_tokens(state: State, vocabulary: Pieces) -> np.ndarray:
+    """Ids of all tokens with a text that may follow `state`; remembered in the state."""
+    if state.admitted_tokens is None:
+        state.admitted_tokens = np.array(_admitted_tokens(state, vocabulary), np.int32)
+    return state.admitted_tokens
+
+
+def _admitted_tokens(state: State, vocabulary: Pieces) -> list[int]:
+    """Walks the sorted texts: what two neighbours share is read once, and what begins as a refused one is skipped."""
+    texts, found = vocabulary.sorted_pieces, []
+    states, read = [state], b""  # states[k] is where read[:k] leads
+    i = 0
+    while i < len(texts):
+        text = texts[i]
+        while not text.startswith(read):
+            read = read[:-1]
+            states.pop()
+        for byte in text[len(read) :]:
+            after = states[-1].step(byte)
+            if after is None:
+                break
+            states.append(after)
+        read = text[: len(states) - 1]
+        if read == text:
+            found += vocabulary.by_piece[text]
+            i += 1
+        else:
+            refused = text[: len(read) + 1]
+            i = bisect_left(texts, True, i + 1, key=lambda other: not other.startswith(refused))
+    return [token for token in found if token not in vocabulary.eog]
 
 
 def forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:

@@ -36,7 +36,7 @@ def admitted_tokens(state: State, vocabulary: Pieces) -> np.ndarray:
 
 
 def _admitted_tokens(state: State, vocabulary: Pieces) -> list[int]:
-    """Walks the sorted texts: what two neighbours share is read once, and what begins as a refused one is skipped."""
+    """Walks the sorted texts: what neighbours share is read once, and a refused byte leads to the next admitted one."""
     texts, found = vocabulary.sorted_pieces, []
     states, read = [state], b""  # states[k] is where read[:k] leads
     i = 0
@@ -54,9 +54,16 @@ def _admitted_tokens(state: State, vocabulary: Pieces) -> list[int]:
         if read == text:
             found += vocabulary.by_piece[text]
             i += 1
+            continue
+        while not (higher := states[-1].mask >> byte + 1):
+            if not read:
+                i = len(texts)
+                break
+            byte, read = read[-1], read[:-1]
+            states.pop()
         else:
-            refused = text[: len(read) + 1]
-            i = bisect_left(texts, True, i + 1, key=lambda other: not other.startswith(refused))
+            byte += (higher & -higher).bit_length()  # the lowest bit that is set
+            i = bisect_left(texts, read + bytes([byte]), i + 1)
     return [token for token in found if token not in vocabulary.eog]
 
 

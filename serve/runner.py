@@ -212,13 +212,17 @@ class Runner:
         tokens, positions, slots, wanted = self._tokens, self._positions, self._slots, self._wanted
         n = rows = 0
         for chunk in step.chunks:
-            sequence = chunk.sequence
-            ids = sequence.tokens[chunk.start : chunk.end]
-            if chunk.drafts:
-                ids = ids + chunk.drafts
+            sequence, start = chunk.sequence, chunk.start
+            if chunk.end - start == 1 and not chunk.drafts:
+                tokens[n], positions[n], slots[n] = sequence.tokens[start], start, sequence.cells.slot
+                wanted[n] = chunk.rows
+                rows += chunk.rows
+                n += 1
+                continue
+            ids = sequence.tokens[start : chunk.end] + chunk.drafts
             end = n + len(ids)
             tokens[n:end] = ids
-            positions[n:end] = self._range[chunk.start : chunk.start + len(ids)]
+            positions[n:end] = self._range[start : start + len(ids)]
             slots[n:end] = sequence.cells.slot
             wanted[n:end] = 0
             if chunk.rows:

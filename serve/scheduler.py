@@ -28,7 +28,8 @@ class Limits:
     n_slots: int  # sequences that run at once
     n_sequences: int  # native sequence ids: slots and kept prefixes
     n_batch: int
-    kept_cells: int  # KV cells of finished sequences that are kept as prefixes
+    kept_cells: int  # KV cells of finished sequences that are kept though no other request has shared them yet
+    proven_cells: int  # and of those that others did share
     max_drafts: int
     stall: float  # how long a step may take, in units of one that decodes a token of every running sequence
 
@@ -86,10 +87,11 @@ class StepCost:
             self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
             return
         self.decode_step += (seconds - self.decode_step) * (0.1 if self.decode_step else 1.0)
-        n, x, y, xx, xy = (s * self._decay for s in self._sums)
-        n, x, y = n + 1, x + decode_tokens, y + seconds
-        xx, xy = xx + decode_tokens * decode_tokens, xy + decode_tokens * seconds
-        self._sums = (n, x, y, xx, xy)
+        n, x, y, xx, xy = self._sums
+        keep, tokens = self._decay, decode_tokens
+        n, x, y = keep * n + 1, keep * x + tokens, keep * y + seconds
+        xx, xy = keep * xx + tokens * tokens, keep * xy + tokens * seconds
+        self._sums = n, x, y, xx, xy
         spread = n * xx - x * x
         if n < 3:
             return
@@ -153,11 +155,11 @@ class Scheduler:
 
     def schedule(self, now: float, drafts: Callable[[Sequence, int], list[int]] | None = None) -> Step | None:
         """Admit what fits, then fill a batch: every decoding sequence first, prefill with what room and time allow."""
-        self._admit(now)
+        if self.waiting:
+            self._admit(now)
         if not self.running:
             return None
-        adapter = self._choose_adapter()
-        group = [s for s in self.running if s.cells.adapter == adapter]
+        adapter, group = self._choose_group()
         decoding = [s for s in group if s.phase is Phase.DECODE]
         chunks: list[Chunk] = []
         used = 0
@@ -176,23 +178,25 @@ class Scheduler:
         n_decode, room = used, self.limits.n_batch - used
         if room > 0 and len(group) > len(decoding):
             room = self.cost.prefill_room(self.limits.stall, room, n_decode, len(group))
-        for sequence in group:
-            if sequence.phase is not Phase.PREFILL or room <= 0:
-                continue
-            start = sequence.cells.computed
-            end = min(len(sequence.tokens), start + room)
-            chunks.append(Chunk(sequence, start, end, [], 1 if end == len(sequence.tokens) else 0))
-            room -= end - start
-            used += end - start
+            for sequence in group:
+                if sequence.phase is not Phase.PREFILL or room <= 0:
+                    continue
+                start = sequence.cells.computed
+                end = min(len(sequence.tokens), start + room)
+                chunks.append(Chunk(sequence, start, end, [], 1 if end == len(sequence.tokens) else 0))
+                room -= end - start
+                used += end - start
         return Step(chunks, adapter, n_decode, used - n_decode)
 
-    def _choose_adapter(self) -> str | None:
+    def _choose_group(self) -> tuple[str | None, list[Sequence]]:
         """Adapters take turns: one decode call can use only one set of adapter weights."""
-        names = list(dict.fromkeys(s.cells.adapter for s in self.running))
-        if len(names) > 1 and self._last_adapter in names:
+        names = list({s.cells.adapter: None for s in self.running})
+        if len(names) == 1:
+            return names[0], self.running
+        if self._last_adapter in names:
             names = names[names.index(self._last_adapter) + 1 :] + names
-        self._last_adapter = names[0]
-        return names[0]
+        self._last_adapter = name = names[0]
+        return name, [s for s in self.running if s.cells.adapter == name]
 
     # -- admission
 
@@ -261,6 +265,7 @@ class Scheduler:
         if source is not None:
             self.copy_cells(source.slot, slot, shared)
             source.users += 1
+            source.proven = max(source.proven, shared)
             cells.parent, cells.shared, cells.computed = source, shared, shared
             if source.slot in self.kept:
                 self.kept.move_to_end(source.slot)
@@ -300,14 +305,21 @@ class Scheduler:
         self.used_cells += cells.reserved
         cells.tokens = cells.tokens[: cells.computed]
         self.kept[cells.slot] = cells
-        if cells.reserved == 0 and cells.users == 0:
-            self._release(cells)
-        excess = sum(c.reserved for c in self.kept.values()) - self.limits.kept_cells
+        self._shrink()
+
+    def _shrink(self) -> None:
+        """Keep within the limits, least recently used first: the ends that nobody shared, then what has no users."""
+        excess = sum(c.unproven for c in self.kept.values()) - self.limits.kept_cells
+        for cells in list(self.kept.values()):
+            if excess > 0 and cells.unproven:
+                n = min(excess, cells.unproven)
+                self._trim(cells, n)
+                excess -= n
+            if cells.reserved == 0 and cells.users == 0:
+                self._release(cells)
+        excess = sum(c.reserved - c.unproven for c in self.kept.values()) - self.limits.proven_cells
         while excess > 0 and (victim := next((c for c in self.kept.values() if c.users == 0), None)):
-            if victim.reserved > excess:  # its beginning stays, which is what others share
-                self._trim(victim, excess)
-                break
-            excess -= victim.reserved
+            excess -= victim.reserved - victim.unproven
             self._release(victim)
             self.figures.evicted += 1
 

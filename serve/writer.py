@@ -23,13 +23,17 @@ class Writer:
     def __init__(self, vocabulary: Vocabulary, jump_forward: bool) -> None:
         self._vocabulary, self._jump_forward = vocabulary, jump_forward
 
-    def pick(self, sequence: Sequence, row: np.ndarray, best: int) -> int:
-        """The next token: the largest logit that the grammar admits, or the sampler chain's draw."""
+    def pick(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> int:
+        """The next token after row `at`: the largest logit that the grammar admits, or the sampler chain's draw.
+
+        `best` holds the largest of every row.
+        """
         state, chain = sequence.grammar, sequence.chain
         if state is None:
-            return best if chain is None else chain.draw(row)
-        if chain is None and self._admits(sequence, best):
-            return best
+            return best[at] if chain is None else chain.draw(rows[at])
+        if chain is None and self._admits(sequence, best[at]):
+            return best[at]
+        row = rows[at]
         admitted = self._admitted(sequence, row, 1 if chain is None else chain.pool)
         if not len(admitted):
             raise RequestFailed("no token of the vocabulary continues this grammar")

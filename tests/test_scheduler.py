@@ -45,6 +45,7 @@ class World:
 
     def __init__(self, seed: int = 0, **limits) -> None:
         defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, kept_cells=60, max_drafts=3, stall=1.0)
+        defaults["proven_cells"] = limits.get("kept_cells", 60)
         self.limits = Limits(**(defaults | limits))
         self.runner = FakeRunner(self.limits.n_cells)
         self.scheduler = Scheduler(self.limits, self.runner.copy_cells, self.runner.drop_cells)
@@ -230,6 +231,20 @@ def test_the_next_turn_of_a_conversation_computes_only_what_is_new():
     second = world.submit(first.tokens + [77, 78], 10)
     world.drain()
     assert second.figures.cached_tokens == 59, "the last made token was never computed, all others were"
+
+
+def test_a_prefix_that_was_shared_outlives_what_nobody_asked_for_again():
+    world = World(n_cells=2000, n_batch=256, kept_cells=20, proven_cells=100)
+    system = list(range(100, 180))
+    world.submit(system + [1] * 5, 3), world.submit(system + [2] * 5, 3)
+    world.drain()
+    for i in range(5):
+        world.submit([300 + i] * 60, 3)
+        world.drain()
+        assert sum(cells.unproven for cells in world.scheduler.kept.values()) <= 20
+    later = world.submit(system + [9] * 5, 3)
+    world.drain()
+    assert later.figures.cached_tokens == 80
 
 
 def test_prefixes_are_not_shared_between_adapters():

@@ -72,7 +72,7 @@ class EngineConfig:
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
-    stall: float = 2.0
+    stall: float = 1.5
     n_batch: int = 512
 
 
@@ -338,7 +338,8 @@ class Engine:
         if step is None:
             return
         team = self._teams[step.decode_tokens + step.prefill_tokens > LIGHT_STEP]
-        self.runner.use_threads(team.size())
+        mixed = step.decode_tokens > 0 and step.prefill_tokens > 0  # streams run beside a prefill: no trials on them
+        self.runner.use_threads(team.current if mixed else team.size())
         before = time.perf_counter()
         try:
             rows = self.runner.decode(step)
@@ -348,7 +349,8 @@ class Engine:
         after = time.perf_counter()
         self._failed_steps = 0
         cost = self._scheduler.cost
-        team.observe(after - before, cost.expected(step.decode_tokens, step.prefill_tokens))
+        if not mixed:
+            team.observe(after - before, cost.expected(step.decode_tokens, step.prefill_tokens))
         cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)
         totals = self._totals

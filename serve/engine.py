@@ -72,7 +72,7 @@ class EngineConfig:
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
-    stall: float = 1.5
+    stall: float = 2.0
     n_batch: int = 512
 
 

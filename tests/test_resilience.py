@@ -127,10 +127,10 @@ def test_a_request_that_makes_the_engine_raise_fails_alone(
 ) -> None:
     pick = Writer.pick
 
-    def poisoned(self: Writer, sequence: Any, row: Any, best: int) -> int:
+    def poisoned(self: Writer, sequence: Any, *rest: Any) -> int:
         if sequence.request.max_tokens == 13:
             raise ValueError("poison")
-        return pick(self, sequence, row, best)
+        return pick(self, sequence, *rest)
 
     monkeypatch.setattr(Writer, "pick", poisoned)
     with small.client() as client:

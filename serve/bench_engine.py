@@ -239,7 +239,7 @@ def gaps(model: Path, threads: int) -> dict:
         )
         for i in range(8)
     ]
-    while len(moments) < 60:
+    while len(moments) < 60 and not streams[0].future.done():
         time.sleep(0.005)
     sent = time.perf_counter()
     engine.submit(Request([1] + [300 + i % 400 for i in range(1000)], 1)).result()
@@ -262,7 +262,7 @@ def gaps(model: Path, threads: int) -> dict:
 def alone(measure: str, model: Path, threads: int) -> Any:
     """`single_stream` or `gaps` in a process of its own, which waits as the service does."""
     command = [sys.executable, "-m", "serve.bench_engine", "--alone", measure, str(model), "--threads", str(threads)]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def one_stream(server_binary: str, model: Path, threads: int, rounds: int = 5) -> None:

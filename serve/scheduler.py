@@ -77,7 +77,7 @@ class StepCost:
         self._decay = decay
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
         self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only ratios matter
-        self.decode_step = 0.0  # mean seconds of recent steps without prefill
+        self.known = False  # whether a step without prefill was seen
         self.prefill_token = 0.0
 
     def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
@@ -86,7 +86,7 @@ class StepCost:
             added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
             self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
             return
-        self.decode_step += (seconds - self.decode_step) * (0.1 if self.decode_step else 1.0)
+        self.known = True
         n, x, y, xx, xy = self._sums
         keep, tokens = self._decay, decode_tokens
         n, x, y = keep * n + 1, keep * x + tokens, keep * y + seconds
@@ -104,11 +104,11 @@ class StepCost:
 
     def decoding(self, tokens: int) -> float:
         """Seconds of a step that decodes `tokens` and does nothing else."""
-        return self.base + self.slope * tokens if tokens and self.decode_step else 0.0
+        return self.base + self.slope * tokens if tokens and self.known else 0.0
 
     def expected(self, decode_tokens: int, prefill_tokens: int) -> float:
         """Seconds that such a step usually takes; 0 while too little was seen."""
-        if (decode_tokens and not self.decode_step) or (prefill_tokens and not self.prefill_token):
+        if (decode_tokens and not self.known) or (prefill_tokens and not self.prefill_token):
             return 0.0
         return self.decoding(decode_tokens) + self.prefill_token * prefill_tokens
 
@@ -119,7 +119,7 @@ class StepCost:
         fill a batch, but not take much longer than MAX_STEP_S: a cancelled request, a deadline or a new arrival waits
         for the end of a step.
         """
-        if not self.prefill_token or (decode_tokens and not self.decode_step):
+        if not self.prefill_token or (decode_tokens and not self.known):
             return min(most, 64)
         allowed = stall * self.decoding(streams) - self.decoding(decode_tokens) if decode_tokens else MAX_STEP_S
         return max(1 if decode_tokens else 32, min(most, int(allowed / self.prefill_token)))

@@ -8,6 +8,7 @@ import json
 import random
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from serve.errors import GrammarError
 from serve.grammar import Grammar, GrammarCache
 from serve.grammar_tokens import admitted_tokens, forced_tokens
 from serve.runner import Runner, RunnerConfig, grammar_from_schema
+from serve.sequence import Request, Sequence
+from serve.writer import Writer
 from tests.tiny_gguf import tiny_gguf
 
 
@@ -295,3 +298,18 @@ def test_the_list_of_admitted_tokens_is_what_asking_for_each_token_gives(runner,
         if not asked:
             break
         state = state.advance(pieces[rng.choice(asked)])
+
+
+def test_the_largest_admitted_logit_is_chosen_wherever_it_lies_and_an_end_only_where_it_may_be(runner):
+    vocabulary, writer = runner.vocabulary, Writer(runner.vocabulary, jump_forward=False)
+    state = Grammar('root ::= "runs"*').start
+    admitted = admitted_tokens(state, vocabulary).tolist()
+    end = min(vocabulary.eog)
+    row = np.arange(vocabulary.size, 0, -1, dtype=np.float32)
+    row[admitted] = -np.arange(1, len(admitted) + 1)  # below all others, so that trying the largest finds none
+    row[list(vocabulary.eog)] = -1000
+    for ignore_eos, logit, expected in ((True, 1e6, admitted[0]), (False, 1e6, end), (False, -1000, admitted[0])):
+        row[end] = logit
+        request = Request([1], ignore_eos=ignore_eos)
+        sequence = Sequence(request, [1], 0.0, 0.0, grammar=Grammar('root ::= "runs"*').start)
+        assert writer.pick(sequence, row[None], [int(row.argmax())], 0) == expected

@@ -189,7 +189,7 @@ def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
     world = World(n_cells=1000, n_batch=64, stall=2.0)
     world.draft, world.forced = (lambda sequence, limit: []), 0.0
     cost = world.scheduler.cost
-    cost.base, cost.slope, cost.decode_step, cost.prefill_token = 10.0, 1.0, 13.0, 1.0
+    cost.base, cost.slope, cost.known, cost.prefill_token = 10.0, 1.0, True, 1.0
     streams = [world.submit([i] * 3, 50) for i in range(3)]
     world.step()
     world.submit([7] * 500, 1)

@@ -338,8 +338,9 @@ class Engine:
         if step is None:
             return
         team = self._teams[step.decode_tokens + step.prefill_tokens > LIGHT_STEP]
-        mixed = step.decode_tokens > 0 and step.prefill_tokens > 0  # streams run beside a prefill: no trials on them
-        self.runner.use_threads(team.current if mixed else team.size())
+        mixed = step.decode_tokens > 0 and step.prefill_tokens > 0
+        held = mixed and team.tries_fewer  # streams wait for the prefill already: a trial must not lengthen it
+        self.runner.use_threads(team.current if held else team.size())
         before = time.perf_counter()
         try:
             rows = self.runner.decode(step)
@@ -349,7 +350,7 @@ class Engine:
         after = time.perf_counter()
         self._failed_steps = 0
         cost = self._scheduler.cost
-        if not mixed:
+        if not held:
             team.observe(after - before, cost.expected(step.decode_tokens, step.prefill_tokens))
         cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)

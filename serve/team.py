@@ -43,6 +43,11 @@ class TeamSize:
             return self.current
         return self._other if (self._left - 1) // BLOCK % 2 else self.current
 
+    @property
+    def tries_fewer(self) -> bool:
+        """Whether a trial is on that may cost more than it finds: steps may be left out of it, sized `current`."""
+        return 0 < self._other < self.current
+
     def observe(self, seconds: float, expected: float) -> None:
         """Tell how long the step took that was made with `size()` threads, and how long such a step usually takes."""
         if self.fixed or self.most == 1 or expected <= 0:

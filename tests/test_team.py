@@ -48,3 +48,21 @@ def test_steps_of_unknown_cost_are_not_judged():
     for _ in range(1_000):
         team.observe(1.0, 0.0)
     assert team.size() == 2
+
+
+def test_steps_that_nobody_may_lengthen_never_run_with_fewer_threads_but_lead_back_to_more():
+    team, sizes = TeamSize(2), []
+    for _ in range(500):  # none of these steps may be part of a trial with fewer
+        held = team.tries_fewer
+        sizes.append(team.current if held else team.size())
+        if not held:
+            team.observe(1.0, 1.0)
+    assert team.tries_fewer and set(sizes) == {2}
+    run(team, 1_000, NEIGHBOUR)
+    assert team.current == 1
+    for _ in range(LAST_PROBE + 200):
+        if team.current == 2:
+            break
+        assert not team.tries_fewer
+        team.observe(ALONE[team.size()], 1.0)
+    assert team.current == 2

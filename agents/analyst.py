@@ -1,16 +1,17 @@
-"""The analyst: words a computed table with the model, under a grammar whose only names and numerals are the table's
-cells, the question's names and the query line's numbers. Knows nothing about planning or HTTP.
+"""The analyst: words a computed table with the model, under a grammar that admits what is true of this table and no
+other text. Knows nothing about planning or HTTP.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agents.messages import Retrieved, Worded
 from agents.model import TextModel
 from agents.verifier import missing
 from data.prompts import answer_messages
-from data.wording import MODEL_ROWS, Sheet, fill, sentence, sheet
+from data.wording import MODEL_ROWS, Sheet, fill, sentence, sheet, wordings
 
 MAX_ANSWER_TOKENS = 160
 
@@ -25,7 +26,7 @@ class AnalystAgent:
         line = str(retrieved.planned.plan)
         generation = await model.generate(
             answer_messages(retrieved.planned.text, line, laid.text),
-            grammar=gbnf(laid, list(retrieved.names), line),
+            grammar=gbnf(wordings(retrieved.tables, laid)),
             max_tokens=MAX_ANSWER_TOKENS,
             deadline_s=deadline_s,
         )
@@ -40,23 +41,15 @@ class AnalystAgent:
         return _tidy(fill(sentence(retrieved.tables, laid), values))
 
 
-def gbnf(laid: Sheet, names: list[str], line: str) -> str:
-    """Lower-case words, this table's cells, the question's names and the numbers of the query line; nothing else."""
-    cells = sorted(
-        {cell for cell in laid.values if int(re.sub(r"\D", "", cell)) <= MODEL_ROWS}
-        | {n for n in names if n[0] in "PTVD"}
-    )
-    numbers = sorted(set(re.findall(r"(?<![A-Z\d.])\d+(?:-\d+|\.\d+)?", re.sub(r"\b[A-Z]\d\b", "", line))))
-    references = " | ".join(f'"{c}"' for c in [*cells, *numbers]) or '"-"'
-    return (
-        'root ::= start rest* "."\n'
-        "start ::= [A-Z]? word | reference\n"
-        "rest ::= gap (word | reference) tail?\n"
-        'gap ::= " " | ", " | "; " | ": " | " (" | "), " | ") " | "). "\n'
-        "word ::= [a-z] [a-z'-]*\n"
-        'tail ::= "\'s" | ")" \n'
-        f"reference ::= {references}\n"
-    )
+def gbnf(parts: Sequence[Sequence[str]]) -> str:
+    """One of each part's texts, joined by spaces."""
+    rules = [f"part-{i} ::= " + " | ".join(map(_literal, texts)) for i, texts in enumerate(parts, 1)]
+    root = ' " " '.join(f"part-{i}" for i in range(1, len(parts) + 1))
+    return "\n".join([f"root ::= {root}", *rules]) + "\n"
+
+
+def _literal(text: str) -> str:
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def _tidy(text: str) -> str:

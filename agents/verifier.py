@@ -15,7 +15,7 @@ from data.wording import MODEL_ROWS, REFERENCE, Sheet, circumstance_phrases, nou
 # words that only circumstances have; a sentence that uses them beyond its query's own says what was not asked
 _CIRCUMSTANCE = re.compile(
     r"\b(?:against|powerplay|middle overs|death|batting first|batting second|bowling first|bowling second"
-    r"|in wins|in defeats|in the final|eliminator|qualifier|playoffs|league stage|at home|away|the toss"
+    r"|in wins|in defeats|in the final|eliminator|qualifier|playoffs|league stage|at home|(?<!gave )away|the toss"
     r"|in overs?|last \d|other than|batting at|for wicket"
     r"|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)"
     r"|shortened|full matches|wicket-keepers|handers on)\b"
@@ -38,6 +38,10 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
             if phrase.lower() not in rest:
                 return f"{phrase!r} is not stated"
             rest = rest.replace(phrase.lower(), " ", 1)
+        if table.qualification and table.rows:
+            if f"({table.qualification})" not in rest:
+                return f"{table.qualification!r} is not stated"
+            rest = rest.replace(f"({table.qualification})", " ", 1)
     if (other := _CIRCUMSTANCE.search(rest)) and any(laid.rows):
         return f"{other[0]!r} was not asked"
     owners: dict[str, tuple[str, ...]] = {}
@@ -60,6 +64,8 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
     for cell in laid.values:
         if cell[0] in "ZS" and cell not in said:
             return f"the {'difference' if cell[0] == 'Z' else 'total'} is not stated"
+    for phrase in (p for table in tables for p in circumstance_phrases(table.query)):
+        text = text.replace(phrase, " ")  # "with at least 300 runs" names no column
     return _misnamed(text, owners)
 
 
@@ -71,17 +77,17 @@ def _misnamed(text: str, owners: dict[str, tuple[str, ...]]) -> str:
     names = sorted({n for own in owners.values() for n in own}, key=len, reverse=True)
     if not names:
         return ""
-    any_name = re.compile("|".join(rf"\b{re.escape(n)}(?!\w)" for n in names))
+    any_name = re.compile("|".join(rf"\b{re.escape(n)}(?!\w)" for n in names), re.IGNORECASE)
     cells = [m for m in REFERENCE.finditer(text) if m[1] in owners]
     for i, m in enumerate(cells):
         own = owners[m[1]]
         after = any_name.match(text, m.end() + 1)
         if after:
-            if after[0] not in own:
+            if after[0].lower() not in own:
                 return f"{m[0]} is called {after[0]!r}"
             continue
         start = max(cells[i - 1].end() if i else 0, text.rfind(". ", 0, m.start()))
         before = any_name.findall(text[start : m.start()])
-        if before and before[-1] not in own:
+        if before and before[-1].lower() not in own:
             return f"{m[0]} is called {before[-1]!r}"
     return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.query.engine import StatTable
@@ -18,7 +18,10 @@ from data.query.line import Filter, Query
 
 MODEL_ROWS = 5  # a longer list is worded without the model
 PLAIN_ROWS = 12
+MOST_WORDINGS = 64  # of one table
 REFERENCE = re.compile(r"\b([A-Z])([1-9]\d?)\b")
+
+Pick = Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,52 @@ _ONE = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "match",
 def sentence(tables: Sequence[StatTable], laid: Sheet, rng: random.Random | None = None) -> str:
     """A sentence over the cells that states all that was asked; with `rng` one of many wordings (training)."""
     pick = rng.choice if rng else (lambda options: options[0])
-    said = []
-    for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True):
-        said.append(_one(table, [c for c in table.columns if _worth(c.role, c.name, table)], letters, rows, laid, pick))
-    text = " ".join(said)
+    return _opened(" ".join(_one(*part, laid, pick) for part in _parts(tables, laid)))
+
+
+def wordings(tables: Sequence[StatTable], laid: Sheet) -> list[list[str]]:
+    """For each table all that `sentence` can say of it, the plain wording first; one of each makes a sentence."""
+    first, *others = ([*_all_of(lambda pick, part=part: _one(*part, laid, pick))] for part in _parts(tables, laid))
+    return [[_opened(text) for text in first], *others]
+
+
+def _all_of(say: Callable[[Pick], str]) -> dict[str, None]:
+    """What `say` returns for all the ways to make its choices, in order, at most MOST_WORDINGS."""
+    found: dict[str, None] = {}
+    path: list[tuple[int, int]] = []  # of every choice: which option is taken, out of how many
+    while len(found) < MOST_WORDINGS:
+        made = 0
+
+        def pick(options: Sequence[str]) -> str:
+            nonlocal made
+            if made == len(path):
+                path.append((0, len(options)))
+            made += 1
+            return options[path[made - 1][0]]
+
+        found[say(pick)] = None
+        while path and path[-1][0] + 1 == path[-1][1]:
+            path.pop()
+        if not path:
+            break
+        taken, options = path.pop()
+        path.append((taken + 1, options))
+    return found
+
+
+def _opened(text: str) -> str:
     return text[0].upper() + text[1:] if not REFERENCE.match(text) else text
 
 
-def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, laid: Sheet, pick) -> str:
+def _parts(tables: Sequence[StatTable], laid: Sheet) -> list[tuple]:
+    """What `_one` takes of each table before `laid`."""
+    return [
+        (table, [c for c in table.columns if _worth(c.role, c.name, table)], letters, rows)
+        for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True)
+    ]
+
+
+def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, laid: Sheet, pick: Pick) -> str:
     query = table.query
     about = circumstances(query)
     if not rows:

@@ -1,11 +1,20 @@
 """The verifier between a model's sentence and its reader: what is true of the table passes, what is not does not."""
 
+import json
+import random
+from itertools import product
+
 import pytest
 
+from agents.analyst import gbnf
+from agents.messages import Planned, Retrieved
+from agents.retriever import RetrieverAgent
 from agents.verifier import missing
 from data.query import Statistics, parse
-from data.season import load
-from data.wording import fill, sentence, sheet
+from data.season import SEASONS, load
+from data.text import plain
+from data.wording import MODEL_ROWS, fill, sentence, sheet, wordings
+from serve.grammar import Grammar
 
 KEYS = {"T1": ("Mumbai Indians",), "T2": ("Chennai Super Kings",)}
 
@@ -50,6 +59,39 @@ def test_the_plain_sentence_of_a_table_passes(statistics, line):
 def test_a_sentence_that_leaves_out_or_adds_something_does_not(statistics, said, why):
     tables, laid = laid_out(statistics, "wins by innings | team=T1")
     assert why in missing(said, tables, laid, "wins by innings | team=T1")
+
+
+def test_every_wording_of_the_test_split_passes_and_the_grammar_admits_these_and_no_others():
+    retriever = RetrieverAgent(load("ipl_2024"))
+    lines = (SEASONS / "ipl_2024" / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    records = {r["query"]: r for r in map(json.loads, lines) if r["wording"]}
+    tried = several = 0
+    for line, record in records.items():
+        linked = retriever.link(record["question"])
+        found = retriever.retrieve(Planned(linked, plain(linked.text), parse(line)))
+        if not isinstance(found, Retrieved) or max((laid := sheet(found.tables)).rows) > MODEL_ROWS:
+            continue
+        parts = wordings(found.tables, laid)
+        every = {" ".join(texts) for texts in product(*parts)}
+        tried, several = tried + 1, several + (len(every) > 1)
+        start = Grammar(gbnf(parts)).start
+        for text in every:
+            assert missing(text, found.tables, laid, line) == "", text
+            assert start.advance(text.encode()).complete
+            other = text.replace("A1", "A2", 1)
+            assert other in every or start.advance(other.encode()) is None
+        assert sentence(found.tables, laid) == " ".join(texts[0] for texts in parts)
+        assert {sentence(found.tables, laid, random.Random(seed)) for seed in range(5)} <= every
+    assert tried > 200 and several > 100
+
+
+def test_a_minimum_that_the_table_does_not_have_is_refused(statistics):
+    line = "strike_rate by batter | top 1"
+    tables, laid = laid_out(statistics, line)
+    right = sentence(tables, laid)
+    assert tables[0].qualification in right and missing(right, tables, laid, line) == ""
+    for wrong in ("at least 1 sixes", "at least 1"):
+        assert "is not stated" in missing(right.replace(tables[0].qualification, wrong), tables, laid, line)
 
 
 def test_a_split_s_row_is_no_circumstance_and_an_over_that_was_not_asked_is(statistics):

@@ -9,7 +9,9 @@ tokens only as byte strings.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
+from os.path import commonprefix
 
 from serve import gbnf
 from serve.errors import GrammarError
@@ -17,6 +19,7 @@ from serve.errors import GrammarError
 MAX_NODES = 100_000  # after repetitions are written out
 MAX_THREADS = 4_096  # parallel readings of one text; an ambiguous grammar can double them at every character
 MAX_STATES = 50_000  # then the next request with this grammar starts from a fresh one
+MAX_SHARED_BEGINNINGS = 100  # one within the other: "a" | "ab" | "abc" has three
 MAX_FORCED = 512  # bytes of forced text in one go; `root ::= "a" root` forces without end
 
 _RETURN = -1
@@ -60,11 +63,9 @@ class State:
         found = self._tokens.get(piece, self)
         if found is not self:
             return found
-        state: State | None = self if piece else None
-        for byte in piece:
-            state = state.step(byte)
-            if state is None:
-                break
+        state, at = self if piece else None, 0
+        while state is not None and at < len(piece):
+            state, at = state._run(piece, at)
         self._tokens[piece] = state
         return state
 
@@ -74,9 +75,7 @@ class State:
             data, state = bytearray(), self
             whole, after = 0, self
             while not state.accepting and state.mask.bit_count() == 1 and len(data) < MAX_FORCED:
-                byte = state.mask.bit_length() - 1
-                data.append(byte)
-                state = state.step(byte)
+                state = state._forced_run(data)
                 if _ends_character(data):
                     whole, after = len(data), state
             self._forced = bytes(data[:whole]), after
@@ -88,6 +87,34 @@ class State:
             reached = [(node, stack) for mask, node, stack in self.threads if mask >> byte & 1]
             self._edges[byte] = self._grammar._state(reached) if reached else None
         return self._edges[byte]
+
+    def _run(self, data: bytes, at: int) -> tuple[State | None, int]:
+        """The state after some of `data[at:]`, at least a byte, and how far it read; no states within a literal."""
+        if len(self.threads) != 1:
+            return self.step(data[at]), at + 1
+        (mask, node, stack), nodes = self.threads[0], self._grammar._nodes
+        while mask >> data[at] & 1:
+            at += 1
+            if at == len(data) or node == _RETURN or nodes[node][0] != "byte":
+                return self._grammar._state([(node, stack)]), at
+            _, mask, node = nodes[node]
+        return None, at
+
+    def _forced_run(self, data: bytearray) -> State:
+        """Append the byte that must follow and, where there is one reading, the ASCII that must follow it."""
+        byte = self.mask.bit_length() - 1
+        if len(self.threads) > 1 or byte > 0x7F:
+            data.append(byte)
+            return self.step(byte)
+        (_, node, stack), nodes = self.threads[0], self._grammar._nodes
+        data.append(byte)
+        while node != _RETURN and nodes[node][0] == "byte" and len(data) < MAX_FORCED:
+            _, mask, after = nodes[node]
+            if mask.bit_count() > 1 or mask > 1 << 0x7F:
+                break
+            data.append(mask.bit_length() - 1)
+            node = after
+        return self._grammar._state([(node, stack)])
 
 
 class Grammar:
@@ -127,11 +154,9 @@ class Grammar:
         if isinstance(item, gbnf.Reference):
             return self._add("call", item.name, after)
         if isinstance(item, gbnf.CharClass):
-            starts = [self._byte_path(path, after) for path in _utf8_paths(item.ranges)]
-            return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
+            return self._split([self._byte_path(path, after) for path in _utf8_paths(item.ranges)])
         if isinstance(item, gbnf.Choice):
-            starts = [self._compile_all(option, after) for option in item.options]
-            return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
+            return self._split(self._compile_options(item.options, after))
         if item.high is None:
             loop = self._add("split", ())
             self._nodes[loop] = ("split", (self._compile(item.item, loop), after))
@@ -148,6 +173,26 @@ class Grammar:
         for item in reversed(items):
             after = self._compile(item, after)
         return after
+
+    def _compile_options(self, options: Iterable[tuple[gbnf.Item, ...]], after: int, depth: int = 0) -> list[int]:
+        """Where each alternative starts; literals that begin alike share that, so that a text has few readings."""
+        starts, alike = [], defaultdict(list)
+        for option in options:
+            literal = option[0].data if option and isinstance(option[0], gbnf.Literal) else b""
+            alike[literal[:1] if depth < MAX_SHARED_BEGINNINGS else b""].append(option)
+        starts += [self._compile_all(option, after) for option in alike.pop(b"", [])]
+        for group in alike.values():
+            if len(group) == 1:
+                starts.append(self._compile_all(group[0], after))
+                continue
+            shared = commonprefix([option[0].data for option in group])
+            rests = [(gbnf.Literal(option[0].data[len(shared) :]), *option[1:]) for option in group]
+            start = self._split(self._compile_options(rests, after, depth + 1))
+            starts.append(self._compile(gbnf.Literal(shared), start))
+        return starts
+
+    def _split(self, starts: list[int]) -> int:
+        return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
 
     def _byte_path(self, path: tuple[int, ...], after: int) -> int:
         for mask in reversed(path):

@@ -122,6 +122,8 @@ def test_no_text_whatever_raises_anything_but_a_grammar_error(text):
         ('root ::= x "!" # comment\nx ::= (\n "a" |\n "b"\n)', ["a!", "b!"], ["a"]),
         ('root ::= "\\x41\\u00e9\\n\\"\\\\"', ['A\u00e9\n"\\'], ["A"]),
         ("root ::= [\\]\\-a]+", ["]-a"], ["b"]),
+        ('root ::= "ab" | "abc" [x-z] | "a" | "abc" root | "b"', ["a", "ab", "abcx", "abcab", "b"], ["", "abc", "ax"]),
+        ('root ::= "\u00e9x" | "\u00e8" "y"?', ["\u00e9x", "\u00e8", "\u00e8y"], ["\u00e9", "\u00e9y"]),
     ],
 )
 def test_a_grammar_admits_what_it_says_and_nothing_else(grammar, yes, no):
@@ -222,6 +224,17 @@ def test_text_is_forced_up_to_the_first_choice_and_only_in_whole_characters():
     data, after = after.advance("\u00e8".encode()).advance(b"5").forced()
     assert data == b"." and after.complete
     assert len(Grammar('root ::= "ab" root').start.forced()[0]) == 512
+    assert len(Grammar(f'root ::= "{"a" * 600}"').start.forced()[0]) == 512
+
+
+def test_a_text_has_few_readings_where_alternatives_begin_alike():
+    texts = ["a" * i for i in range(1, 300)]  # each begins as all longer ones do
+    state = Grammar("root ::= " + " | ".join(f'"{text}!"' for text in texts)).start
+    assert len(state.threads) == 1
+    for _ in range(50):
+        state = state.advance(b"a")
+        assert len(state.threads) <= 2
+    assert state.advance(b"!").complete
 
 
 def test_forced_tokens_stop_where_a_token_of_the_vocabulary_could_span_the_choice(runner):

@@ -31,7 +31,7 @@ from serve import bench_traffic
 from serve.bench_traffic import Ask
 from serve.engine import Engine, EngineConfig
 from serve.random_model import SHAPES, write_gguf
-from serve.sequence import Request
+from serve.sequence import Completion, Request
 
 SLOTS = 16
 DEMO = Path("models/demo")
@@ -40,41 +40,61 @@ DEMO = Path("models/demo")
 # -- the two servers
 
 
+class Connection(asyncio.Protocol):
+    """One connection's HTTP messages, with as little work as that takes: both ends share two cores with the model."""
+
+    def __init__(self, received: Callable[[Connection, bytes, bytes], None]) -> None:
+        self._received, self._data = received, bytearray()
+
+    def connection_made(self, transport) -> None:
+        self.send = transport.write
+        self.close = transport.close
+
+    def data_received(self, data: bytes) -> None:
+        """Hand every whole message to `received(connection, head, body)`."""
+        self._data += data
+        while (end := self._data.find(b"\r\n\r\n") + 4) >= 4:
+            head = bytes(self._data[:end])
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0] or 0)
+            if len(self._data) < end + length:
+                return
+            body = bytes(self._data[end : end + length])
+            del self._data[: end + length]
+            self._received(self, head, body)
+
+
 async def serve(model: Path, port: int, threads: int) -> None:
     """The engine behind the least HTTP that answers llama-server's /completion."""
     began = time.perf_counter()
     engine = Engine(EngineConfig(model, n_slots=SLOTS, queue_size=256, n_threads=threads, n_threads_batch=threads))
     await asyncio.to_thread(engine.start)
     ready_s = time.perf_counter() - began
-    vocabulary = engine.runner.vocabulary
+    vocabulary, loop = engine.runner.vocabulary, asyncio.get_running_loop()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            length = 0
-            while (header := await reader.readline()) not in (b"\r\n", b""):
-                if header.lower().startswith(b"content-length:"):
-                    length = int(header[15:])
-            body = await reader.readexactly(length)
-            if b"/completion" in line:
-                ask = json.loads(body)
-                prompt = ask["prompt"]
-                request = Request(
-                    prompt if isinstance(prompt, list) else vocabulary.tokenize(prompt),
-                    ask["n_predict"],
-                    grammar=ask.get("grammar"),
-                    ignore_eos=ask.get("ignore_eos", False),
-                )
-                done = await asyncio.wrap_future(engine.submit(request).future)
-                reply = {"content": done.text, "tokens_predicted": len(done.tokens)}
-            else:
-                totals = engine.health().totals
-                reply = {"status": "ok", "ready_s": ready_s} | {n: getattr(totals, n) for n in totals.__slots__}
-            data = json.dumps(reply).encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
-            await writer.drain()
-        writer.close()
+    def received(connection: Connection, head: bytes, body: bytes) -> None:
+        if b"/completion" not in head:
+            totals = engine.health().totals
+            answer(connection, {"status": "ok", "ready_s": ready_s} | {n: getattr(totals, n) for n in totals.__slots__})
+            return
+        ask = json.loads(body)
+        prompt = ask["prompt"]
+        request = Request(
+            prompt if isinstance(prompt, list) else vocabulary.tokenize(prompt),
+            ask["n_predict"],
+            grammar=ask.get("grammar"),
+            ignore_eos=ask.get("ignore_eos", False),
+        )
+        future = engine.submit(request).future
+        future.add_done_callback(lambda future: loop.call_soon_threadsafe(finished, connection, future.result()))
 
-    async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
+    def finished(connection: Connection, done: Completion) -> None:
+        answer(connection, {"content": done.text, "tokens_predicted": len(done.tokens)})
+
+    def answer(connection: Connection, reply: dict) -> None:
+        data = json.dumps(reply).encode()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+
+    async with await loop.create_server(lambda: Connection(received), "127.0.0.1", port) as server:
         await server.serve_forever()
 
 
@@ -132,24 +152,33 @@ def llama_server(binary: str, model: Path, threads: int) -> Server:
 async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) -> tuple[float, int, list[str]]:
     """Send `asks` over `clients` connections; returns seconds, tokens made and the texts in order."""
     bodies = [_http_request(ask, ignore_eos) for ask in asks]
-    texts, made, todo = [""] * len(asks), 0, iter(range(len(asks)))
+    replies, todo, sent = [b""] * len(asks), iter(range(len(asks))), {}
+    loop = asyncio.get_running_loop()
+    all_there: asyncio.Future[None] = loop.create_future()
 
-    async def client() -> None:
-        nonlocal made
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for i in todo:
-            writer.write(bodies[i])
-            length = 0
-            while (line := await reader.readline()) not in (b"\r\n", b""):
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line[15:])
-            reply = json.loads(await reader.readexactly(length))
-            texts[i], made = reply["content"], made + reply["tokens_predicted"]
-        writer.close()
+    def received(connection: Connection, _: bytes, body: bytes) -> None:
+        replies[sent[connection]] = body
+        ask_next(connection)
 
+    def ask_next(connection: Connection) -> None:
+        if (i := next(todo, None)) is not None:
+            sent[connection] = i
+            connection.send(bodies[i])
+        elif all(replies) and not all_there.done():
+            all_there.set_result(None)
+
+    connections = [
+        (await loop.create_connection(lambda: Connection(received), "127.0.0.1", port))[1] for _ in range(clients)
+    ]
     began = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return time.perf_counter() - began, made, texts
+    for connection in connections:
+        ask_next(connection)
+    await all_there
+    seconds = time.perf_counter() - began
+    for connection in connections:
+        connection.close()
+    read = [json.loads(reply) for reply in replies]
+    return seconds, sum(reply["tokens_predicted"] for reply in read), [reply["content"] for reply in read]
 
 
 def _http_request(ask: Ask, ignore_eos: bool) -> bytes:

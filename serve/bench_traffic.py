@@ -76,7 +76,7 @@ def recorded(n: int, seed: int, tokens: Callable[[list[dict[str, str]]], list[in
     from data.query.grammar import gbnf
     from data.season import SEASONS, load
     from data.text import plain
-    from data.wording import MODEL_ROWS, sheet
+    from data.wording import MODEL_ROWS, sheet, wordings
 
     retriever = RetrieverAgent(load("ipl_2024"))
     lines = (SEASONS / "ipl_2024" / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
@@ -94,7 +94,7 @@ def recorded(n: int, seed: int, tokens: Callable[[list[dict[str, str]]], list[in
             Ask(
                 tokens(answer_messages(found.planned.text, line, laid.text)),
                 analyst.MAX_ANSWER_TOKENS,
-                analyst.gbnf(laid, list(found.names), line),
+                analyst.gbnf(wordings(found.tables, laid)),
             ),
         ]
         if len(asks) >= n:

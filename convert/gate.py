@@ -85,7 +85,7 @@ def measure(
     min_accuracy: float = 0.0,
     accuracy_of: Callable[[Path], float] | None = None,
 ) -> GateResult:
-    """Score files (quantisation → GGUF, F16 first) and pick the smallest that loses at most MAX_LOSS_POINTS.
+    """Score files (quantisation → GGUF, F16 first) and pick one that loses at most MAX_LOSS_POINTS (`decide`).
 
     accuracy_of replaces the exact match by another measure of a GGUF's task accuracy, compared with F16's.
     """
@@ -145,7 +145,11 @@ def decide(
     positions: int,
     min_accuracy: float,
 ) -> GateResult:
-    """The verdict over scores: the smallest that passed is the default; why nothing may be published, if so."""
+    """The verdict over scores: which is the default, and why nothing may be published, if so.
+
+    The default is the smallest that passed, an i-quant (IQ...) only where nothing else did: it is unpacked through a
+    table, which makes it slow on a CPU (decode_tokens_s, and llama.cpp's own notes on its quantisations).
+    """
     passing = [score for score in scores if score.passed]
     reasons = []
     if reference_accuracy < min_accuracy:
@@ -161,7 +165,8 @@ def decide(
         )
     if not passing:
         reasons.append(f"every quantisation loses more than {MAX_LOSS_POINTS:g} point of task accuracy")
-    default = min(passing, key=lambda score: score.size).quantisation if passing else None
+    by_preference = sorted(passing, key=lambda score: (score.quantisation.startswith("IQ"), score.size))
+    default = by_preference[0].quantisation if passing else None
     return GateResult(
         scores, reference_accuracy, reference, examples, positions, default, not reasons, reasons
     )

@@ -300,16 +300,20 @@ def score(name: str, size: int, passed: bool) -> gate.Score:
 @pytest.mark.parametrize(
     ("passed", "reference", "default", "reason"),
     [
-        ((True, True, True), 0.9, "Q4_K_M", None),
-        ((True, True, False), 0.9, "Q8_0", None),
-        ((False, False, False), 0.9, None, "the conversion itself is at fault"),
-        ((True, True, True), 0.1, "Q4_K_M", "at least 20.0 % is asked"),
+        ((True, True, True, True), 0.9, "Q4_K_M", None),
+        ((True, True, False, False), 0.9, "Q8_0", None),
+        ((True, False, False, True), 0.9, "F16", None),
+        ((False, False, False, True), 0.9, "IQ4_XS", "the conversion itself is at fault"),
+        ((False, False, False, False), 0.9, None, "the conversion itself is at fault"),
+        ((True, True, True, True), 0.1, "Q4_K_M", "at least 20.0 % is asked"),
     ],
 )
 def test_the_gates_verdict(passed, reference, default, reason):
     scores = [
         score(name, size, ok)
-        for (name, size), ok in zip([("F16", 30), ("Q8_0", 20), ("Q4_K_M", 10)], passed, strict=True)
+        for (name, size), ok in zip(
+            [("F16", 30), ("Q8_0", 20), ("Q4_K_M", 10), ("IQ4_XS", 9)], passed, strict=True
+        )
     ]
     result = gate.decide(scores, reference, "merged model", 200, 1000, 0.2)
     assert result.default == default

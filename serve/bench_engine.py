@@ -407,7 +407,7 @@ def main() -> None:
                     make = traffic(workload, model)
                     for clients in map(int, args.clients.split(",")):
                         before = first.health()
-                        requests = max(48, clients * 4) if small else clients  # a round should last a second or so
+                        requests = 160 if small else clients  # a round should last a second or so
                         result = compare([first, *others], workload, make, clients, args.rounds, requests)
                         after = first.health()
                         busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))

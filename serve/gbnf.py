@@ -88,6 +88,8 @@ class _Parser:
         return GrammarError(f"grammar, line {line} column {column}: {message}")
 
     def skip(self, newlines: bool) -> None:
+        if self.at == len(self.text) or self.text[self.at] not in " \t#\r\n":
+            return
         found = (_SPACE_OR_NEWLINE if newlines else _SPACE).match(self.text, self.at)
         self.at = found.end()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os.path import commonprefix
 
 from serve import gbnf
@@ -22,6 +22,7 @@ MAX_STATES = 50_000  # then the next request with this grammar starts from a fre
 MAX_SHARED_BEGINNINGS = 100  # one within the other: "a" | "ab" | "abc" has three
 MAX_FORCED = 512  # bytes of forced text in one go; `root ::= "a" root` forces without end
 
+_BITS = [1 << byte for byte in range(256)]
 _RETURN = -1
 _EMPTY = 0  # the stack below the root rule
 
@@ -148,9 +149,7 @@ class Grammar:
 
     def _compile(self, item: gbnf.Item, after: int) -> int:
         if isinstance(item, gbnf.Literal):
-            for byte in reversed(item.data):
-                after = self._add("byte", 1 << byte, after)
-            return after
+            return self._byte_path([_BITS[byte] for byte in item.data], after)
         if isinstance(item, gbnf.Reference):
             return self._add("call", item.name, after)
         if isinstance(item, gbnf.CharClass):
@@ -194,10 +193,13 @@ class Grammar:
     def _split(self, starts: list[int]) -> int:
         return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
 
-    def _byte_path(self, path: tuple[int, ...], after: int) -> int:
-        for mask in reversed(path):
-            after = self._add("byte", mask, after)
-        return after
+    def _byte_path(self, path: Sequence[int], after: int) -> int:
+        if not path:
+            return after
+        self._add("byte", path[-1], after)
+        first = len(self._nodes)
+        self._nodes += [("byte", mask, first + i) for i, mask in enumerate(path[-2::-1], -1)]
+        return len(self._nodes) - 1
 
     # -- running
 

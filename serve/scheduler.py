@@ -309,27 +309,24 @@ class Scheduler:
 
     def _shrink(self) -> None:
         """Keep within the limits, least recently used first: the ends that nobody shared, then what has no users."""
-        excess = sum(c.unproven for c in self.kept.values()) - self.limits.kept_cells
-        for cells in list(self.kept.values()):
-            if excess > 0 and cells.unproven:
-                n = min(excess, cells.unproven)
-                self._trim(cells, n)
-                excess -= n
+        ends = [(cells, cells.unproven) for cells in self.kept.values()]
+        unproven = sum(n for _, n in ends)
+        for cells, n in ends:
+            n = max(0, min(n, unproven - self.limits.kept_cells))
+            unproven -= n
+            cells.computed -= n
+            cells.reserved -= n
+            self.used_cells -= n
             if cells.reserved == 0 and cells.users == 0:
                 self._release(cells)
-        excess = sum(c.reserved - c.unproven for c in self.kept.values()) - self.limits.proven_cells
+            elif n:
+                cells.tokens = cells.tokens[: cells.computed]
+                self.drop_cells(cells.slot, cells.computed)
+        excess = sum(c.reserved for c in self.kept.values()) - unproven - self.limits.proven_cells
         while excess > 0 and (victim := next((c for c in self.kept.values() if c.users == 0), None)):
             excess -= victim.reserved - victim.unproven
             self._release(victim)
             self.figures.evicted += 1
-
-    def _trim(self, cells: Cells, n: int) -> None:
-        """Let go of the last `n` cells of a kept prefix."""
-        cells.computed -= n
-        cells.reserved -= n
-        self.used_cells -= n
-        cells.tokens = cells.tokens[: cells.computed]
-        self.drop_cells(cells.slot, cells.computed)
 
     def forget_prefixes(self) -> None:
         """Let go of every kept prefix that no running sequence refers to."""

@@ -19,6 +19,7 @@ from serve.errors import GrammarError
 MAX_NODES = 100_000  # after repetitions are written out
 MAX_THREADS = 4_096  # parallel readings of one text; an ambiguous grammar can double them at every character
 MAX_STATES = 50_000  # then the next request with this grammar starts from a fresh one
+MAX_KEPT = 500_000  # nodes and states of all grammars that are kept for later requests
 MAX_SHARED_BEGINNINGS = 100  # one within the other: "a" | "ab" | "abc" has three
 MAX_FORCED = 512  # bytes of forced text in one go; `root ::= "a" root` forces without end
 
@@ -139,6 +140,11 @@ class Grammar:
         """So many states were seen that this object should be let go."""
         return len(self._states) > MAX_STATES or len(self._stacks) > MAX_STATES
 
+    @property
+    def size(self) -> int:
+        """Nodes and states: what it takes in memory, some hundred bytes each."""
+        return len(self._nodes) + len(self._stacks) + len(self._states)
+
     # -- compiling: every item is translated with the node that follows it already known
 
     def _add(self, *node) -> int:
@@ -247,21 +253,24 @@ class Grammar:
 class GrammarCache:
     """Compiled grammars by their text, the least recently used let go. Any thread may ask; states are one thread's."""
 
-    def __init__(self, size: int = 64) -> None:
-        self._size = size
+    def __init__(self, most: int = 512, size: int = MAX_KEPT) -> None:
+        self._most, self._size = most, size
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Grammar] = OrderedDict()
 
     def get(self, text: str) -> Grammar:
         with self._lock:
             grammar = self._kept.get(text)
-        if grammar is None or grammar.bloated:
-            grammar = Grammar(text)
+            if grammar is not None and not grammar.bloated:
+                self._kept.move_to_end(text)
+                return grammar
+        grammar = Grammar(text)
         with self._lock:
             self._kept[text] = grammar
             self._kept.move_to_end(text)
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+            size = sum(kept.size for kept in self._kept.values())
+            while len(self._kept) > 1 and (len(self._kept) > self._most or size > self._size):
+                size -= self._kept.popitem(last=False)[1].size
         return grammar
 
 

@@ -262,11 +262,23 @@ def test_a_second_use_of_a_grammar_costs_next_to_nothing():
 
 
 def test_the_cache_lets_the_oldest_go():
-    cache = GrammarCache(size=2)
+    cache = GrammarCache(most=2)
     first = cache.get('root ::= "0"')
-    for i in range(1, 3):
-        cache.get(f'root ::= "{i}"')
-    assert cache.get('root ::= "0"') is not first
+    second = cache.get('root ::= "1"')
+    assert cache.get('root ::= "0"') is first
+    cache.get('root ::= "2"')
+    assert cache.get('root ::= "0"') is first
+    assert cache.get('root ::= "1"') is not second
+
+
+def test_the_cache_keeps_few_large_grammars():
+    cache = GrammarCache(size=1000)
+    texts = [f'root ::= "{letter * 300}"' for letter in "abcd"]
+    kept = [cache.get(text) for text in texts]
+    assert cache.get(texts[3]) is kept[3] and cache.get(texts[2]) is kept[2]
+    assert cache.get(texts[0]) is not kept[0]
+    large = f'root ::= "{"a" * 2000}"'
+    assert cache.get(large) is cache.get(large)  # the one in use is never let go
 
 
 def test_a_json_schema_becomes_a_grammar_that_admits_its_documents():

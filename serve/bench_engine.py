@@ -45,10 +45,14 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, received: Callable[[Connection, bytes, bytes], None]) -> None:
         self._received, self._data = received, bytearray()
+        self.lost: Callable[[], None] = lambda: None  # called when the connection ends
 
     def connection_made(self, transport) -> None:
         self.send = transport.write
         self.close = transport.close
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.lost()
 
     def data_received(self, data: bytes) -> None:
         """Hand every whole message to `received(connection, head, body)`."""
@@ -172,6 +176,7 @@ async def ask_all(port: int, asks: list[Ask], clients: int, ignore_eos: bool) ->
     ]
     began = time.perf_counter()
     for connection in connections:
+        connection.lost = lambda: all_there.done() or all_there.set_exception(ConnectionError("the server hung up"))
         ask_next(connection)
     await all_there
     seconds = time.perf_counter() - began
@@ -407,7 +412,8 @@ def main() -> None:
                     make = traffic(workload, model)
                     for clients in map(int, args.clients.split(",")):
                         before = first.health()
-                        requests = 160 if small else clients  # a round should last a second or so
+                        # a second or so; llama-server ends a connection after a hundred requests
+                        requests = min(90 * clients, 48 if workload == "raw" else 160) if small else max(2, clients)
                         result = compare([first, *others], workload, make, clients, args.rounds, requests)
                         after = first.health()
                         busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))

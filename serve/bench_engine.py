@@ -258,8 +258,12 @@ def main() -> None:
                         requests = min(90 * clients, 48 if workload == "raw" else 160) if small else max(2, clients)
                         result = compare([first, *others], workload, make, clients, args.rounds, requests)
                         after = first.health()
-                        busy, native = (after[key] - before[key] for key in ("busy_s", "native_s"))
-                        result |= {"model": name, "overhead": 1 - native / busy}
+                        spent = {key: after[key] - before[key] for key in before if key.endswith(("_s", "_tokens"))}
+                        result |= {
+                            "model": name,
+                            "forced": spent["forced_tokens"] / spent["completion_tokens"],
+                            "overhead": 1 - spent["native_s"] / spent["busy_s"],
+                        }
                         results.append(result)
                         print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}))
             finally:

@@ -129,8 +129,11 @@ class Grammar:
         self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
         self._stack_numbers: dict[tuple[int, int], int] = {}
         self._states: dict[tuple[frozenset, bool], State] = {}
-        for name, rule in rules.items():
-            self._entry[name] = self._compile(rule, _RETURN)
+        try:
+            for name, rule in rules.items():
+                self._entry[name] = self._compile(rule, _RETURN)
+        except RecursionError:
+            raise GrammarError("the grammar has too many alternatives within one another") from None
         self.start = self._state([(self._entry["root"], _EMPTY)])
         if self.start.complete and not self.start.accepting:
             raise GrammarError("the grammar admits no text at all")

@@ -261,6 +261,14 @@ def test_a_second_use_of_a_grammar_costs_next_to_nothing():
     assert again is cache.get(text)
 
 
+def test_alternatives_within_one_another_without_end_are_a_typed_error():
+    text = '"b"'
+    for _ in range(30):
+        text = " | ".join(f'"{"a" * i}"' for i in range(1, 60)) + f' | "{"a" * 60}" ({text})'
+    with pytest.raises(GrammarError, match="within one another"):
+        Grammar(f"root ::= {text}")
+
+
 def test_the_cache_lets_the_oldest_go():
     cache = GrammarCache(most=2)
     first = cache.get('root ::= "0"')

@@ -148,7 +148,7 @@ def decide(
     """The verdict over scores: which is the default, and why nothing may be published, if so.
 
     The default is the smallest that passed, an i-quant (IQ...) only where nothing else did: it is unpacked through a
-    table, which makes it slow on a CPU (decode_tokens_s, and llama.cpp's own notes on its quantisations).
+    table, which makes it slow on a CPU (decode_tokens_s).
     """
     passing = [score for score in scores if score.passed]
     reasons = []

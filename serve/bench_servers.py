@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -122,23 +123,25 @@ def llama_cpp_server(model: Path, threads: int) -> Server:
         raise SystemExit(f"llama_cpp.server needs {' and '.join(lacking)}: pip install 'llama-cpp-python[server]'")
     vocabulary = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
     bos, eos = vocabulary.token_bos(), vocabulary.token_eos()
+    adds_bos = vocabulary.metadata.get("tokenizer.ggml.add_bos_token") != "false"
 
     def body(ask: Ask, ignore_eos: bool) -> dict:
-        tokens = ask.prompt[1:] if ask.prompt[0] == bos else ask.prompt  # it puts BOS there itself
+        tokens = ask.prompt[1:] if adds_bos and ask.prompt[0] == bos else ask.prompt
         text = vocabulary.detokenize(tokens, special=True).decode()
         bias = {"logit_bias": {str(eos): -100}} if ignore_eos else {}
-        return {"prompt": text, "max_tokens": ask.n_predict, "temperature": 0} | bias
+        greedy = {"temperature": 0, "repeat_penalty": 1.0}  # it penalises repetition unless told not to
+        return {"prompt": text, "max_tokens": ask.n_predict} | greedy | bias
 
     port = free_port()
     options = f"--host 127.0.0.1 --port {port} --n_ctx 2048 --n_threads {threads} --n_threads_batch {threads}"
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), *options.split()]
-    read = Dialect(
+    dialect = Dialect(
         "/v1/completions",
         "/v1/models",
         body,
         lambda reply: (reply["choices"][0]["text"], reply["usage"]["completion_tokens"]),
     )
-    return Server("llama_cpp.server", [*command, "--flash_attn", "true"], port, read)
+    return Server("llama_cpp.server", [*command, "--flash_attn", "true"], port, dialect)
 
 
 # -- HTTP with as little work as that takes, on either side: both share two cores with the model
@@ -226,9 +229,13 @@ async def serve(model: Path, port: int, threads: int) -> None:
             ignore_eos=ask.get("ignore_eos", False),
         )
         future = engine.submit(request).future
-        future.add_done_callback(lambda future: loop.call_soon_threadsafe(finished, connection, future.result()))
+        future.add_done_callback(lambda future: loop.call_soon_threadsafe(finished, connection, future))
 
-    def finished(connection: Connection, done: Completion) -> None:
+    def finished(connection: Connection, future: Future[Completion]) -> None:
+        if future.exception() is not None:
+            connection.close()  # the client says that the server hung up
+            return
+        done = future.result()
         answer(connection, {"content": done.text, "tokens_predicted": len(done.tokens)})
 
     def answer(connection: Connection, reply: dict) -> None:

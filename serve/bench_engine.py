@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,24 +62,28 @@ def traffic(workload: str, model: Path) -> Make:
 
 
 def compare(servers: list[Server], workload: str, make: Make, clients: int, rounds: int, per_round: int) -> dict:
-    """Alternating rounds; requests a second (the service's traffic) or tokens a second (raw) of each server."""
+    """Alternating rounds; requests a second (the service's traffic) or tokens a second (raw) of each server.
+
+    The ratio is that of the first server to the fastest of the others.
+    """
     is_raw = workload == "raw"
     speeds: dict[str, list[float]] = {server.name: [] for server in servers}
-    same = total = 0
-    for round_number in range(-1, rounds):  # the first is for warming up
+    texts: dict[str, list[str]] = {server.name: [] for server in servers}
+    for round_number in range(rounds + 1):  # the first is for warming up
         asks = make(per_round, round_number)
-        texts = {}
         for server in servers if round_number % 2 else servers[::-1]:
-            seconds, made, texts[server.name] = asyncio.run(ask_all(server, asks, clients, is_raw))
-            if round_number >= 0:
+            seconds, made, answers = asyncio.run(ask_all(server, asks, clients, is_raw))
+            if round_number:
                 speeds[server.name].append((made if is_raw else len(asks)) / seconds)
-        if len(texts) == 2 and round_number >= 0:
-            same += sum(a == b for a, b in zip(*texts.values(), strict=True))
-            total += len(asks)
-    result = {"workload": workload, "clients": clients} | {n: statistics.median(s) for n, s in speeds.items()}
-    if len(servers) == 2:
-        pairs = zip(*(speeds[server.name] for server in servers), strict=True)
-        result |= {"ratio": statistics.median(a / b for a, b in pairs), "same_text": same / total}
+                texts[server.name] += answers
+    medians = {name: statistics.median(s) for name, s in speeds.items()}
+    result = {"workload": workload, "clients": clients} | medians
+    if len(servers) > 1:
+        own, *others = (server.name for server in servers)
+        best = max(others, key=medians.__getitem__)
+        ratios = [a / b for a, b in zip(speeds[own], speeds[best], strict=True)]
+        same = [a == b for a, b in zip(texts[own], texts[best], strict=True)]
+        result |= {"ratio": statistics.median(ratios), "same_text": sum(same) / len(same)}
     return result
 
 
@@ -226,6 +231,13 @@ def main() -> None:
         print(
             "LLAMA_SERVER is not set: measuring ours alone (`python -m convert.llama_cpp_source --server` compiles it)"
         )
+
+    def servers(model: Path) -> list[Server]:
+        if args.peer == "llama_cpp.server":
+            return [ours(model, args.threads), llama_cpp_server(model, threads)]
+        modes = (False, True) if binary else ()
+        return [ours(model, args.threads), *(llama_server(binary, model, threads, unified) for unified in modes)]
+
     for name in args.models.split(","):
         model = args.folder / f"random-{name}.gguf"
         if name == "demo":
@@ -240,35 +252,27 @@ def main() -> None:
             waiting_policies(model, threads)
             continue
         small = name != "qwen2-0.5b"
-        with ours(model, args.threads) as first:
-            print(f"{name}: {threads} threads, ready in {first.health()['ready_s']:.2f} s")
-            if args.peer == "llama_cpp.server":
-                others = [llama_cpp_server(model, threads)]
-            else:
-                others = [llama_server(binary, model, threads)] if binary else []
-            for other in others:
-                other.__enter__()
-            try:
-                for workload in args.workloads.split(","):
-                    workload = "recorded" if (name, workload) == ("demo", "service") else workload
-                    make = traffic(workload, model)
-                    for clients in map(int, args.clients.split(",")):
-                        before = first.health()
-                        # a second or so; llama-server ends a connection after a hundred requests
-                        requests = min(90 * clients, 48 if workload == "raw" else 160) if small else max(2, clients)
-                        result = compare([first, *others], workload, make, clients, args.rounds, requests)
-                        after = first.health()
-                        spent = {key: after[key] - before[key] for key in before if key.endswith(("_s", "_tokens"))}
-                        result |= {
-                            "model": name,
-                            "forced": spent["forced_tokens"] / spent["completion_tokens"],
-                            "overhead": 1 - spent["native_s"] / spent["busy_s"],
-                        }
-                        results.append(result)
-                        print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}))
-            finally:
-                for other in others:
-                    other.__exit__()
+        for workload in args.workloads.split(","):
+            workload = "recorded" if (name, workload) == ("demo", "service") else workload
+            make = traffic(workload, model)
+            for clients in map(int, args.clients.split(",")):
+                # a second or so; llama-server ends a connection after a hundred requests
+                requests = min(90 * clients, 48 if workload == "raw" else 160) if small else max(2, clients)
+                with ExitStack() as stack:  # started anew, so that none has seen these requests
+                    first, *others = map(stack.enter_context, servers(model))
+                    before = first.health()
+                    result = compare([first, *others], workload, make, clients, args.rounds, requests)
+                    after = first.health()
+                spent = {key: after[key] - before[key] for key in before if key.endswith(("_s", "_tokens"))}
+                result |= {
+                    "model": name,
+                    "forced": spent["forced_tokens"] / spent["completion_tokens"],
+                    "cached": spent["cached_tokens"] / spent["prompt_tokens"],
+                    "overhead": 1 - spent["native_s"] / spent["busy_s"],
+                    "ready_s": before["ready_s"],
+                }
+                results.append(result)
+                print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}))
         if binary and args.peer == "llama-server":
             one_stream(binary, model, threads)
         if args.peer != "llama-server":

@@ -109,10 +109,12 @@ def ours(model: Path, threads: int, env: dict[str, str] | None = None) -> Server
     return Server("ours", command, port, env=env)
 
 
-def llama_server(binary: str, model: Path, threads: int) -> Server:
+def llama_server(binary: str, model: Path, threads: int, unified: bool) -> Server:
+    """llama-server with a KV cache for each of its slots, or one for all: which is faster depends on the traffic."""
     port = free_port()
     options = f"--host 127.0.0.1 --port {port} -c 8192 -np {SLOTS} -t {threads} -tb {threads} --no-webui"
-    return Server("llama-server", [binary, "-m", str(model), *options.split()], port)
+    name, command = "llama-server", [binary, "-m", str(model), *options.split()]
+    return Server(f"{name}, unified" if unified else name, command + ["--kv-unified"] * unified, port)
 
 
 def llama_cpp_server(model: Path, threads: int) -> Server:

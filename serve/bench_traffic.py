@@ -63,10 +63,11 @@ def service(n: int, seed: int = 0) -> list[Ask]:
     return asks
 
 
-def recorded(n: int, seed: int, tokens: Callable[[list[dict[str, str]]], list[int]]) -> list[Ask]:
+def recorded(n: int, part: int, tokens: Callable[[list[dict[str, str]]], list[int]]) -> list[Ask]:
     """`n` requests, plan and answer by turns, of questions of the test split, with their own prompts and grammars.
 
-    `tokens` renders messages as the model reads them. Records that no model words are left out.
+    `tokens` renders messages as the model reads them. Records that no model words are left out. Parts that follow one
+    another ask other questions, as long as there are any.
     """
     from agents import analyst
     from agents.messages import Planned, Retrieved
@@ -81,8 +82,10 @@ def recorded(n: int, seed: int, tokens: Callable[[list[dict[str, str]]], list[in
     retriever = RetrieverAgent(load("ipl_2024"))
     lines = (SEASONS / "ipl_2024" / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     records = [record for record in map(json.loads, lines) if record["wording"]]
+    random.Random(0).shuffle(records)
+    begin = part * n // 2 % len(records)
     asks: list[Ask] = []
-    for record in random.Random(seed).sample(records, len(records)):
+    for record in records[begin:] + records[:begin]:
         linked = retriever.link(record["question"])
         found = retriever.retrieve(Planned(linked, plain(linked.text), parse(record["query"])))
         if not isinstance(found, Retrieved) or max((laid := sheet(found.tables)).rows) > MODEL_ROWS:

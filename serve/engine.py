@@ -42,6 +42,7 @@ from serve.errors import (
     UnknownAdapter,
 )
 from serve.grammar import GrammarCache, State
+from serve.prefixes import PrefixStore
 from serve.runner import Runner, RunnerConfig
 from serve.scheduler import CacheFigures, Chunk, Limits, Scheduler, Step
 from serve.sequence import Cells, Completion, Figures, Phase, Request, Sequence
@@ -67,8 +68,7 @@ class EngineConfig:
     n_gpu_layers: int = 0
     flash_attention: bool = True
     adapters: dict[str, Path] = field(default_factory=dict)
-    kept_prefixes: int = 16
-    kept_cells: int | None = None  # that no other request has shared; None: few for a small model
+    prefix_mb: int = 128  # memory for prefixes of ended requests; 0: none are kept
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
@@ -275,7 +275,7 @@ class Engine:
     def _load(self) -> None:
         started = time.perf_counter()
         config = self.config
-        n_sequences = config.n_slots + config.kept_prefixes
+        n_sequences = 2 * config.n_slots
         self.runner = Runner(
             RunnerConfig(
                 model=config.model,
@@ -289,36 +289,22 @@ class Engine:
                 adapters=config.adapters,
             )
         )
-        kept_cells = self._kept_cells()
         limits = Limits(
             n_cells=self.runner.n_ctx,
             n_slots=config.n_slots,
             n_sequences=n_sequences,
             n_batch=config.n_batch,
-            kept_cells=kept_cells,
-            proven_cells=self.runner.n_ctx // 4 if kept_cells else 0,
             max_drafts=config.max_drafts if config.drafts else 0,
             stall=config.stall,
         )
         fixed = bool(config.n_threads or config.n_threads_batch)
         self._teams = [TeamSize(self.runner.n_threads, fixed) for _ in range(2)]  # of light and of heavy steps
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
-        self._scheduler = Scheduler(limits, self.runner.copy_cells, self.runner.drop_cells)
+        self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
         warm = Sequence(Request([0]), [0] * 16, 0.0, 0.0, cells=Cells(0, [], None))
         self.runner.decode(Step([Chunk(warm, 0, 16, [], 1)], None, 0, 16))
         self.runner.drop_cells(0, 0)
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
-
-    def _kept_cells(self) -> int:
-        """A small model computes a prefix nearly as fast as it looks past one, so that it keeps few on trial.
-
-        Attention goes over the cache in blocks of 256 cells: with a short stream of 64 these stay within one, which
-        the embedded model decodes 5 % faster than two.
-        """
-        if self.config.kept_cells is not None:
-            return self.config.kept_cells
-        small = self.config.model.stat().st_size < 100 * 2**20
-        return 192 if small else self.runner.n_ctx // 4
 
     def _wait_for_work(self) -> bool:
         if self._scheduler.running and not self._closing:
@@ -414,7 +400,6 @@ class Engine:
         self._failed_steps += 1
         if self._failed_steps > MAX_FAILED_STEPS:
             raise error
-        self._scheduler.forget_prefixes()
         for chunk in step.chunks:
             self.runner.drop_cells(chunk.sequence.cells.slot, chunk.start)
         for chunk in step.chunks:

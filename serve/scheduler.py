@@ -1,20 +1,24 @@
 """Who computes what in the next step: admission by KV budget, shared prefixes, and one batch of prefill and decode.
 
 Two calls make a step: `schedule()` says which tokens of which sequences go into the batch, `finish()` ends a sequence.
-KV cells are counted, never more than `n_cells`; finished sequences stay as prefixes for later ones until their place is
-needed. The scheduler knows nothing about llama.cpp, text, sampling or threads: the native cache is changed through two
-functions that it is given (`copy_cells`, `drop_cells`), which the property tests replace by a model of the cache.
+KV cells are counted, never more than `n_cells`. A sequence refers to the cells that it has in common with one that runs
+and copies those of one that has ended out of a store (serve/prefixes.py). The scheduler knows nothing about llama.cpp,
+text, sampling or threads: the native cache is changed through the functions of `Cache`, which the property tests
+replace by a model of it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from serve.prefixes import Prefix, PrefixStore, common_prefix
 from serve.sequence import Cells, Phase, Sequence
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
+WORTH_LOADING = 3  # tokens more than a running sequence has to offer, from which cells are copied out of the store
 WORTH_WAITING = 32  # tokens of a prefix under computation for which a request is held back until they are there
 
 MAX_STEP_S = 0.5
@@ -26,10 +30,8 @@ class Limits:
 
     n_cells: int
     n_slots: int  # sequences that run at once
-    n_sequences: int  # native sequence ids: slots and kept prefixes
+    n_sequences: int  # native sequence ids: slots, and ended sequences that running ones refer to
     n_batch: int
-    kept_cells: int  # KV cells of finished sequences that are kept though no other request has shared them yet
-    proven_cells: int  # and of those that others did share
     max_drafts: int
     stall: float  # how long a step may take, in units of one that decodes a token of every running sequence
 
@@ -55,6 +57,22 @@ class Step:
     prefill_tokens: int
 
 
+class Cache(Protocol):
+    """The native KV cache, as far as the scheduler changes it."""
+
+    def copy_cells(self, source: int, target: int, n: int) -> None:
+        """Let slot `target` refer to the first `n` cells of slot `source`."""
+
+    def drop_cells(self, slot: int, start: int) -> None:
+        """Forget the slot's cells from position `start` on."""
+
+    def save_cells(self, slot: int) -> bytes:
+        """The slot's cells as bytes."""
+
+    def load_cells(self, slot: int, data: bytes) -> bool:
+        """Fill an empty slot with saved cells; False where they do not fit."""
+
+
 @dataclass(slots=True)
 class CacheFigures:
     """How well prefixes were shared, since the start."""
@@ -63,7 +81,6 @@ class CacheFigures:
     hits: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    evicted: int = 0
 
 
 class StepCost:
@@ -127,14 +144,14 @@ class StepCost:
 
 @dataclass(slots=True)
 class Scheduler:
-    """Waiting, running and kept sequences; see the module's docstring."""
+    """Waiting and running sequences; see the module's docstring."""
 
     limits: Limits
-    copy_cells: Callable[[int, int, int], None]  # (source slot, target slot, first n tokens)
-    drop_cells: Callable[[int, int], None]  # (slot, from this position on)
+    cache: Cache
+    prefixes: PrefixStore
     waiting: deque[Sequence] = field(default_factory=deque)
     running: list[Sequence] = field(default_factory=list)
-    kept: OrderedDict[int, Cells] = field(default_factory=OrderedDict)  # by slot, least recently used first
+    lent: dict[int, Cells] = field(default_factory=dict)  # by slot: ended, but running sequences refer to them
     used_cells: int = 0
     cost: StepCost = field(default_factory=StepCost)
     figures: CacheFigures = field(default_factory=CacheFigures)
@@ -205,11 +222,17 @@ class Scheduler:
         held: list[Sequence] = []
         while self.waiting and len(self.running) + len(held) < self.limits.n_slots:
             sequence = self.waiting.popleft()
-            source, shared = self._best_prefix(sequence)
-            if self._better_soon(sequence, shared):
+            source, shared = self._running_prefix(sequence)
+            stored, length = self.prefixes.find(sequence.tokens[:-1], sequence.request.adapter)
+            if self._better_soon(sequence, max(shared, length)):
                 held.append(sequence)
                 continue
-            if not self._place(sequence, source, shared):
+            most = sequence.n_prompt + sequence.request.max_tokens + self.limits.max_drafts
+            if length >= shared + WORTH_LOADING and self._has_room(max(most, len(stored.tokens))):
+                self._load(sequence, stored, length, most)
+            elif self._has_room(most - shared):
+                self._refer(sequence, source, shared, most - shared)
+            else:
                 self.waiting.appendleft(sequence)
                 break
             sequence.phase = Phase.PREFILL
@@ -218,12 +241,11 @@ class Scheduler:
             self.running.append(sequence)
         self.waiting.extendleft(reversed(held))
 
-    def _best_prefix(self, sequence: Sequence) -> tuple[Cells | None, int]:
+    def _running_prefix(self, sequence: Sequence) -> tuple[Cells | None, int]:
         """The cells that hold the longest prefix of the prompt, and its length. The last token is never shared."""
         best, best_length = None, MIN_SHARED - 1
         most = len(sequence.tokens) - 1
-        candidates = list(self.kept.values()) + [s.cells for s in self.running]
-        for cells in candidates:
+        for cells in [*self.lent.values(), *(s.cells for s in self.running)]:
             limit = min(cells.computed, most)
             if limit <= best_length or cells.adapter != sequence.request.adapter:
                 continue
@@ -233,7 +255,7 @@ class Scheduler:
         if best is None:
             return None, 0
         while best.parent is not None and best.shared >= best_length:
-            best = best.parent  # refer to the owner, so that the ones between need not be kept
+            best = best.parent  # refer to the owner, so that the ones between need not stay
         return best, best_length
 
     def _better_soon(self, sequence: Sequence, shared: int) -> bool:
@@ -252,46 +274,44 @@ class Scheduler:
                         return True
         return False
 
-    def _place(self, sequence: Sequence, source: Cells | None, shared: int) -> bool:
-        """Give the sequence a slot and its cells, making room if need be. False where it has to wait."""
-        total = sequence.n_prompt + sequence.request.max_tokens + self.limits.max_drafts
-        if not self._make_room(total - shared, source):
-            # The prefix itself may be what is in the way; only then can nobody else free the room.
-            if self.running or source is None or not self._make_room(total, None):
-                return False
-            source, shared = None, 0
-        slot = self._free.pop()
-        cells = Cells(slot, sequence.tokens, sequence.request.adapter, reserved=total - shared)
-        if source is not None:
-            self.copy_cells(source.slot, slot, shared)
-            source.users += 1
-            source.proven = max(source.proven, shared)
-            cells.parent, cells.shared, cells.computed = source, shared, shared
-            if source.slot in self.kept:
-                self.kept.move_to_end(source.slot)
-            self.figures.hits += 1
-            self.figures.cached_tokens += shared
-        self.figures.requests += 1
-        self.figures.prompt_tokens += len(sequence.tokens)
-        self.used_cells += cells.reserved
-        sequence.cells = cells
-        sequence.figures.cached_tokens = shared
-        return True
+    def _has_room(self, cells: int) -> bool:
+        """Whether a slot and so many cells are free."""
+        return bool(self._free) and self.used_cells + cells <= self.limits.n_cells
 
-    def _make_room(self, needed: int, keep: Cells | None) -> bool:
-        """Let go of prefixes, least recently used first, until `needed` cells and a slot are free."""
-        while not self._free or self.used_cells + needed > self.limits.n_cells:
-            victim = next((c for c in self.kept.values() if c.users == 0 and c is not keep), None)
-            if victim is None:
-                return False
-            self._release(victim)
-            self.figures.evicted += 1
-        return True
+    def _refer(self, sequence: Sequence, source: Cells | None, shared: int, reserved: int) -> None:
+        """Give the sequence a slot, and the first `shared` cells of `source` to look at."""
+        cells = self._place(sequence, shared, shared, reserved)
+        if source is not None:
+            self.cache.copy_cells(source.slot, cells.slot, shared)
+            source.users += 1
+            source.lent = max(source.lent, shared)
+            cells.parent = source
+
+    def _load(self, sequence: Sequence, stored: Prefix, length: int, reserved: int) -> None:
+        """Give the sequence a slot, and cells of its own for the first `length` of the stored tokens."""
+        slot = self._free[-1]
+        if not self.cache.load_cells(slot, stored.data):
+            length = 0
+        self.cache.drop_cells(slot, length)
+        self.prefixes.touch(stored)
+        self._place(sequence, length, 0, reserved)
+
+    def _place(self, sequence: Sequence, cached: int, shared: int, reserved: int) -> Cells:
+        """Book the next free slot, of whose first `cached` cells `shared` belong to another sequence."""
+        figures, adapter = self.figures, sequence.request.adapter
+        figures.requests += 1
+        figures.hits += cached > 0
+        figures.prompt_tokens += len(sequence.tokens)
+        figures.cached_tokens += cached
+        sequence.figures.cached_tokens = cached
+        sequence.cells = Cells(self._free.pop(), sequence.tokens, adapter, cached, shared, reserved=reserved)
+        self.used_cells += reserved
+        return sequence.cells
 
     # -- the end of a sequence
 
     def finish(self, sequence: Sequence) -> None:
-        """Free the sequence's slot; what it computed stays as a prefix for others while there is room."""
+        """Free the sequence's slot; what it computed goes into the store, and stays while others refer to it."""
         sequence.phase = Phase.DONE
         sequence.drafts = []
         cells = sequence.cells
@@ -299,61 +319,32 @@ class Scheduler:
             self.waiting.remove(sequence)
             return
         self.running.remove(sequence)
-        self.drop_cells(cells.slot, cells.computed)
-        self.used_cells -= cells.reserved
-        cells.reserved = cells.computed - cells.shared
-        self.used_cells += cells.reserved
         cells.tokens = cells.tokens[: cells.computed]
-        self.kept[cells.slot] = cells
-        self._shrink()
+        self._remember(cells)
+        if cells.users == 0:
+            self._release(cells)
+            return
+        self.cache.drop_cells(cells.slot, cells.lent)
+        self.used_cells -= cells.reserved
+        cells.computed, cells.reserved = cells.lent, cells.lent - cells.shared
+        self.used_cells += cells.reserved
+        self.lent[cells.slot] = cells
 
-    def _shrink(self) -> None:
-        """Keep within the limits, least recently used first: the ends that nobody shared, then what has no users."""
-        ends = [(cells, cells.unproven) for cells in self.kept.values()]
-        unproven = sum(n for _, n in ends)
-        for cells, n in ends:
-            n = max(0, min(n, unproven - self.limits.kept_cells))
-            unproven -= n
-            cells.computed -= n
-            cells.reserved -= n
-            self.used_cells -= n
-            if cells.reserved == 0 and cells.users == 0:
-                self._release(cells)
-            elif n:
-                cells.tokens = cells.tokens[: cells.computed]
-                self.drop_cells(cells.slot, cells.computed)
-        excess = sum(c.reserved for c in self.kept.values()) - unproven - self.limits.proven_cells
-        while excess > 0 and (victim := next((c for c in self.kept.values() if c.users == 0), None)):
-            excess -= victim.reserved - victim.unproven
-            self._release(victim)
-            self.figures.evicted += 1
-
-    def forget_prefixes(self) -> None:
-        """Let go of every kept prefix that no running sequence refers to."""
-        while victim := next((c for c in self.kept.values() if c.users == 0), None):
-            self._release(victim)
+    def _remember(self, cells: Cells) -> None:
+        if self.prefixes.max_bytes == 0:
+            return
+        known, length = self.prefixes.find(cells.tokens, cells.adapter)
+        if cells.computed >= length + MIN_SHARED:
+            self.prefixes.put(cells.tokens, cells.adapter, self.cache.save_cells(cells.slot))
+        elif known is not None:
+            self.prefixes.touch(known)
 
     def _release(self, cells: Cells) -> None:
-        del self.kept[cells.slot]
-        self.drop_cells(cells.slot, 0)
+        """Free the slot of an ended sequence to which nobody refers, and of what only it referred to."""
+        self.cache.drop_cells(cells.slot, 0)
         self._free.append(cells.slot)
         self.used_cells -= cells.reserved
-        if cells.parent is not None:
-            cells.parent.users -= 1
-            cells.parent = None
-
-
-def common_prefix(a: list[int], b: list[int], limit: int) -> int:
-    """Length of the common prefix of `a` and `b`, at most `limit`; compares slices, which run in C."""
-    if limit <= 0 or a[0] != b[0]:
-        return 0
-    if a[:limit] == b[:limit]:
-        return limit
-    low, high = 1, limit  # a[:low] agrees, a[:high] does not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
+        if (parent := cells.parent) is not None:
+            parent.users -= 1
+            if parent.users == 0 and self.lent.pop(parent.slot, None):
+                self._release(parent)

@@ -112,9 +112,9 @@ class Phase(enum.Enum):
 class Cells:
     """A run of KV cells: `tokens[:computed]` are in the cache under the native sequence id `slot`.
 
-    The first `shared` of them belong to `parent` and are only referenced; a parent is kept while `users` > 0.
-    Up to `proven` tokens were shared by a later request. `reserved` is what this run may come to own, in cells, and
-    what the budget counts.
+    The first `shared` of them belong to `parent` and are only referenced; a parent stays while `users` > 0, of which it
+    has lent at most its first `lent` cells. `reserved` is what this run may come to own, in cells, and what the budget
+    counts.
     """
 
     slot: int
@@ -122,15 +122,10 @@ class Cells:
     adapter: str | None
     computed: int = 0
     shared: int = 0
-    proven: int = 0
+    lent: int = 0
     reserved: int = 0
     users: int = 0
     parent: Cells | None = None
-
-    @property
-    def unproven(self) -> int:
-        """Own cells at the end that no other request has shared."""
-        return max(0, self.computed - max(self.shared, self.proven))
 
 
 @dataclass(eq=False, slots=True)

@@ -173,6 +173,7 @@ class Service:
                 model=found.path,
                 n_ctx=settings.n_ctx,
                 n_slots=settings.n_slots,
+                prefix_mb=settings.prefix_cache_mb,
                 queue_size=settings.queue_size,
                 n_threads=settings.n_threads,
                 n_threads_batch=settings.n_threads_batch,

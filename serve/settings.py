@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     )
     n_threads_batch: int = Field(0, ge=0, description="threads for prefill; 0 as above")
     n_ctx: int = Field(4096, ge=256, le=1_048_576, description="tokens of context, shared by all slots")
-    n_slots: int = Field(8, ge=1, le=256, description="requests computed at once")
+    n_slots: int = Field(8, ge=1, le=128, description="requests computed at once")
+    prefix_cache_mb: int = Field(
+        128, ge=0, description="memory for the beginnings of ended requests, for later ones to share; 0: none"
+    )
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
     flash_attention: bool = Field(
         True, description="faster attention; false: an answer never depends on what else is computed beside it"

@@ -79,10 +79,9 @@ def results(engine: Engine, requests: list[Request]) -> list:
 
 
 def idle(engine: Engine) -> bool:
-    """Whether no slot and no cell beyond the kept prefixes is in use."""
+    """Whether no slot and no cell is in use."""
     scheduler = engine._scheduler
-    kept = sum(cells.reserved for cells in scheduler.kept.values())
-    return not scheduler.running and not scheduler.waiting and scheduler.used_cells == kept
+    return not (scheduler.running or scheduler.waiting or scheduler.lent or scheduler.used_cells)
 
 
 # -- the same tokens as elsewhere, whatever the batch
@@ -146,7 +145,7 @@ def test_drafting_stops_where_it_does_not_pay(start):
 
 
 def test_a_shared_prefix_saves_tokens_and_changes_none(start):
-    cold, warm = start(kept_cells=0, n_slots=1), start(n_slots=1)
+    cold, warm = start(prefix_mb=0, n_slots=1), start(n_slots=1)
     common = prompts(cold, 1, seed=9)[0] * 5
     requests = [Request(common + prompt, 12) for prompt in prompts(cold, 5)]
     expected, shared = results(cold, requests), results(warm, requests)
@@ -157,7 +156,7 @@ def test_a_shared_prefix_saves_tokens_and_changes_none(start):
 
 
 def test_the_context_may_be_full_to_the_last_cell_without_an_error(start):
-    engine = start(n_ctx=512, n_slots=4, kept_cells=512)
+    engine = start(n_ctx=512, n_slots=4)
     requests = [Request(prompt * 3, 30, ignore_eos=True) for prompt in prompts(engine, 20, seed=4)]
     assert all(c.finish_reason == "length" and len(c.tokens) == 30 for c in results(engine, requests))
     assert idle(engine)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve.drafts import Acceptance, NgramLookup
-from serve.scheduler import Limits, Scheduler, StepCost, common_prefix
+from serve.prefixes import PrefixStore, common_prefix
+from serve.scheduler import Limits, Scheduler, StepCost
 from serve.sequence import Figures, Phase, Request, Sequence
 
 
@@ -32,6 +33,16 @@ class FakeRunner:
     def drop_cells(self, slot: int, start: int) -> None:
         del self.slots[slot][start:]
 
+    def save_cells(self, slot: int) -> bytes:
+        return bytes(cell[0] % 256 for cell in self.slots[slot])
+
+    def load_cells(self, slot: int, data: bytes) -> bool:
+        assert not self.slots[slot], "the target slot must be empty"
+        if self.used() + len(data) > self.n_cells:
+            return False
+        self.slots[slot] = [[token] for token in data]
+        return True
+
     def decode(self, step) -> None:
         for chunk in step.chunks:
             cells = self.slots[chunk.sequence.cells.slot]
@@ -43,12 +54,11 @@ class FakeRunner:
 class World:
     """A scheduler, a cache and a made-up model: what follows a token is a function of it."""
 
-    def __init__(self, seed: int = 0, **limits) -> None:
-        defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, kept_cells=60, max_drafts=3, stall=1.0)
-        defaults["proven_cells"] = limits.get("kept_cells", 60)
+    def __init__(self, seed: int = 0, stored: int = 500, **limits) -> None:
+        defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, max_drafts=3, stall=1.0)
         self.limits = Limits(**(defaults | limits))
         self.runner = FakeRunner(self.limits.n_cells)
-        self.scheduler = Scheduler(self.limits, self.runner.copy_cells, self.runner.drop_cells)
+        self.scheduler = Scheduler(self.limits, self.runner, PrefixStore(stored))
         self.random = random.Random(seed)
         self.finished: list[Sequence] = []
         self.order: list[Sequence] = []
@@ -111,12 +121,14 @@ class World:
         """The count of cells is an upper bound of the truth, and the cache holds what the sequences say."""
         scheduler = self.scheduler
         assert self.runner.used() <= scheduler.used_cells <= self.limits.n_cells
-        holders = list(scheduler.kept.values()) + [s.cells for s in scheduler.running]
+        holders = list(scheduler.lent.values()) + [s.cells for s in scheduler.running]
         slots = [cells.slot for cells in holders]
         assert sorted(slots + scheduler._free) == list(range(self.limits.n_sequences))
         for cells in holders:
-            assert [c[0] for c in self.runner.slots[cells.slot]] == cells.tokens[: cells.computed]
+            there, expected = self.runner.slots[cells.slot], cells.tokens[: cells.computed]
+            assert [cell[0] % 256 for cell in there] == [token % 256 for token in expected]
             assert cells.users == sum(other.parent is cells for other in holders)
+        assert all(cells.users for cells in scheduler.lent.values()), "only what is referred to stays in the cache"
 
     def drain(self, limit: int = 3000) -> None:
         for _ in range(limit):
@@ -139,9 +151,9 @@ events = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(events, st.integers(0, 1000), st.sampled_from([0, 60, 200]), st.sampled_from([5, 8, 32]))
-def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, seed, kept_cells, n_batch):
-    world = World(seed, kept_cells=kept_cells, n_batch=n_batch)
+@given(events, st.integers(0, 1000), st.sampled_from([0, 60, 500]), st.sampled_from([5, 8, 32]))
+def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, seed, stored, n_batch):
+    world = World(seed, stored, n_batch=n_batch)
     submitted = []
     for event in events:
         if event[0] == "submit":
@@ -157,7 +169,6 @@ def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, 
     world.drain()
     assert all(s.phase is Phase.DONE for s in submitted)
     assert len(world.finished) == len(submitted)
-    world.scheduler.forget_prefixes()
     assert world.scheduler.used_cells == 0 == world.runner.used()
     assert len(world.scheduler._free) == world.limits.n_sequences
 
@@ -172,7 +183,7 @@ def test_requests_that_share_nothing_start_in_the_order_of_arrival(sizes, seed):
 
 
 def test_a_large_request_is_not_passed_forever_by_small_ones():
-    world = World(n_cells=100, kept_cells=0)
+    world = World(n_cells=100, stored=0)
     for i in range(4):
         world.submit([i] * 5, 10)
     world.step()
@@ -207,7 +218,7 @@ def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
 
 
 def test_a_common_prefix_is_computed_once_even_when_requests_arrive_together():
-    world = World(n_cells=2000, n_batch=64, n_slots=4, n_sequences=8, kept_cells=500)
+    world = World(n_cells=2000, n_batch=64, n_slots=4, n_sequences=8)
     system = list(range(100, 180))
     together = [world.submit(system + [i] * 5, 3) for i in range(4)]
     computed = 0
@@ -224,7 +235,7 @@ def test_a_common_prefix_is_computed_once_even_when_requests_arrive_together():
 
 
 def test_the_next_turn_of_a_conversation_computes_only_what_is_new():
-    world = World(n_cells=2000, kept_cells=500)
+    world = World(n_cells=2000)
     world.forced = 0.0
     first = world.submit(list(range(50)), 10)
     world.drain()
@@ -233,22 +244,34 @@ def test_the_next_turn_of_a_conversation_computes_only_what_is_new():
     assert second.figures.cached_tokens == 59, "the last made token was never computed, all others were"
 
 
-def test_a_prefix_that_was_shared_outlives_what_nobody_asked_for_again():
-    world = World(n_cells=2000, n_batch=256, kept_cells=20, proven_cells=100)
+def test_what_ended_sequences_computed_takes_no_room_in_the_cache_and_is_found_again():
+    world = World(n_cells=2000, n_batch=256)
     system = list(range(100, 180))
     world.submit(system + [1] * 5, 3), world.submit(system + [2] * 5, 3)
     world.drain()
     for i in range(5):
-        world.submit([300 + i] * 60, 3)
+        world.submit([200 + i] * 60, 3)
         world.drain()
-        assert sum(cells.unproven for cells in world.scheduler.kept.values()) <= 20
+        assert world.runner.used() == 0
     later = world.submit(system + [9] * 5, 3)
     world.drain()
     assert later.figures.cached_tokens == 80
 
 
+def test_a_stored_prefix_that_finds_no_room_is_computed():
+    world = World(n_cells=100)
+    first = world.submit([1] * 60, 30)
+    world.drain()
+    running = world.submit([2] * 5, 30)
+    world.step()
+    second = world.submit([1] * 40, 10)  # its cells fit beside the running ones, all that was stored does not
+    world.drain()
+    assert first.phase is second.phase is running.phase is Phase.DONE
+    assert second.figures.cached_tokens == 0
+
+
 def test_prefixes_are_not_shared_between_adapters():
-    world = World(n_cells=2000, kept_cells=500)
+    world = World(n_cells=2000)
     world.submit(list(range(50)), 2, "a")
     world.drain()
     other = world.submit(list(range(50)), 2, None)
@@ -269,6 +292,39 @@ def test_adapters_take_turns():
             chunk.sequence.tokens.append(1)
             chunk.sequence.phase = Phase.DECODE
     assert turns == ["a", "b", None] * 3
+
+
+tokens = st.lists(st.integers(0, 2), min_size=1, max_size=12)
+
+
+@given(st.lists(st.tuples(tokens, st.sampled_from([None, "a"])), max_size=30), tokens, st.integers(0, 60))
+def test_the_store_finds_the_longest_common_prefix_and_keeps_to_its_size(puts, asked, size):
+    store = PrefixStore(size)
+    for prompt, adapter in puts:
+        if store.find(prompt, adapter)[1] < len(prompt):
+            store.put(prompt, adapter, bytes(prompt))
+        kept = list(store._by_use)
+        assert store.bytes == sum(len(prefix.data) for prefix in kept) <= size
+        assert sorted(map(id, kept)) == sorted(id(p) for entries in store._sorted.values() for p in entries)
+    lengths = [common_prefix(p.tokens, asked, min(len(p.tokens), len(asked))) for p in kept] if puts else []
+    for adapter in (None, "a"):
+        best = max((n for n, p in zip(lengths, kept, strict=True) if p.adapter == adapter), default=0) if puts else 0
+        found, length = store.find(asked, adapter)
+        assert length == best and (found is None) == (best == 0)
+        assert found is None or found.tokens[:length] == asked[:length] and found.data[:length] == bytes(asked[:length])
+
+
+def test_the_store_drops_what_was_used_least_recently_and_what_a_longer_prefix_continues():
+    store = PrefixStore(10)
+    for first in (1, 2):
+        store.put([first] * 4, None, b"....")
+    store.touch(store.find([1], None)[0])
+    store.put([3] * 4, None, b"....")
+    assert [store.find([first], None)[1] for first in (1, 2, 3)] == [1, 0, 1] and store.evicted == 1
+    store.put([3] * 6, None, b"......")
+    assert len(store) == 2 and store.bytes == 10
+    store.put([4] * 11, None, b"." * 11)
+    assert len(store) == 2, "what is larger than all there is room for takes nothing else's place"
 
 
 @given(st.lists(st.integers(0, 1), max_size=40), st.lists(st.integers(0, 1), max_size=40))

@@ -10,12 +10,9 @@ copying one back is some fifty times as fast as computing it. Knows nothing abou
 
 from __future__ import annotations
 
-from bisect import bisect
+from bisect import bisect, insort
 from collections import OrderedDict
 from dataclasses import dataclass
-from operator import attrgetter
-
-_tokens = attrgetter("tokens")
 
 
 @dataclass(eq=False, slots=True)
@@ -33,7 +30,8 @@ class PrefixStore:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes, self.evicted = max_bytes, 0, 0
         self._by_use: OrderedDict[Prefix, None] = OrderedDict()
-        self._sorted: dict[str | None, list[Prefix]] = {}  # by adapter; the longest common prefix is with a neighbour
+        # By adapter, sorted by tokens: the longest common prefix is with a neighbour.
+        self._sorted: dict[str | None, list[tuple[list[int], Prefix]]] = {}
 
     def __len__(self) -> int:
         return len(self._by_use)
@@ -41,24 +39,23 @@ class PrefixStore:
     def find(self, tokens: list[int], adapter: str | None) -> tuple[Prefix | None, int]:
         """The prefix that has the longest beginning in common with `tokens`, and the length of that."""
         entries = self._sorted.get(adapter, [])
-        at = bisect(entries, tokens, key=_tokens)
+        at = bisect(entries, (tokens,))
         best, best_length = None, 0
-        for prefix in entries[max(0, at - 1) : at + 1]:
-            length = common_prefix(prefix.tokens, tokens, min(len(prefix.tokens), len(tokens)))
+        for kept, prefix in entries[max(0, at - 1) : at + 1]:
+            length = common_prefix(kept, tokens, min(len(kept), len(tokens)))
             if length > best_length:
                 best, best_length = prefix, length
         return best, best_length
 
     def put(self, tokens: list[int], adapter: str | None, data: bytes) -> None:
-        """Keep a prefix in place of one that it continues; one that is larger than all there is room for is dropped."""
+        """Keep a prefix that is new, in place of one that it continues; nothing that is larger than all the room."""
         found, length = self.find(tokens, adapter)
         if found is not None and length == len(found.tokens):
             self._remove(found)
         if len(data) > self.max_bytes:
             return
         prefix = Prefix(tokens, adapter, data)
-        entries = self._sorted.setdefault(adapter, [])
-        entries.insert(bisect(entries, tokens, key=_tokens), prefix)
+        insort(self._sorted.setdefault(adapter, []), (tokens, prefix))
         self._by_use[prefix] = None
         self.bytes += len(data)
         while self.bytes > self.max_bytes:
@@ -72,8 +69,7 @@ class PrefixStore:
     def _remove(self, prefix: Prefix) -> None:
         del self._by_use[prefix]
         entries = self._sorted[prefix.adapter]
-        at = bisect(entries, prefix.tokens, key=_tokens) - 1  # no two have the same tokens
-        del entries[at]
+        del entries[bisect(entries, (prefix.tokens,))]
         self.bytes -= len(prefix.data)
 
 

@@ -33,7 +33,8 @@ class FakeRunner:
     def drop_cells(self, slot: int, start: int) -> None:
         del self.slots[slot][start:]
 
-    def save_cells(self, slot: int) -> bytes:
+    def save_cells(self, slot: int, n: int) -> bytes:
+        assert len(self.slots[slot]) >= n
         return bytes(cell[0] % 256 for cell in self.slots[slot])
 
     def load_cells(self, slot: int, data: bytes) -> bool:
@@ -305,7 +306,7 @@ def test_the_store_finds_the_longest_common_prefix_and_keeps_to_its_size(puts, a
             store.put(prompt, adapter, bytes(prompt))
         kept = list(store._by_use)
         assert store.bytes == sum(len(prefix.data) for prefix in kept) <= size
-        assert sorted(map(id, kept)) == sorted(id(p) for entries in store._sorted.values() for p in entries)
+        assert sorted(map(id, kept)) == sorted(id(p) for entries in store._sorted.values() for _, p in entries)
     lengths = [common_prefix(p.tokens, asked, min(len(p.tokens), len(asked))) for p in kept] if puts else []
     for adapter in (None, "a"):
         best = max((n for n, p in zip(lengths, kept, strict=True) if p.adapter == adapter), default=0) if puts else 0

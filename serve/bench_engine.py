@@ -129,7 +129,7 @@ def gaps(model: Path, threads: int) -> dict:
         stream.result()
     engine.close()
     pairs = list(zip(moments, moments[1:], strict=False))
-    calm = statistics.median(b - a for a, b in pairs if b < sent)
+    calm = statistics.median(b - a for a, b in pairs if b < sent or a > first)  # before and after: machines drift
     during = sorted(b - a for a, b in pairs if sent <= b <= first)
     return {
         "median_gap_ms": calm * 1e3,

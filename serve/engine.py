@@ -72,7 +72,7 @@ class EngineConfig:
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
-    stall: float = 2.0
+    stall: float = 2.5
     n_batch: int = 512
 
 

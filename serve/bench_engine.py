@@ -32,7 +32,9 @@ from serve.bench_servers import SLOTS, Server, ask_all, llama_cpp_server, llama_
 from serve.bench_traffic import Ask
 from serve.engine import Engine, EngineConfig
 from serve.random_model import SHAPES, write_gguf
-from serve.sequence import Request
+from serve.runner import Runner, RunnerConfig
+from serve.scheduler import Chunk, Step
+from serve.sequence import Cells, Request, Sequence
 
 DEMO = Path("models/demo")
 
@@ -186,6 +188,29 @@ def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
         print(f"{name:23} {team:9}  alone {speeds[0]:7.1f} tok/s, with a neighbour {speeds[1]:7.1f}", flush=True)
 
 
+def rounding(model: Path, prompts: list[list[int]]) -> None:
+    """How far the logits of a prompt's last token move when it is computed alone, after the rest of the prompt.
+
+    What else is in a batch decides between the same kernels, and a quantised model's activations are rounded to 8 bits.
+    """
+    for flash in (True, False):
+        runner = Runner(RunnerConfig(model, n_sequences=1, flash_attention=flash))
+        moved, other = [], 0
+        for prompt in prompts:
+            n, sequence = len(prompt), Sequence(Request(prompt), prompt, 0.0, 0.0, cells=Cells(0, prompt, None))
+            together = runner.decode(Step([Chunk(sequence, 0, n, [], 1)], None, 0, n))[0].copy()
+            runner.drop_cells(0, n - 1)
+            alone = runner.decode(Step([Chunk(sequence, n - 1, n, [], 1)], None, 1, 0))[0]
+            runner.drop_cells(0, 0)
+            moved.append(float(abs(together - alone).max()))
+            other += together.argmax() != alone.argmax()
+        runner.close()
+        print(
+            f"flash attention {'on' if flash else 'off':3}  largest move of a logit: median {statistics.median(moved):.4f}, "
+            f"most {max(moved):.4f}; another token is largest after {other} of {len(prompts)} prompts"
+        )
+
+
 def draw(results: list[dict], peer: str, path: Path) -> None:
     """Ratios by clients, one line for each model and workload."""
     import matplotlib
@@ -217,6 +242,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
     parser.add_argument("--folder", type=Path, default=Path("runs/bench"), help="for the models and the results")
     parser.add_argument("--waiting", action="store_true", help="compare spin counts instead")
+    parser.add_argument("--rounding", action="store_true", help="show how a batch moves logits instead")
     args = parser.parse_args()
     from serve.threads import available
 
@@ -250,6 +276,11 @@ def main() -> None:
             write_gguf(model, SHAPES[name], quantised=True)
         if args.waiting:
             waiting_policies(model, threads)
+            continue
+        if args.rounding:
+            for workload in ("recorded", "raw") if name == "demo" else ("raw",):
+                print(f"{name}, {workload}:")
+                rounding(model, [ask.prompt for ask in traffic(workload, model)(100, 0)])
             continue
         small = name != "qwen2-0.5b"
         for workload in args.workloads.split(","):

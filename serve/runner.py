@@ -51,7 +51,7 @@ class RunnerConfig:
     n_threads: int = 0
     n_threads_batch: int = 0
     n_gpu_layers: int = 0
-    flash_attention: bool = True  # on a CPU it adds up in half precision: see serve/engine.py
+    flash_attention: bool = True
     adapters: dict[str, Path] = field(default_factory=dict)
 
 

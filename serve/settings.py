@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     )
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
     flash_attention: bool = Field(
-        True, description="faster attention; false: an answer never depends on what else is computed beside it"
+        True, description="faster attention; false: an answer depends more rarely on what else is computed beside it"
     )
     queue_size: int = Field(32, ge=0, description="requests that may wait for a slot before new ones get 429")
     deadline_s: float = Field(60.0, gt=0, description="longest time for one answer, in seconds")

@@ -10,9 +10,10 @@ A step reads: take in what arrived, end what was cancelled or is overdue, schedu
 that raises fails alone; if the thread itself dies, `health().alive` is False, every request fails with EngineClosed and
 `on_death` is called. The same request with the same seed gets the same tokens whatever else is in the batch, up to
 rounding: kernels for many rows add up in another order than those for few, and a quantised model's activations are
-rounded to 8 bits, which moves logits by up to 0.3 (`python -m serve.bench_engine --rounding`), so that candidates closer
-than that can change places; without flash attention, which is up to 40 % slower, more rarely and less. Drafts and shared
-prefixes change nothing else either; jumping over forced text can cut a text into other tokens than the model would have.
+rounded to 8 bits. That moves logits by up to 0.4 (`python -m serve.bench_engine --rounding`), so that candidates closer
+than that can change places; without flash attention, which is up to 40 % slower, more rarely and less. Drafts and
+shared prefixes change nothing else either; jumping over forced text can cut a text into other tokens than the model
+would have.
 
 Knows nothing about HTTP, chat templates or asyncio; llama.cpp is behind serve/runner.py.
 """

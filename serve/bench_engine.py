@@ -206,8 +206,8 @@ def rounding(model: Path, prompts: list[list[int]]) -> None:
             other += together.argmax() != alone.argmax()
         runner.close()
         print(
-            f"flash attention {'on' if flash else 'off':3}  a logit moves by at most {max(moved):.4f}, median over prompts "
-            f"{statistics.median(moved):.4f}; another token is largest after {other} of {len(prompts)} prompts"
+            f"flash attention {'on' if flash else 'off':3}  a logit moves by {statistics.median(moved):.4f} (median), "
+            f"{max(moved):.4f} at most; another token is largest after {other} of {len(prompts)} prompts"
         )
 
 

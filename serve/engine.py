@@ -276,7 +276,7 @@ class Engine:
     def _load(self) -> None:
         started = time.perf_counter()
         config = self.config
-        n_sequences = 2 * config.n_slots
+        n_sequences = 2 * config.n_slots  # ended sequences that running ones refer to hold a native id each
         self.runner = Runner(
             RunnerConfig(
                 model=config.model,

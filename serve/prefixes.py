@@ -1,7 +1,7 @@
 """Prefixes that finished sequences leave behind: their KV cells as bytes in ordinary memory, found again by tokens.
 
 In the KV cache itself they would cost time, for attention looks past every cell in use; here they cost only memory, and
-copying one back is some fifty times as fast as computing it. Knows nothing about llama.cpp or about scheduling.
+copying one back takes far less time than computing it. Knows nothing about llama.cpp or about scheduling.
 
     store = PrefixStore(2**27)
     store.put(tokens, adapter, data)
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(eq=False, slots=True)
 class Prefix:
-    """`data` is what the native cache wrote for `tokens`, perhaps with some more cells after them."""
+    """`data` is what the native cache wrote for `tokens`, perhaps with more cells after them."""
 
     tokens: list[int]
     adapter: str | None

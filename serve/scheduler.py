@@ -151,7 +151,7 @@ class Scheduler:
     prefixes: PrefixStore
     waiting: deque[Sequence] = field(default_factory=deque)
     running: list[Sequence] = field(default_factory=list)
-    lent: dict[int, Cells] = field(default_factory=dict)  # by slot: ended, but running sequences refer to them
+    ended: dict[int, Cells] = field(default_factory=dict)  # by slot: running sequences refer to them
     used_cells: int = 0
     cost: StepCost = field(default_factory=StepCost)
     figures: CacheFigures = field(default_factory=CacheFigures)
@@ -245,7 +245,7 @@ class Scheduler:
         """The cells that hold the longest prefix of the prompt, and its length. The last token is never shared."""
         best, best_length = None, MIN_SHARED - 1
         most = len(sequence.tokens) - 1
-        for cells in [*self.lent.values(), *(s.cells for s in self.running)]:
+        for cells in [*self.ended.values(), *(s.cells for s in self.running)]:
             limit = min(cells.computed, most)
             if limit <= best_length or cells.adapter != sequence.request.adapter:
                 continue
@@ -328,7 +328,7 @@ class Scheduler:
         self.used_cells -= cells.reserved
         cells.computed, cells.reserved = cells.lent, cells.lent - cells.shared
         self.used_cells += cells.reserved
-        self.lent[cells.slot] = cells
+        self.ended[cells.slot] = cells
 
     def _remember(self, cells: Cells) -> None:
         if self.prefixes.max_bytes == 0:
@@ -346,5 +346,5 @@ class Scheduler:
         self.used_cells -= cells.reserved
         if (parent := cells.parent) is not None:
             parent.users -= 1
-            if parent.users == 0 and self.lent.pop(parent.slot, None):
+            if parent.users == 0 and self.ended.pop(parent.slot, None):
                 self._release(parent)

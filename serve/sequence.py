@@ -112,9 +112,9 @@ class Phase(enum.Enum):
 class Cells:
     """A run of KV cells: `tokens[:computed]` are in the cache under the native sequence id `slot`.
 
-    The first `shared` of them belong to `parent` and are only referenced; a parent stays while `users` > 0, of which it
-    has lent at most its first `lent` cells. `reserved` is what this run may come to own, in cells, and what the budget
-    counts.
+    The first `shared` of them belong to `parent` and are only referenced. `users` refer to this run, to no more than
+    its first `lent` cells, which stay for them when its sequence ends. `reserved` is what this run may come to own, in
+    cells, and what the budget counts.
     """
 
     slot: int

@@ -81,7 +81,7 @@ def results(engine: Engine, requests: list[Request]) -> list:
 def idle(engine: Engine) -> bool:
     """Whether no slot and no cell is in use."""
     scheduler = engine._scheduler
-    return not (scheduler.running or scheduler.waiting or scheduler.lent or scheduler.used_cells)
+    return not (scheduler.running or scheduler.waiting or scheduler.ended or scheduler.used_cells)
 
 
 # -- the same tokens as elsewhere, whatever the batch

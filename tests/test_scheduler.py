@@ -122,14 +122,14 @@ class World:
         """The count of cells is an upper bound of the truth, and the cache holds what the sequences say."""
         scheduler = self.scheduler
         assert self.runner.used() <= scheduler.used_cells <= self.limits.n_cells
-        holders = list(scheduler.lent.values()) + [s.cells for s in scheduler.running]
+        holders = list(scheduler.ended.values()) + [s.cells for s in scheduler.running]
         slots = [cells.slot for cells in holders]
         assert sorted(slots + scheduler._free) == list(range(self.limits.n_sequences))
         for cells in holders:
             there, expected = self.runner.slots[cells.slot], cells.tokens[: cells.computed]
             assert [cell[0] % 256 for cell in there] == [token % 256 for token in expected]
             assert cells.users == sum(other.parent is cells for other in holders)
-        assert all(cells.users for cells in scheduler.lent.values()), "only what is referred to stays in the cache"
+        assert all(cells.users for cells in scheduler.ended.values()), "only what is referred to stays in the cache"
 
     def drain(self, limit: int = 3000) -> None:
         for _ in range(limit):

@@ -49,11 +49,11 @@ class PrefixStore:
 
     def put(self, tokens: list[int], adapter: str | None, data: bytes) -> None:
         """Keep a prefix that is new, in place of one that it continues; nothing that is larger than all the room."""
+        if len(data) > self.max_bytes:
+            return
         found, length = self.find(tokens, adapter)
         if found is not None and length == len(found.tokens):
             self._remove(found)
-        if len(data) > self.max_bytes:
-            return
         prefix = Prefix(tokens, adapter, data)
         insort(self._sorted.setdefault(adapter, []), (tokens, prefix))
         self._by_use[prefix] = None

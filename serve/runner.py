@@ -200,7 +200,6 @@ class Runner:
             logits=self._wanted.ctypes.data_as(pointer(ctypes.c_int8)),
         )
         self._range = np.arange(max(n, self.n_ctx) + 1, dtype=np.int32)
-        self._saved, self._most_saved = np.empty(0, np.uint8), 0  # where saved cells are written, and how many were
         self._view: tuple[tuple[int, int], np.ndarray] = ((0, 0), np.zeros((0, 0), np.float32))
 
     # -- one step
@@ -274,13 +273,13 @@ class Runner:
         """Forget the cells of sequence `slot` from position `start` on."""
         self._library.llama_memory_seq_rm(self._memory, slot, start, -1)
 
-    def save_cells(self, slot: int, n: int) -> bytes:
-        """The cells of sequence `slot`, of which there are about `n`, as bytes that only this context can read."""
-        if n > self._most_saved:
-            self._most_saved = n
-            self._saved = np.empty(2 * self._library.llama_state_seq_get_size(self._context, slot), np.uint8)
-        place, size = self._saved.ctypes.data, len(self._saved)
-        return self._saved[: self._library.llama_state_seq_get_data(self._context, place, size, slot)].tobytes()
+    def save_cells(self, slot: int, most: int) -> bytes | None:
+        """The cells of sequence `slot` as bytes that only this context can read; None where they are over `most`."""
+        size = self._library.llama_state_seq_get_size(self._context, slot)
+        if size > most:
+            return None
+        data = np.empty(size, np.uint8)
+        return data[: self._library.llama_state_seq_get_data(self._context, data.ctypes.data, size, slot)].tobytes()
 
     def load_cells(self, slot: int, data: bytes) -> bool:
         """Put saved cells into the empty sequence `slot`; False where there is no room for them."""

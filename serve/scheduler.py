@@ -66,8 +66,8 @@ class Cache(Protocol):
     def drop_cells(self, slot: int, start: int) -> None:
         """Forget the slot's cells from position `start` on."""
 
-    def save_cells(self, slot: int, n: int) -> bytes:
-        """The slot's cells as bytes: `n`, and perhaps some more."""
+    def save_cells(self, slot: int, most: int) -> bytes | None:
+        """The slot's cells as bytes; None where they are more than `most` bytes."""
 
     def load_cells(self, slot: int, data: bytes) -> bool:
         """Fill an empty slot with saved cells; False where they do not fit."""
@@ -335,7 +335,9 @@ class Scheduler:
             return
         known, length = self.prefixes.find(cells.tokens, cells.adapter)
         if cells.computed >= length + MIN_SHARED:
-            self.prefixes.put(cells.tokens, cells.adapter, self.cache.save_cells(cells.slot, cells.computed))
+            data = self.cache.save_cells(cells.slot, self.prefixes.max_bytes)
+            if data:
+                self.prefixes.put(cells.tokens, cells.adapter, data)
         elif known is not None:
             self.prefixes.touch(known)
 

@@ -33,9 +33,9 @@ class FakeRunner:
     def drop_cells(self, slot: int, start: int) -> None:
         del self.slots[slot][start:]
 
-    def save_cells(self, slot: int, n: int) -> bytes:
-        assert len(self.slots[slot]) >= n
-        return bytes(cell[0] % 256 for cell in self.slots[slot])
+    def save_cells(self, slot: int, most: int) -> bytes | None:
+        data = bytes(cell[0] % 256 for cell in self.slots[slot])
+        return data if len(data) <= most else None
 
     def load_cells(self, slot: int, data: bytes) -> bool:
         assert not self.slots[slot], "the target slot must be empty"
@@ -259,6 +259,14 @@ def test_what_ended_sequences_computed_takes_no_room_in_the_cache_and_is_found_a
     assert later.figures.cached_tokens == 80
 
 
+def test_a_sequence_larger_than_the_store_is_not_saved():
+    world = World(n_cells=2000, stored=50)
+    for _ in range(2):
+        last = world.submit([1] * 60, 3)
+        world.drain()
+    assert len(world.scheduler.prefixes) == 0 == last.figures.cached_tokens
+
+
 def test_a_stored_prefix_that_finds_no_room_is_computed():
     world = World(n_cells=100)
     first = world.submit([1] * 60, 30)
@@ -324,8 +332,8 @@ def test_the_store_drops_what_was_used_least_recently_and_what_a_longer_prefix_c
     assert [store.find([first], None)[1] for first in (1, 2, 3)] == [1, 0, 1] and store.evicted == 1
     store.put([3] * 6, None, b"......")
     assert len(store) == 2 and store.bytes == 10
-    store.put([4] * 11, None, b"." * 11)
-    assert len(store) == 2, "what is larger than all there is room for takes nothing else's place"
+    store.put([3] * 11, None, b"." * 11)
+    assert len(store) == 2 and store.bytes == 10, "what is larger than all there is room for takes nothing else's place"
 
 
 @given(st.lists(st.integers(0, 1), max_size=40), st.lists(st.integers(0, 1), max_size=40))

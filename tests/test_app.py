@@ -149,7 +149,8 @@ def test_feedback_is_stored(app: InProcess, client: httpx.Client) -> None:
     judged = {"request_id": "abc", "verdict": "wrong", "comment": "it was Kohli", "question": "who?"}
     assert client.post("/feedback", json=judged).status_code == 201
     with sqlite3.connect(app.service.settings.feedback_db) as connection:
-        row = connection.execute("SELECT verdict, comment, question, answer FROM feedback").fetchone()
+        last = "SELECT verdict, comment, question, answer FROM feedback ORDER BY rowid DESC"
+        row = connection.execute(last).fetchone()
     assert row == ("wrong", "it was Kohli", "who?", None)
 
 

@@ -174,7 +174,7 @@ def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
     for spin, number in [(s, n) for s in ("", "0", "100", "1000", "3000", "300000") for n in (threads, 0)]:
         speeds = []
         for neighbour in (False, True):
-            with ours(model, number, {"GOMP_SPINCOUNT": spin} if spin else {"OMP_WAIT_POLICY": "active"}) as server:
+            with ours(model, number, env={"GOMP_SPINCOUNT": spin} if spin else {"OMP_WAIT_POLICY": "active"}) as server:
                 process = subprocess.Popen(busy) if neighbour else None
                 asks, made, began = bench_traffic.raw(2), 0, time.perf_counter()
                 while time.perf_counter() - began < seconds:
@@ -240,6 +240,7 @@ def main() -> None:
     parser.add_argument("--peer", choices=["llama-server", "llama_cpp.server"], default="llama-server")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
+    parser.add_argument("--no-drafts", action="store_true", help="ours without its drafts")
     parser.add_argument("--folder", type=Path, default=Path("runs/bench"), help="for the models and the results")
     parser.add_argument("--waiting", action="store_true", help="compare spin counts instead")
     parser.add_argument("--rounding", action="store_true", help="show how a batch moves logits instead")
@@ -258,11 +259,13 @@ def main() -> None:
             "LLAMA_SERVER is not set: measuring ours alone (`python -m convert.llama_cpp_source --server` compiles it)"
         )
 
+    drafts = not args.no_drafts
+
     def servers(model: Path) -> list[Server]:
         if args.peer == "llama_cpp.server":
-            return [ours(model, args.threads), llama_cpp_server(model, threads)]
+            return [ours(model, args.threads, drafts), llama_cpp_server(model, threads)]
         modes = (False, True) if binary else ()
-        return [ours(model, args.threads), *(llama_server(binary, model, threads, unified) for unified in modes)]
+        return [ours(model, args.threads, drafts), *(llama_server(binary, model, threads, mode) for mode in modes)]
 
     for name in args.models.split(","):
         model = args.folder / f"random-{name}.gguf"
@@ -298,6 +301,7 @@ def main() -> None:
                 result |= {
                     "model": name,
                     "forced": spent["forced_tokens"] / spent["completion_tokens"],
+                    "guessed": spent["accepted_tokens"] / spent["completion_tokens"],
                     "cached": spent["cached_tokens"] / spent["prompt_tokens"],
                     "overhead": 1 - spent["native_s"] / spent["busy_s"],
                     "ready_s": before["ready_s"],

@@ -103,9 +103,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def ours(model: Path, threads: int, env: dict[str, str] | None = None) -> Server:
+def ours(model: Path, threads: int, drafts: bool = True, env: dict[str, str] | None = None) -> Server:
     port = free_port()
     command = [sys.executable, "-m", "serve.bench_servers", str(model), str(port), "--threads", str(threads)]
+    command += ["--no-drafts"] * (not drafts)
     return Server("ours", command, port, env=env)
 
 
@@ -209,10 +210,11 @@ async def ask_all(server: Server, asks: list[Ask], clients: int, ignore_eos: boo
     return seconds, sum(made), list(texts)
 
 
-async def serve(model: Path, port: int, threads: int) -> None:
+async def serve(model: Path, port: int, threads: int, drafts: bool) -> None:
     """The engine behind the least HTTP that answers llama-server's /completion."""
     began = time.perf_counter()
-    engine = Engine(EngineConfig(model, n_slots=SLOTS, queue_size=256, n_threads=threads, n_threads_batch=threads))
+    team = {"n_threads": threads, "n_threads_batch": threads}
+    engine = Engine(EngineConfig(model, n_slots=SLOTS, queue_size=256, drafts=drafts, **team))
     await asyncio.to_thread(engine.start)
     ready_s = time.perf_counter() - began
     vocabulary, loop = engine.runner.vocabulary, asyncio.get_running_loop()
@@ -253,5 +255,6 @@ if __name__ == "__main__":
     parser.add_argument("model", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
+    parser.add_argument("--no-drafts", action="store_true")
     args = parser.parse_args()
-    asyncio.run(serve(args.model, args.port, args.threads))
+    asyncio.run(serve(args.model, args.port, args.threads, not args.no_drafts))

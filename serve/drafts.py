@@ -6,8 +6,10 @@ look-up guesses well there and costs nothing elsewhere. Knows nothing about mode
 
 from __future__ import annotations
 
+import math
+
 NGRAM = 3  # two tokens match by chance too often (one digit and a space), four find little in a short prompt
-TRIAL_TOKENS = 24  # drafted tokens before acceptance is judged
+TRIAL_TOKENS = 24  # as many drafted tokens is the prior worth
 DECAY = 0.9
 
 
@@ -30,28 +32,41 @@ class NgramLookup:
             self._last[tuple(tokens[i - NGRAM : i])] = i
         self._indexed = max(end, NGRAM)
         at = self._last.get(tuple(tokens[end - NGRAM :]))
-        return tokens[at : at + limit] if at is not None else []
+        if at is None:
+            return []
+        guess = tokens[at : at + limit]
+        while len(guess) < limit:  # a text that repeats itself goes on doing so
+            guess.append(guess[at - end])
+        return guess
 
 
 class Acceptance:
-    """A decaying share of drafted tokens that turned out right; starts from `prior`."""
+    """How likely the next guessed token is right, where those before it were: a decaying share; starts from `prior`."""
 
-    __slots__ = ("_accepted", "_drafted", "_prior")
+    __slots__ = ("_accepted", "_judged")
 
-    def __init__(self, prior: float = 0.5) -> None:
-        self._prior = prior
-        self._drafted = float(TRIAL_TOKENS)
+    def __init__(self, prior: float = 0.7) -> None:
+        self._judged = float(TRIAL_TOKENS)
         self._accepted = TRIAL_TOKENS * prior
 
     @property
     def share(self) -> float:
-        return self._accepted / self._drafted
+        return self._accepted / self._judged
 
     def observe(self, drafted: int, accepted: int) -> None:
-        keep = DECAY ** (drafted / 8)
-        self._drafted = self._drafted * keep + drafted
+        """Of `drafted` tokens the first `accepted` were right; those after the first wrong one say nothing."""
+        judged = min(drafted, accepted + 1)
+        keep = DECAY ** (judged / 8)
+        self._judged = self._judged * keep + judged
         self._accepted = self._accepted * keep + accepted
 
+    def worth(self, token: float, step: float, most: int) -> int:
+        """How many tokens to draft: each costs `token` seconds and saves `step` if it and those before it are right."""
+        share, needed = self.share, token / step
+        if share <= needed:
+            return 0
+        return most if share >= 1 or needed <= 0 else min(most, int(math.log(needed) / math.log(share)))
+
     def rest(self) -> None:
-        """Drift back towards the prior while nothing is drafted, so that drafting is tried again some day."""
-        self._accepted += 0.0005 * (self._prior * self._drafted - self._accepted)
+        """Drift upwards while nothing is drafted, so that drafting is tried again some day."""
+        self._accepted += 0.0005 * (self._judged - self._accepted)

@@ -53,6 +53,7 @@ from serve.writer import Writer
 log = logging.getLogger(__name__)
 
 LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
+WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
 
 
@@ -302,10 +303,20 @@ class Engine:
         self._teams = [TeamSize(self.runner.n_threads, fixed) for _ in range(2)]  # of light and of heavy steps
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
         self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
-        warm = Sequence(Request([0]), [0] * 16, 0.0, 0.0, cells=Cells(0, [], None))
-        self.runner.decode(Step([Chunk(warm, 0, 16, [], 1)], None, 0, 16))
-        self.runner.drop_cells(0, 0)
+        self._warm_up()
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
+
+    def _warm_up(self) -> None:
+        """Touch the weights, and learn what a token more costs a step: drafting depends on it from the first one."""
+        start = 0
+        warm = Sequence(Request([0]), [0] * sum(WARM_UP), 0.0, 0.0, cells=Cells(0, [], None))
+        for n in WARM_UP:
+            began = time.perf_counter()
+            self.runner.decode(Step([Chunk(warm, start, start + n, [], 1)], None, n, 0))
+            if start:
+                self._scheduler.cost.observe(n, 0, time.perf_counter() - began)
+            start += n
+        self.runner.drop_cells(0, 0)
 
     def _wait_for_work(self) -> bool:
         if self._scheduler.running and not self._closing:
@@ -450,8 +461,9 @@ class Engine:
     def _drafts(self, sequence: Sequence, limit: int) -> list[int]:
         """Tokens guessed from the sequence's own text, where guessing pays at the current acceptance."""
         cost = self._scheduler.cost
-        worth = sequence.acceptance.share * (cost.base / len(self._scheduler.running) + cost.slope)
-        if worth < cost.slope:
+        a_step = cost.base / len(self._scheduler.running) + cost.slope  # this sequence's part of one
+        limit = sequence.acceptance.worth(cost.slope, a_step, limit)
+        if not limit:
             sequence.acceptance.rest()
             self._acceptance.rest()
             return []

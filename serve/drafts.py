@@ -60,13 +60,13 @@ class Acceptance:
         self._judged = self._judged * keep + judged
         self._accepted = self._accepted * keep + accepted
 
-    def worth(self, token: float, step: float, most: int) -> int:
-        """How many tokens to draft: each costs `token` seconds and saves `step` if it and those before it are right."""
-        share, needed = self.share, token / step
-        if share <= needed:
+    def worth(self, cost: float, most: int) -> int:
+        """How many tokens to draft, each at `cost` of the step that it saves if it and those before are right."""
+        share = self.share
+        if share < cost:
             return 0
-        return most if share >= 1 or needed <= 0 else min(most, int(math.log(needed) / math.log(share)))
+        return most if share >= 1 or cost <= 0 else max(1, min(most, int(math.log(cost) / math.log(share))))
 
-    def rest(self) -> None:
-        """Drift upwards while nothing is drafted, so that drafting is tried again some day."""
-        self._accepted += 0.0005 * (self._judged - self._accepted)
+    def rest(self, cost: float) -> None:
+        """Nothing was drafted: drift up to where a single token is tried again some day."""
+        self._accepted += min(0.0005, max(0.0, min(cost, 1.0) - self.share)) * self._judged

@@ -53,6 +53,7 @@ from serve.writer import Writer
 log = logging.getLogger(__name__)
 
 LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
+DRAFT_COST = 1.1  # times a token's cost: a step of another size than the last has its graph built anew
 WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
 
@@ -462,10 +463,11 @@ class Engine:
         """Tokens guessed from the sequence's own text, where guessing pays at the current acceptance."""
         cost = self._scheduler.cost
         a_step = cost.base / len(self._scheduler.running) + cost.slope  # this sequence's part of one
-        limit = sequence.acceptance.worth(cost.slope, a_step, limit)
+        relative = DRAFT_COST * cost.slope / a_step
+        limit = sequence.acceptance.worth(relative, limit)
         if not limit:
-            sequence.acceptance.rest()
-            self._acceptance.rest()
+            sequence.acceptance.rest(relative)
+            self._acceptance.rest(relative)
             return []
         guess = sequence.lookup.propose(min(limit, sequence.request.max_tokens - sequence.made - 1))
         state = sequence.grammar

@@ -114,7 +114,7 @@ class StepCost:
             return
         if spread > 1e-3 * n * n:
             slope = max((n * xy - x * y) / spread, 1e-9)
-            self.slope, self.base = slope, max((y - slope * x) / n, slope)
+            self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
         else:  # all steps alike: keep the ratio, follow the level
             scale = (y / n) / (self.base + self.slope * x / n)
             self.base, self.slope = self.base * scale, self.slope * scale

@@ -390,9 +390,12 @@ def test_acceptance_is_that_of_one_token_and_recovers_slowly_when_nothing_is_dra
     for _ in range(200):
         acceptance.observe(4, 0)
     assert acceptance.share < 0.05
-    for _ in range(5000):
-        acceptance.rest()
-    assert acceptance.share > 0.9, "whatever a token costs, drafting is tried again"
+    for _ in range(2000):
+        acceptance.rest(0.9)
+    assert acceptance.worth(0.9, 6) == 1, "whatever a token costs, a single one is tried again"
+    for _ in range(2000):
+        acceptance.rest(1.1)
+    assert acceptance.worth(1.1, 6) == 0, "but where it costs more than a step"
     for _ in range(200):
         acceptance.observe(6, 3)
     assert 0.7 < acceptance.share < 0.8, "three of four; those after the wrong one were not judged"
@@ -401,6 +404,6 @@ def test_acceptance_is_that_of_one_token_and_recovers_slowly_when_nothing_is_dra
 @pytest.mark.parametrize(("cost", "expected"), [(0.0, 6), (0.1, 6), (0.5, 2), (0.7, 1), (0.8, 0), (1.0, 0)])
 def test_as_many_tokens_are_drafted_as_pay_each(cost, expected):
     acceptance = Acceptance(prior=0.75)
-    assert acceptance.worth(cost, 1.0, 6) == expected
+    assert acceptance.worth(cost, 6) == expected
     gains = [0.75**k - cost for k in range(1, 7)]
     assert expected == sum(gain >= 0 for gain in gains), "a token is right where all before it are"

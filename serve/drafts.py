@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 NGRAM = 3  # two tokens match by chance too often (one digit and a space), four find little in a short prompt
+MOST_HOPED = 0.9  # share up to which hope grows; where a token costs more of a step, little could be won
 TRIAL_TOKENS = 24  # as many drafted tokens is the prior worth
 DECAY = 0.9
 
@@ -69,4 +70,4 @@ class Acceptance:
 
     def rest(self, cost: float) -> None:
         """Nothing was drafted: drift up to where a single token is tried again some day."""
-        self._accepted += min(0.0005, max(0.0, min(cost, 1.0) - self.share)) * self._judged
+        self._accepted += min(0.0005, max(0.0, min(cost, MOST_HOPED) - self.share)) * self._judged

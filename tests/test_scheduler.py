@@ -391,11 +391,11 @@ def test_acceptance_is_that_of_one_token_and_recovers_slowly_when_nothing_is_dra
         acceptance.observe(4, 0)
     assert acceptance.share < 0.05
     for _ in range(2000):
-        acceptance.rest(0.9)
-    assert acceptance.worth(0.9, 6) == 1, "whatever a token costs, a single one is tried again"
+        acceptance.rest(0.8)
+    assert acceptance.worth(0.8, 6) == 1, "whatever a token costs, a single one is tried again"
     for _ in range(2000):
-        acceptance.rest(1.1)
-    assert acceptance.worth(1.1, 6) == 0, "but where it costs more than a step"
+        acceptance.rest(0.95)
+    assert acceptance.worth(0.95, 6) == 0, "but where it costs nearly as much as it can save"
     for _ in range(200):
         acceptance.observe(6, 3)
     assert 0.7 < acceptance.share < 0.8, "three of four; those after the wrong one were not judged"

@@ -27,7 +27,8 @@ from serve.sequence import Sampling
 log = logging.getLogger(__name__)
 
 # bench_engine --waiting on two cores: from 3,000 on a lone process decodes four times as fast as at 100, for no thread
-# sleeps within a step; and what a neighbour on one core then costs, serve/team.py gets back.
+# sleeps within a step; and what a neighbour on one core then costs, serve/team.py gets back. A build without OpenMP
+# decodes up to a tenth faster, but its threads spin for ever: two neighbours on two cores leave little of it.
 SPIN_COUNT = 3000
 
 

@@ -53,7 +53,7 @@ from serve.writer import Writer
 log = logging.getLogger(__name__)
 
 LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
-DRAFT_COST = 1.1  # times a token's cost: a step of another size than the last has its graph built anew
+DRAFT_COST = 1.1  # times a token's cost in a step: guessing and checking in Python cost too
 WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
 

@@ -115,9 +115,9 @@ class StepCost:
         if spread > 1e-3 * n * n:
             slope = max((n * xy - x * y) / spread, 1e-9)
             self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
-        else:  # all steps alike: keep the ratio, follow the level
-            scale = (y / n) / (self.base + self.slope * x / n)
-            self.base, self.slope = self.base * scale, self.slope * scale
+        else:  # all steps alike: follow the level, and slowly forget the slope, so that another size is tried some day
+            self.slope *= 0.999 * (y / n) / (self.base + self.slope * x / n)
+            self.base = y / n - self.slope * x / n
 
     def decoding(self, tokens: int) -> float:
         """Seconds of a step that decodes `tokens` and does nothing else."""

@@ -110,6 +110,11 @@ def test_a_request_gets_the_same_tokens_alone_and_in_a_crowd(engine):
     assert [c.tokens for c in crowd] == [c.tokens for c in alone]
 
 
+def test_what_a_token_costs_is_known_before_the_first_request(start):
+    cost = start(n_slots=2)._scheduler.cost
+    assert cost.known and 0 < cost.slope < cost.decoding(8) < 1
+
+
 def test_drafts_change_the_steps_and_not_the_tokens(start):
     with_drafts, without = start(n_slots=2), start(n_slots=2, drafts=False)
     vocabulary = without.runner.vocabulary

@@ -366,6 +366,21 @@ def test_prefill_gets_what_stretches_a_step_by_no_more_than_is_allowed():
     assert 950 <= cost.prefill_room(2.5, 5000, 0, 1) <= 1050, "alone: half a second's worth"
 
 
+def test_a_slope_that_was_measured_wrong_is_forgotten_while_steps_are_alike():
+    cost = StepCost()
+    for tokens in (1, 8) * 3:
+        cost.observe(tokens, 0, 0.01 * tokens)  # a neighbour's doing: a token seems to cost a whole step
+    assert cost.base < 0.1 * cost.slope
+    for _ in range(1500):
+        cost.observe(1, 0, 0.01)
+    assert cost.slope < 0.5 * cost.decoding(1), "drafting looks worth a trial, which measures it again"
+    assert abs(cost.decoding(1) - 0.01) < 1e-6
+    for _ in range(3):
+        cost.observe(7, 0, 0.012)
+        cost.observe(1, 0, 0.010)
+    assert abs(cost.slope - 0.002 / 6) < 1e-4
+
+
 def test_lookup_proposes_what_followed_before_and_nothing_when_new():
     tokens = [1, 2, 3, 4, 5, 6, 9, 1, 2, 3]
     lookup = NgramLookup(tokens)

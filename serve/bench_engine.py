@@ -107,7 +107,8 @@ def single_stream(model: Path, threads: int, rounds: int = 5) -> float:
 
 def gaps(model: Path, threads: int) -> dict:
     """Eight streams run and a prompt of 1,000 tokens arrives: gaps between tokens meanwhile, in median gaps."""
-    engine = Engine(EngineConfig(model, n_slots=SLOTS, n_threads=threads, n_threads_batch=threads))
+    team = {"n_threads": threads, "n_threads_batch": threads}
+    engine = Engine(EngineConfig(model, n_slots=SLOTS, drafts=False, **team))  # guessed tokens would come in bunches
     engine.start()
     moments: list[float] = []
     wordy = "root ::= [ -~]{1500}\n"  # every token writes text, also of a model that has nothing to say

@@ -55,6 +55,7 @@ log = logging.getLogger(__name__)
 LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
 DRAFT_COST = 1.1  # times a token's cost in a step: guessing and checking in Python cost too
 WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
+TILE = 64  # rows from which llama.cpp's CPU attention works by tiles: quick for one prompt, slow for many sequences
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
 
 
@@ -75,7 +76,7 @@ class EngineConfig:
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
-    stall: float = 2.5
+    stall: float = 1.9
     n_batch: int = 512
 
 
@@ -292,6 +293,7 @@ class Engine:
                 adapters=config.adapters,
             )
         )
+        on_gpu = self.runner.gpu and config.n_gpu_layers != 0
         limits = Limits(
             n_cells=self.runner.n_ctx,
             n_slots=config.n_slots,
@@ -299,6 +301,7 @@ class Engine:
             n_batch=config.n_batch,
             max_drafts=config.max_drafts if config.drafts else 0,
             stall=config.stall,
+            apart=TILE if config.flash_attention and not on_gpu else config.n_batch + 1,
         )
         fixed = bool(config.n_threads or config.n_threads_batch)
         self._teams = [TeamSize(self.runner.n_threads, fixed) for _ in range(2)]  # of light and of heavy steps
@@ -337,8 +340,7 @@ class Engine:
         if step is None:
             return
         team = self._teams[step.decode_tokens + step.prefill_tokens > LIGHT_STEP]
-        mixed = step.decode_tokens > 0 and step.prefill_tokens > 0
-        held = mixed and team.tries_fewer  # streams wait for the prefill already: a trial must not lengthen it
+        held = step.delays and team.tries_fewer  # streams wait for the prefill already: a trial must not lengthen it
         self.runner.use_threads(team.current if held else team.size())
         before = time.perf_counter()
         try:

@@ -22,6 +22,8 @@ WORTH_LOADING = 3  # tokens more than a running sequence has to offer, from whic
 WORTH_WAITING = 32  # tokens of a prefix under computation for which a request is held back until they are there
 
 MAX_STEP_S = 0.5
+MAX_DELAYING = 8  # steps with prefill, then streams decode by themselves: what that takes grows, and has to be known
+SHORT_S = 0.04  # a prompt that takes no longer is computed in one piece, which is cheaper; nobody sees such a pause
 
 
 @dataclass(slots=True)
@@ -33,7 +35,8 @@ class Limits:
     n_sequences: int  # native sequence ids: slots, and ended sequences that running ones refer to
     n_batch: int
     max_drafts: int
-    stall: float  # how long a step may take, in units of one that decodes a token of every running sequence
+    stall: float  # how long streams may wait, in units of a step that decodes a token of every running sequence
+    apart: int  # prefill tokens from which they are a step of their own, between two that decode
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Step:
     adapter: str | None
     decode_tokens: int
     prefill_tokens: int
+    delays: bool = False  # streams wait for its prefill
 
 
 class Cache(Protocol):
@@ -86,32 +90,42 @@ class CacheFigures:
 class StepCost:
     """What steps cost, in seconds, learnt from those that were made.
 
-    A step of decode tokens alone takes base + slope * tokens (least squares over recent steps); `prefill_token` is what
-    a prefill token adds to it, followed closely, since it grows with the context.
+    A step of decode tokens alone takes level * (base + slope * tokens): least squares over recent steps, and how far
+    the last few were from that. `prefill_token` is what a prefill token adds to it, and `apart_token` what one takes in
+    a step of at least `apart` of them and nothing else. All but the least squares follow closely, since what a token
+    takes grows with the context.
     """
 
-    def __init__(self, decay: float = 0.98) -> None:
-        self._decay = decay
+    def __init__(self, apart: int, decay: float = 0.98) -> None:
+        self._apart, self._decay = apart, decay
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
         self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only ratios matter
+        self.level = 1.0
         self.known = False  # whether a step without prefill was seen
-        self.prefill_token = 0.0
+        self.prefill_token = self.apart_token = 0.0  # 0: not seen yet
 
     def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
-        if prefill_tokens:
-            added = (seconds - self.decoding(decode_tokens)) / prefill_tokens
-            added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
-            self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
+        if not prefill_tokens:
+            self._observe_decoding(decode_tokens, seconds)
             return
+        added = (seconds - self.decoding(decode_tokens)) / prefill_tokens
+        added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
+        if self._is_apart(decode_tokens, prefill_tokens):
+            self.apart_token += (added - self.apart_token) * (0.4 if self.apart_token else 1.0)
+        else:
+            self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
+
+    def _observe_decoding(self, tokens: int, seconds: float) -> None:
         self.known = True
         n, x, y, xx, xy = self._sums
-        keep, tokens = self._decay, decode_tokens
+        keep = self._decay
         n, x, y = keep * n + 1, keep * x + tokens, keep * y + seconds
         xx, xy = keep * xx + tokens * tokens, keep * xy + tokens * seconds
         self._sums = n, x, y, xx, xy
         spread = n * xx - x * x
         if n < 3:
             return
+        self.level += 0.25 * (seconds / (self.base + self.slope * tokens) - self.level)
         if spread > 1e-3 * n * n:
             slope = max((n * xy - x * y) / spread, 1e-9)
             self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
@@ -119,27 +133,24 @@ class StepCost:
             self.slope *= 0.999 * (y / n) / (self.base + self.slope * x / n)
             self.base = y / n - self.slope * x / n
 
+    def _is_apart(self, decode_tokens: int, prefill_tokens: int) -> bool:
+        return decode_tokens == 0 and prefill_tokens >= self._apart
+
     def decoding(self, tokens: int) -> float:
         """Seconds of a step that decodes `tokens` and does nothing else."""
-        return self.base + self.slope * tokens if tokens and self.known else 0.0
+        return self.level * (self.base + self.slope * tokens) if tokens and self.known else 0.0
+
+    def prefilling(self, decode_tokens: int, prefill_tokens: int) -> float:
+        """Seconds that prefill adds to a step of `decode_tokens`; 0 while none was seen."""
+        apart, mixed = self.apart_token, self.prefill_token
+        return prefill_tokens * (apart or mixed if self._is_apart(decode_tokens, prefill_tokens) else mixed or apart)
 
     def expected(self, decode_tokens: int, prefill_tokens: int) -> float:
         """Seconds that such a step usually takes; 0 while too little was seen."""
-        if (decode_tokens and not self.known) or (prefill_tokens and not self.prefill_token):
+        added = self.prefilling(decode_tokens, prefill_tokens)
+        if (decode_tokens and not self.known) or (prefill_tokens and not added):
             return 0.0
-        return self.decoding(decode_tokens) + self.prefill_token * prefill_tokens
-
-    def prefill_room(self, stall: float, most: int, decode_tokens: int, streams: int) -> int:
-        """Prefill tokens for a step of `decode_tokens`: it may take `stall` times what decoding all `streams` takes.
-
-        Measured by all that run, for those that wait for their prefill now will decode with the others. Alone they may
-        fill a batch, but not take much longer than MAX_STEP_S: a cancelled request, a deadline or a new arrival waits
-        for the end of a step.
-        """
-        if not self.prefill_token or (decode_tokens and not self.known):
-            return min(most, 64)
-        allowed = stall * self.decoding(streams) - self.decoding(decode_tokens) if decode_tokens else MAX_STEP_S
-        return max(1 if decode_tokens else 32, min(most, int(allowed / self.prefill_token)))
+        return self.decoding(decode_tokens) + added
 
 
 @dataclass(slots=True)
@@ -153,12 +164,14 @@ class Scheduler:
     running: list[Sequence] = field(default_factory=list)
     ended: dict[int, Cells] = field(default_factory=dict)  # by slot: running sequences refer to them
     used_cells: int = 0
-    cost: StepCost = field(default_factory=StepCost)
+    cost: StepCost = field(init=False)
     figures: CacheFigures = field(default_factory=CacheFigures)
     _free: list[int] = field(default_factory=list)
     _last_adapter: str | None = None
+    _delaying: int = 0  # steps with prefill since streams last decoded by themselves
 
     def __post_init__(self) -> None:
+        self.cost = StepCost(self.limits.apart)
         self._free = list(range(self.limits.n_sequences))[::-1]
 
     def fits(self, n_prompt: int, max_tokens: int) -> bool:
@@ -171,16 +184,39 @@ class Scheduler:
     # -- one step
 
     def schedule(self, now: float, drafts: Callable[[Sequence, int], list[int]] | None = None) -> Step | None:
-        """Admit what fits, then fill a batch: every decoding sequence first, prefill with what room and time allow."""
+        """Admit what fits, then fill a batch: every decoding sequence, with as much prefill as does not hold it up.
+
+        Much prefill is a step of its own, and the next step then has none: mixed with others' tokens it costs more.
+        """
         if self.waiting:
             self._admit(now)
         if not self.running:
             return None
         adapter, group = self._choose_group()
         decoding = [s for s in group if s.phase is Phase.DECODE]
-        chunks: list[Chunk] = []
-        used = 0
-        spare = self.limits.n_batch - len(decoding)  # room beyond one token for each decoding sequence
+        prefilling = [s for s in group if s.phase is Phase.PREFILL] if len(decoding) < len(group) else []
+        if decoding and self._delaying >= MAX_DELAYING:
+            prefilling = []
+        if prefilling:
+            room = self._prefill_room(prefilling, len(decoding), apart=True)
+            if room >= self.limits.apart or not decoding:
+                self._delaying = MAX_DELAYING if decoding else 0
+                chunks, n = self._prefill(prefilling, room)
+                return Step(chunks, adapter, 0, n, delays=bool(decoding))
+        chunks, n_decode = self._decode(decoding, drafts)
+        if not prefilling or n_decode >= self.limits.n_batch:
+            self._delaying = 0
+            return Step(chunks, adapter, n_decode, 0)
+        self._delaying += 1
+        more, n_prefill = self._prefill(prefilling, self._prefill_room(prefilling, n_decode, apart=False))
+        return Step(chunks + more, adapter, n_decode, n_prefill, delays=True)
+
+    def _decode(
+        self, decoding: list[Sequence], drafts: Callable[[Sequence, int], list[int]] | None
+    ) -> tuple[list[Chunk], int]:
+        """A token of every sequence, with what its grammar forced and what was guessed as far as there is room."""
+        chunks, used = [], 0
+        spare = self.limits.n_batch - len(decoding)  # room beyond one token for each
         for sequence in decoding:
             start, end = sequence.cells.computed, len(sequence.tokens)
             end = min(end, start + 1 + spare)
@@ -192,18 +228,44 @@ class Scheduler:
                 spare -= len(guess)
             chunks.append(Chunk(sequence, start, end, guess, 1 + len(guess) if whole else 0))
             used += end - start + len(guess)
-        n_decode, room = used, self.limits.n_batch - used
-        if room > 0 and len(group) > len(decoding):
-            room = self.cost.prefill_room(self.limits.stall, room, n_decode, len(group))
-            for sequence in group:
-                if sequence.phase is not Phase.PREFILL or room <= 0:
-                    continue
-                start = sequence.cells.computed
-                end = min(len(sequence.tokens), start + room)
-                chunks.append(Chunk(sequence, start, end, [], 1 if end == len(sequence.tokens) else 0))
-                room -= end - start
-                used += end - start
-        return Step(chunks, adapter, n_decode, used - n_decode)
+        return chunks, used
+
+    def _prefill(self, prefilling: list[Sequence], room: int) -> tuple[list[Chunk], int]:
+        """Up to `room` tokens of prompts, in order of arrival."""
+        chunks, left = [], room
+        for sequence in prefilling:
+            if left <= 0:
+                break
+            start = sequence.cells.computed
+            end = min(len(sequence.tokens), start + left)
+            chunks.append(Chunk(sequence, start, end, [], 1 if end == len(sequence.tokens) else 0))
+            left -= end - start
+        return chunks, room - left
+
+    def _prefill_room(self, prefilling: list[Sequence], n_decode: int, apart: bool) -> int:
+        """Prefill tokens for the next step: one of its own while `n_decode` tokens wait, or one together with them.
+
+        Streams may wait `stall` times what decoding a token of all that run takes: of all, for those that prefill now
+        will decode with the others. A short prompt goes in whole. Where no stream waits, a step still takes not much
+        longer than MAX_STEP_S, for a cancelled request, a deadline or a new arrival waits for its end.
+        """
+        limits, cost = self.limits, self.cost
+        most = limits.n_batch - (0 if apart else n_decode)
+        token = cost.prefilling(0, limits.apart) / limits.apart if apart else cost.prefilling(1, 1)
+        if not token or (n_decode and not cost.known):
+            return min(most, 64)
+        if not n_decode:
+            return max(32, min(most, int(MAX_STEP_S / token)))
+        room = int((limits.stall * cost.decoding(len(self.running)) - cost.decoding(n_decode)) / token)
+        short, left, whole = int(SHORT_S / token), 0, 0
+        for sequence in prefilling:
+            left += len(sequence.tokens) - sequence.cells.computed
+            if left <= short and len(sequence.tokens) - sequence.figures.cached_tokens <= short:
+                whole = left
+        room = min(most, left, max(1, room, whole))
+        if not apart and n_decode + 1 < limits.apart <= n_decode + room:
+            room = limits.apart - 1 - n_decode
+        return room
 
     def _choose_group(self) -> tuple[str | None, list[Sequence]]:
         """Adapters take turns: one decode call can use only one set of adapter weights."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from serve.drafts import Acceptance, NgramLookup
 from serve.prefixes import PrefixStore, common_prefix
-from serve.scheduler import Limits, Scheduler, StepCost
+from serve.scheduler import MAX_DELAYING, SHORT_S, Limits, Scheduler, StepCost
 from serve.sequence import Figures, Phase, Request, Sequence
 
 
@@ -57,7 +57,7 @@ class World:
     """A scheduler, a cache and a made-up model: what follows a token is a function of it."""
 
     def __init__(self, seed: int = 0, stored: int = 500, **limits) -> None:
-        defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, max_drafts=3, stall=1.0)
+        defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, max_drafts=3, stall=1.0, apart=16)
         self.limits = Limits(**(defaults | limits))
         self.runner = FakeRunner(self.limits.n_cells)
         self.scheduler = Scheduler(self.limits, self.runner, PrefixStore(stored))
@@ -198,25 +198,63 @@ def test_a_large_request_is_not_passed_forever_by_small_ones():
     assert large.phase is Phase.DONE and world.steps < 60
 
 
-def test_a_long_prompt_never_keeps_decoding_sequences_out_of_a_step():
-    world = World(n_cells=1000, n_batch=64, stall=2.0)
+def streams_and_costs(**limits) -> World:
+    """Three streams that decode, where a step takes 10 and 1 a token, and a prefill token 1, or 0.5 apart."""
+    world = World(n_cells=1000, n_batch=100, **limits)
     world.draft, world.forced = (lambda sequence, limit: []), 0.0
     cost = world.scheduler.cost
-    cost.base, cost.slope, cost.known, cost.prefill_token = 10.0, 1.0, True, 1.0
-    streams = [world.submit([i] * 3, 50) for i in range(3)]
+    cost.base, cost.slope, cost.known, cost.prefill_token, cost.apart_token = 10.0, 1.0, True, 1.0, 0.5
+    for i in range(3):
+        world.submit([i] * 3, 50)
     world.step()
-    world.submit([7] * 500, 1)
-    world.scheduler._admit(0.0)
-    for _ in range(20):
+    return world
+
+
+def steps_of(world: World, n: int) -> list[tuple[int, int]]:
+    """(decode, prefill) tokens of the next `n` steps."""
+    steps = []
+    for _ in range(n):
         step = world.scheduler.schedule(0.0)
-        in_step = {id(c.sequence) for c in step.chunks}
-        assert all(id(s) in in_step for s in streams if s.phase is Phase.DECODE)
-        prefill = sum(c.end - c.start for c in step.chunks if c.sequence.phase is Phase.PREFILL)
-        assert 0 < prefill <= 15, "stall=2: with its prefill a step takes twice what decoding all four would"
+        steps.append((step.decode_tokens, step.prefill_tokens))
+        assert step.delays == (step.prefill_tokens > 0)
         for chunk in step.chunks:
             chunk.sequence.cells.computed = chunk.end
             if chunk.rows:
+                chunk.sequence.phase = Phase.DECODE
                 chunk.sequence.tokens.append(0)
+    return steps
+
+
+def test_streams_decode_beside_a_long_prompt_and_now_and_then_alone():
+    world = streams_and_costs(stall=2.0, apart=1000)
+    world.submit([7] * 500, 1)
+    steps = steps_of(world, 2 * MAX_DELAYING + 2)
+    assert all(decode == 3 for decode, _ in steps)
+    assert [prefill == 0 for _, prefill in steps] == 2 * ([False] * MAX_DELAYING + [True])
+    assert max(prefill for _, prefill in steps) == 15, "stall=2: such a step takes twice what decoding all four would"
+
+
+def test_much_prefill_is_a_step_of_its_own_between_two_that_decode():
+    world = streams_and_costs(stall=2.0, apart=20)
+    world.submit([7] * 90, 20)
+    assert steps_of(world, 8) == [(0, 30), (3, 0), (0, 30), (3, 0), (0, 30), (4, 0), (4, 0), (4, 0)]
+
+
+def test_what_is_too_little_for_a_step_of_its_own_stays_below_that_size():
+    world = streams_and_costs(stall=2.0, apart=40)
+    world.scheduler.cost.prefill_token = 0.1
+    world.scheduler.cost.apart_token = 2.0
+    world.submit([7] * 90, 20)
+    assert steps_of(world, 3) == [(3, 36)] * 2 + [(3, 18)]
+
+
+def test_a_short_prompt_goes_in_whole_and_a_long_one_does_not():
+    world = streams_and_costs(stall=1.0, apart=20, n_slots=5)
+    world.scheduler.cost.apart_token = SHORT_S / 60
+    world.scheduler.cost.base = world.scheduler.cost.slope = 1e-6
+    world.submit([7] * 50, 20)
+    world.submit([8] * 61, 20)
+    assert steps_of(world, 3) == [(0, 50), (3 + 1, 0), (4, 1)]
 
 
 def test_a_common_prefix_is_computed_once_even_when_requests_arrive_together():
@@ -345,29 +383,35 @@ def test_common_prefix_is_what_a_loop_finds(a, b):
 
 
 def test_step_cost_finds_base_and_slope():
-    cost = StepCost()
+    cost = StepCost(apart=64)
     for tokens in [1, 8, 3, 60, 16, 1, 4, 120] * 10:
         cost.observe(tokens, 0, 0.002 + 0.0001 * tokens)
     assert abs(cost.base - 0.002) < 1e-6 and abs(cost.slope - 0.0001) < 1e-8
 
 
-def test_prefill_gets_what_stretches_a_step_by_no_more_than_is_allowed():
-    cost = StepCost()
+def test_step_cost_knows_prefill_beside_streams_and_apart():
+    cost = StepCost(apart=64)
     for _ in range(50):
         cost.observe(8, 0, 0.010)
-    for _ in range(10):  # a prefill token costs 0.2 ms, then 0.5 ms as the context grows
-        cost.observe(8, 20, 0.010 + 20 * 0.0002)
-    assert 74 <= cost.prefill_room(2.5, 500, 8, 8) <= 75
-    for _ in range(10):
-        cost.observe(8, 20, 0.010 + 20 * 0.0005)
-    assert 29 <= cost.prefill_room(2.5, 500, 8, 8) <= 31
-    assert cost.prefill_room(2.5, 10, 8, 8) == 10
-    assert cost.prefill_room(2.5, 500, 2, 8) > cost.prefill_room(2.5, 500, 8, 8), "six wait to decode with the two"
-    assert 950 <= cost.prefill_room(2.5, 5000, 0, 1) <= 1050, "alone: half a second's worth"
+    assert cost.expected(8, 20) == 0, "nothing is known about prefill"
+    for token in (0.0002, 0.0005):  # it grows with the context
+        for _ in range(10):
+            cost.observe(8, 20, 0.010 + 20 * token)
+            cost.observe(0, 64, 64 * token / 2)
+        assert cost.expected(8, 10) == pytest.approx(0.010 + 10 * token, rel=0.02)
+        assert cost.expected(0, 100) == pytest.approx(100 * token / 2, rel=0.02)
+        assert cost.expected(0, 10) == pytest.approx(10 * token, rel=0.02), "too few for tiles"
+
+
+def test_step_cost_follows_contexts_that_grow():
+    cost = StepCost(apart=64)
+    for i in range(80):
+        cost.observe((8, 1)[i % 10 == 0], 0, (0.010 + 0.0001 * i) * (1, 0.2)[i % 10 == 0])
+    assert cost.decoding(8) == pytest.approx(0.018, rel=0.05)
 
 
 def test_a_slope_that_was_measured_wrong_is_forgotten_while_steps_are_alike():
-    cost = StepCost()
+    cost = StepCost(apart=64)
     for tokens in (1, 8) * 3:
         cost.observe(tokens, 0, 0.01 * tokens)  # a neighbour's doing: a token seems to cost a whole step
     assert cost.base < 0.1 * cost.slope

@@ -35,7 +35,7 @@ class Limits:
     n_sequences: int  # native sequence ids: slots, and ended sequences that running ones refer to
     n_batch: int
     max_drafts: int
-    stall: float  # how long streams may wait, in units of a step that decodes a token of every running sequence
+    stall: float  # how long watched streams may wait, in units of a step that decodes a token of all that run
     apart: int  # prefill tokens from which they are a step of their own, between two that decode
 
 
@@ -198,7 +198,7 @@ class Scheduler:
         if decoding and self._delaying >= MAX_DELAYING:
             prefilling = []
         if prefilling:
-            room = self._prefill_room(prefilling, len(decoding), apart=True)
+            room = self._prefill_room(prefilling, decoding, len(decoding), apart=True)
             if room >= self.limits.apart or not decoding:
                 self._delaying = MAX_DELAYING if decoding else 0
                 chunks, n = self._prefill(prefilling, room)
@@ -208,7 +208,7 @@ class Scheduler:
             self._delaying = 0
             return Step(chunks, adapter, n_decode, 0)
         self._delaying += 1
-        more, n_prefill = self._prefill(prefilling, self._prefill_room(prefilling, n_decode, apart=False))
+        more, n_prefill = self._prefill(prefilling, self._prefill_room(prefilling, decoding, n_decode, apart=False))
         return Step(chunks + more, adapter, n_decode, n_prefill, delays=True)
 
     def _decode(
@@ -242,27 +242,30 @@ class Scheduler:
             left -= end - start
         return chunks, room - left
 
-    def _prefill_room(self, prefilling: list[Sequence], n_decode: int, apart: bool) -> int:
-        """Prefill tokens for the next step: one of its own while `n_decode` tokens wait, or one together with them.
+    def _prefill_room(self, prefilling: list[Sequence], decoding: list[Sequence], n_decode: int, apart: bool) -> int:
+        """Prefill tokens for the next step: one of its own that `decoding` wait for, or one with their `n_decode`.
 
-        Streams may wait `stall` times what decoding a token of all that run takes: of all, for those that prefill now
-        will decode with the others. A short prompt goes in whole. Where no stream waits, a step still takes not much
-        longer than MAX_STEP_S, for a cancelled request, a deadline or a new arrival waits for its end.
+        Those whose tokens somebody watches may wait `stall` times what decoding a token of all that run takes: of all,
+        for those that prefill now will decode with the others. A short prompt goes in whole. The others only wait for
+        their last token, which comes soonest where many decode together, so that prompts go first; but a step takes
+        not much longer than MAX_STEP_S, for a cancelled request, a deadline or a new arrival waits for its end.
         """
         limits, cost = self.limits, self.cost
         most = limits.n_batch - (0 if apart else n_decode)
         token = cost.prefilling(0, limits.apart) / limits.apart if apart else cost.prefilling(1, 1)
-        if not token or (n_decode and not cost.known):
-            return min(most, 64)
-        if not n_decode:
-            return max(32, min(most, int(MAX_STEP_S / token)))
-        room = int((limits.stall * cost.decoding(len(self.running)) - cost.decoding(n_decode)) / token)
-        short, left, whole = int(SHORT_S / token), 0, 0
+        short, left, whole = int(SHORT_S / token) if token else 0, 0, 0
         for sequence in prefilling:
             left += len(sequence.tokens) - sequence.cells.computed
             if left <= short and len(sequence.tokens) - sequence.figures.cached_tokens <= short:
                 whole = left
-        room = min(most, left, max(1, room, whole))
+        if not token or (n_decode and not cost.known):
+            room = 64
+        elif any(s.request.on_text for s in decoding):
+            room = int((limits.stall * cost.decoding(len(self.running)) - cost.decoding(n_decode)) / token)
+            room = max(1, room, whole)
+        else:
+            room = max(32, int(MAX_STEP_S / token))
+        room = min(most, left, room)
         if not apart and n_decode + 1 < limits.apart <= n_decode + room:
             room = limits.apart - 1 - n_decode
         return room

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from serve.drafts import Acceptance, NgramLookup
 from serve.prefixes import PrefixStore, common_prefix
-from serve.scheduler import MAX_DELAYING, SHORT_S, Limits, Scheduler, StepCost
+from serve.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler, StepCost
 from serve.sequence import Figures, Phase, Request, Sequence
 
 
@@ -67,8 +67,8 @@ class World:
         self.steps = 0
         self.forced = 0.1  # share of steps after which text is forced
 
-    def submit(self, prompt: list[int], max_tokens: int, adapter: str | None = None) -> Sequence:
-        request = Request(prompt, max_tokens, adapter=adapter)
+    def submit(self, prompt: list[int], max_tokens: int, adapter: str | None = None, watched: bool = False) -> Sequence:
+        request = Request(prompt, max_tokens, adapter=adapter, on_text=print if watched else None)
         sequence = Sequence(request, list(prompt), 0.0, 1e9, figures=Figures(prompt_tokens=len(prompt)))
         assert self.scheduler.fits(len(prompt), max_tokens)
         self.scheduler.add(sequence)
@@ -198,14 +198,14 @@ def test_a_large_request_is_not_passed_forever_by_small_ones():
     assert large.phase is Phase.DONE and world.steps < 60
 
 
-def streams_and_costs(**limits) -> World:
-    """Three streams that decode, where a step takes 10 and 1 a token, and a prefill token 1, or 0.5 apart."""
+def streams_and_costs(watched: bool = True, **limits) -> World:
+    """Three streams that decode, perhaps watched; a step takes 10 and 1 a token, a prefill token 1, or 0.5 apart."""
     world = World(n_cells=1000, n_batch=100, **limits)
     world.draft, world.forced = (lambda sequence, limit: []), 0.0
     cost = world.scheduler.cost
     cost.base, cost.slope, cost.known, cost.prefill_token, cost.apart_token = 10.0, 1.0, True, 1.0, 0.5
     for i in range(3):
-        world.submit([i] * 3, 50)
+        world.submit([i] * 3, 50, watched=watched)
     world.step()
     return world
 
@@ -238,6 +238,14 @@ def test_much_prefill_is_a_step_of_its_own_between_two_that_decode():
     world = streams_and_costs(stall=2.0, apart=20)
     world.submit([7] * 90, 20)
     assert steps_of(world, 8) == [(0, 30), (3, 0), (0, 30), (3, 0), (0, 30), (4, 0), (4, 0), (4, 0)]
+
+
+def test_where_nobody_watches_prompts_go_first():
+    world = streams_and_costs(watched=False, stall=2.0, apart=20, n_slots=6)
+    world.scheduler.cost.prefill_token = world.scheduler.cost.apart_token = MAX_STEP_S / 80
+    for i in range(2):
+        world.submit([7 + i] * 70, 20)
+    assert steps_of(world, 4) == [(0, 80), (4, 0), (0, 60), (5, 0)]
 
 
 def test_what_is_too_little_for_a_step_of_its_own_stays_below_that_size():

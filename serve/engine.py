@@ -341,7 +341,8 @@ class Engine:
             return
         team = self._teams[step.decode_tokens + step.prefill_tokens > LIGHT_STEP]
         held = step.delays and team.tries_fewer  # streams wait for the prefill already: a trial must not lengthen it
-        self.runner.use_threads(team.current if held else team.size())
+        threads = team.current if held else team.size()
+        self.runner.use_threads(threads)
         before = time.perf_counter()
         try:
             rows = self.runner.decode(step)
@@ -353,7 +354,8 @@ class Engine:
         cost = self._scheduler.cost
         if not held:
             team.observe(after - before, cost.expected(step.decode_tokens, step.prefill_tokens))
-        cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
+        if threads == team.current:  # what a trial takes says nothing about the next steps
+            cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)
         totals = self._totals
         totals.steps += 1

@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
 DRAFT_COST = 1.1  # times a token's cost in a step: guessing and checking in Python cost too
+GRAPH_S = 0.0005  # what a step costs whose size is not that of the last one: llama.cpp builds its graph anew
 WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
 TILE = 64  # rows from which llama.cpp's CPU attention works by tiles: quick for one prompt, slow for many sequences
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
@@ -466,8 +467,9 @@ class Engine:
     def _drafts(self, sequence: Sequence, limit: int) -> list[int]:
         """Tokens guessed from the sequence's own text, where guessing pays at the current acceptance."""
         cost = self._scheduler.cost
-        a_step = cost.base / len(self._scheduler.running) + cost.slope  # this sequence's part of one
-        relative = DRAFT_COST * cost.slope / a_step
+        running = len(self._scheduler.running)
+        a_step = cost.base / running + cost.slope  # this sequence's part of one
+        relative = (DRAFT_COST * cost.slope + GRAPH_S / running) / a_step
         limit = sequence.acceptance.worth(relative, limit)
         if not limit:
             sequence.acceptance.rest(relative)

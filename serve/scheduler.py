@@ -258,13 +258,14 @@ class Scheduler:
             left += len(sequence.tokens) - sequence.cells.computed
             if left <= short and len(sequence.tokens) - sequence.figures.cached_tokens <= short:
                 whole = left
-        if not token or (n_decode and not cost.known):
+        wait = MAX_STEP_S
+        if decoding:
+            may_wait = limits.stall * cost.decoding(len(self.running)) - cost.decoding(n_decode)
+            wait = may_wait if any(s.request.on_text for s in decoding) else max(may_wait, MAX_STEP_S)
+        if not token or (decoding and not cost.known):
             room = 64
-        elif any(s.request.on_text for s in decoding):
-            room = int((limits.stall * cost.decoding(len(self.running)) - cost.decoding(n_decode)) / token)
-            room = max(1, room, whole)
         else:
-            room = max(32, int(MAX_STEP_S / token))
+            room = max(1 if decoding else 32, int(wait / token), whole)
         room = min(most, left, room)
         if not apart and n_decode + 1 < limits.apart <= n_decode + room:
             room = limits.apart - 1 - n_decode

@@ -242,10 +242,19 @@ def test_much_prefill_is_a_step_of_its_own_between_two_that_decode():
 
 def test_where_nobody_watches_prompts_go_first():
     world = streams_and_costs(watched=False, stall=2.0, apart=20, n_slots=6)
-    world.scheduler.cost.prefill_token = world.scheduler.cost.apart_token = MAX_STEP_S / 80
+    cost = world.scheduler.cost
+    cost.prefill_token = cost.apart_token = MAX_STEP_S / 80
+    cost.base = cost.slope = 1e-6
     for i in range(2):
         world.submit([7 + i] * 70, 20)
     assert steps_of(world, 4) == [(0, 80), (4, 0), (0, 60), (5, 0)]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_prompts_do_not_go_first_where_a_step_takes_long_anyway(watched):
+    world = streams_and_costs(watched=watched, stall=2.0, apart=20)
+    world.submit([7] * 60, 20)
+    assert steps_of(world, 2) == [(0, 30), (3, 0)], "stall=2 of a step of 14; MAX_STEP_S is nothing beside that"
 
 
 def test_what_is_too_little_for_a_step_of_its_own_stays_below_that_size():

@@ -1,4 +1,4 @@
-"""Who computes what in the next step: admission by KV budget, shared prefixes, and one batch of prefill and decode.
+"""Who computes what in the next step: admission by KV budget, shared prefixes, and a batch of prefill, decode or both.
 
 Two calls make a step: `schedule()` says which tokens of which sequences go into the batch, `finish()` ends a sequence.
 KV cells are counted, never more than `n_cells`. A sequence refers to the cells that it has in common with one that runs
@@ -125,13 +125,13 @@ class StepCost:
         spread = n * xx - x * x
         if n < 3:
             return
-        self.level += 0.25 * (seconds / (self.base + self.slope * tokens) - self.level)
         if spread > 1e-3 * n * n:
             slope = max((n * xy - x * y) / spread, 1e-9)
             self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
         else:  # all steps alike: follow the level, and slowly forget the slope, so that another size is tried some day
             self.slope *= 0.999 * (y / n) / (self.base + self.slope * x / n)
             self.base = y / n - self.slope * x / n
+        self.level += 0.25 * (seconds / (self.base + self.slope * tokens) - self.level)
 
     def _is_apart(self, decode_tokens: int, prefill_tokens: int) -> bool:
         return decode_tokens == 0 and prefill_tokens >= self._apart

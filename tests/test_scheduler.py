@@ -210,13 +210,13 @@ def streams_and_costs(watched: bool = True, **limits) -> World:
     return world
 
 
-def steps_of(world: World, n: int) -> list[tuple[int, int]]:
+def steps_of(world: World, n: int, delays: bool = True) -> list[tuple[int, int]]:
     """(decode, prefill) tokens of the next `n` steps."""
     steps = []
     for _ in range(n):
         step = world.scheduler.schedule(0.0)
         steps.append((step.decode_tokens, step.prefill_tokens))
-        assert step.delays == (step.prefill_tokens > 0)
+        assert step.delays == (delays and step.prefill_tokens > 0)
         for chunk in step.chunks:
             chunk.sequence.cells.computed = chunk.end
             if chunk.rows:
@@ -238,6 +238,23 @@ def test_much_prefill_is_a_step_of_its_own_between_two_that_decode():
     world = streams_and_costs(stall=2.0, apart=20)
     world.submit([7] * 90, 20)
     assert steps_of(world, 8) == [(0, 30), (3, 0), (0, 30), (3, 0), (0, 30), (4, 0), (4, 0), (4, 0)]
+
+
+def test_prefill_alone_gets_half_a_second():
+    world = World(n_cells=1000, n_batch=100)
+    world.scheduler.cost.prefill_token = world.scheduler.cost.apart_token = MAX_STEP_S / 60
+    world.submit([7] * 150, 20)
+    assert [prefill for _, prefill in steps_of(world, 3, delays=False)] == [60, 60, 30]
+
+
+def test_streams_wait_longer_where_others_will_decode_with_them():
+    rooms = []
+    for waiting in (1, 2):
+        world = streams_and_costs(stall=2.0, apart=1000, n_slots=5)
+        for i in range(waiting):
+            world.submit([7 + i] * 50, 1)
+        rooms.append(steps_of(world, 1)[0][1])
+    assert rooms == [15, 17], "stall=2 of what four and five would take together"
 
 
 def test_where_nobody_watches_prompts_go_first():
@@ -418,6 +435,13 @@ def test_step_cost_knows_prefill_beside_streams_and_apart():
         assert cost.expected(8, 10) == pytest.approx(0.010 + 10 * token, rel=0.02)
         assert cost.expected(0, 100) == pytest.approx(100 * token / 2, rel=0.02)
         assert cost.expected(0, 10) == pytest.approx(10 * token, rel=0.02), "too few for tiles"
+
+
+def test_step_cost_is_right_from_the_first_fit_on():
+    cost = StepCost(apart=64)
+    for tokens in (8, 1, 8, 1):
+        cost.observe(tokens, 0, 0.002 + 0.0001 * tokens)
+    assert cost.decoding(8) == pytest.approx(0.0028) and cost.decoding(1) == pytest.approx(0.0021)
 
 
 def test_step_cost_follows_contexts_that_grow():

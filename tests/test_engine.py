@@ -152,6 +152,33 @@ def test_drafting_stops_where_it_does_not_pay(start):
     assert totals.drafted_tokens < totals.completion_tokens * 0.1
 
 
+def test_nothing_is_drafted_where_a_step_is_quicker_than_building_its_graph(start):
+    drafted = []
+    for a_step in (1.0, 1e-4):
+        engine = start(n_slots=1)
+        cost = engine._scheduler.cost
+        cost.observe = lambda *_: None
+        cost.base, cost.slope = a_step, 0.1 * a_step
+        results(engine, [Request([300, 301, 302, 303] * 8, 40, ignore_eos=True)])
+        drafted.append(engine.health().totals.drafted_tokens)
+    assert drafted[0] > 0 and drafted[1] == 0
+
+
+def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(start):
+    engine, seen = start(n_slots=1), []
+    engine._scheduler.cost.observe = lambda *observed: seen.append(observed)
+    for team in engine._teams:
+        team.fixed, team.most, team.current = False, 2, 2
+        team._other, team._left = 1, 10**6  # a trial that does not end
+    results(engine, [Request([300, 301], 60, ignore_eos=True)])
+    assert 20 < len(seen) < 40, "half of the steps of a trial are made with as many threads as ever"
+
+
+@pytest.mark.parametrize(("flash_attention", "apart"), [(True, 64), (False, 513)])
+def test_prefill_is_kept_apart_where_attention_works_by_tiles(start, flash_attention, apart):
+    assert start(flash_attention=flash_attention)._scheduler.limits.apart == apart
+
+
 def test_a_shared_prefix_saves_tokens_and_changes_none(start):
     cold, warm = start(prefix_mb=0, n_slots=1), start(n_slots=1)
     common = prompts(cold, 1, seed=9)[0] * 5

@@ -13,6 +13,13 @@ from __future__ import annotations
 from bisect import bisect, insort
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Data(Protocol):
+    """Bytes of whatever kind: only their number matters here."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -21,7 +28,7 @@ class Prefix:
 
     tokens: list[int]
     adapter: str | None
-    data: bytes
+    data: Data
 
 
 class PrefixStore:
@@ -47,7 +54,7 @@ class PrefixStore:
                 best, best_length = prefix, length
         return best, best_length
 
-    def put(self, tokens: list[int], adapter: str | None, data: bytes) -> None:
+    def put(self, tokens: list[int], adapter: str | None, data: Data) -> None:
         """Keep a prefix that is new, in place of one that it continues; nothing that is larger than all the room."""
         if len(data) > self.max_bytes:
             return

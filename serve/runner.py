@@ -274,17 +274,17 @@ class Runner:
         """Forget the cells of sequence `slot` from position `start` on."""
         self._library.llama_memory_seq_rm(self._memory, slot, start, -1)
 
-    def save_cells(self, slot: int, most: int) -> bytes | None:
+    def save_cells(self, slot: int, most: int) -> np.ndarray | None:
         """The cells of sequence `slot` as bytes that only this context can read; None where they are over `most`."""
         size = self._library.llama_state_seq_get_size(self._context, slot)
         if size > most:
             return None
         data = np.empty(size, np.uint8)
-        return data[: self._library.llama_state_seq_get_data(self._context, data.ctypes.data, size, slot)].tobytes()
+        return data[: self._library.llama_state_seq_get_data(self._context, data.ctypes.data, size, slot)]
 
-    def load_cells(self, slot: int, data: bytes) -> bool:
+    def load_cells(self, slot: int, data: np.ndarray) -> bool:
         """Put saved cells into the empty sequence `slot`; False where there is no room for them."""
-        return self._library.llama_state_seq_set_data(self._context, data, len(data), slot) == len(data)
+        return self._library.llama_state_seq_set_data(self._context, data.ctypes.data, len(data), slot) == len(data)
 
     # -- sampling
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serve.prefixes import Prefix, PrefixStore, common_prefix
+from serve.prefixes import Data, Prefix, PrefixStore, common_prefix
 from serve.sequence import Cells, Phase, Sequence
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
@@ -70,10 +70,10 @@ class Cache(Protocol):
     def drop_cells(self, slot: int, start: int) -> None:
         """Forget the slot's cells from position `start` on."""
 
-    def save_cells(self, slot: int, most: int) -> bytes | None:
+    def save_cells(self, slot: int, most: int) -> Data | None:
         """The slot's cells as bytes; None where they are more than `most` bytes."""
 
-    def load_cells(self, slot: int, data: bytes) -> bool:
+    def load_cells(self, slot: int, data: Data) -> bool:
         """Fill an empty slot with saved cells; False where they do not fit."""
 
 
@@ -402,7 +402,7 @@ class Scheduler:
         known, length = self.prefixes.find(cells.tokens, cells.adapter)
         if cells.computed >= length + MIN_SHARED:
             data = self.cache.save_cells(cells.slot, self.prefixes.max_bytes)
-            if data:
+            if data is not None:
                 self.prefixes.put(cells.tokens, cells.adapter, data)
         elif known is not None:
             self.prefixes.touch(known)

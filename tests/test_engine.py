@@ -79,9 +79,13 @@ def results(engine: Engine, requests: list[Request]) -> list:
 
 
 def idle(engine: Engine) -> bool:
-    """Whether no slot and no cell is in use."""
+    """Whether no slot and no cell is in use; those of the last request are given back after it was answered."""
     scheduler = engine._scheduler
-    return not (scheduler.running or scheduler.waiting or scheduler.ended or scheduler.used_cells)
+    for _ in range(500):
+        if not (scheduler.running or scheduler.waiting or scheduler.ended or scheduler.used_cells):
+            return True
+        time.sleep(0.01)
+    return False
 
 
 # -- the same tokens as elsewhere, whatever the batch

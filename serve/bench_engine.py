@@ -166,27 +166,28 @@ def one_stream(server_binary: str, model: Path, threads: int, rounds: int = 5) -
     )
 
 
-def waiting_policies(model: Path, threads: int, seconds: float = 4.0) -> None:
-    """One client's tokens a second for several spin counts, alone and beside a process that keeps one core busy.
+def waiting_policies(model: Path, threads: int, seconds: float = 6.0) -> None:
+    """One client's tokens a second, alone and beside processes that keep a core busy each, by how threads wait.
 
-    With a fixed number of threads, and with one that follows the neighbours (serve/team.py).
+    With a fixed number of threads that spin so many times before they sleep, and as served: serve/team.py.
     """
     busy = [sys.executable, "-c", "while True: pass"]
-    for spin, number in [(s, n) for s in ("", "0", "100", "1000", "3000", "300000") for n in (threads, 0)]:
+    for spin in ("100", "3000", "300000", None):
         speeds = []
-        for neighbour in (False, True):
-            with ours(model, number, env={"GOMP_SPINCOUNT": spin} if spin else {"OMP_WAIT_POLICY": "active"}) as server:
-                process = subprocess.Popen(busy) if neighbour else None
+        for neighbours in range(3):
+            number, env = (threads, {"GOMP_SPINCOUNT": spin}) if spin else (0, {})
+            with ExitStack() as stack:
+                server = stack.enter_context(ours(model, number, env=env))
+                for process in [subprocess.Popen(busy) for _ in range(neighbours)]:
+                    stack.callback(process.wait)
+                    stack.callback(process.kill)
                 asks, made, began = bench_traffic.raw(2), 0, time.perf_counter()
                 while time.perf_counter() - began < seconds:
                     made += asyncio.run(ask_all(server, asks, 1, True))[1]
                 speeds.append(made / (time.perf_counter() - began))
-                if process:
-                    process.kill()
-                    process.wait()
-        team = f"{number} threads" if number else "following"
-        name = f"GOMP_SPINCOUNT={spin or '(active)'}"
-        print(f"{name:23} {team:9}  alone {speeds[0]:7.1f} tok/s, with a neighbour {speeds[1]:7.1f}", flush=True)
+        name = f"{threads} threads, GOMP_SPINCOUNT={spin}" if spin else "as served"
+        beside = ", ".join(f"{speed:7.1f} beside {n}" for n, speed in enumerate(speeds[1:], 1))
+        print(f"{name:32} alone {speeds[0]:7.1f} tok/s, {beside}", flush=True)
 
 
 def rounding(model: Path, prompts: list[list[int]]) -> None:
@@ -243,7 +244,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
     parser.add_argument("--no-drafts", action="store_true", help="ours without its drafts")
     parser.add_argument("--folder", type=Path, default=Path("runs/bench"), help="for the models and the results")
-    parser.add_argument("--waiting", action="store_true", help="compare spin counts instead")
+    parser.add_argument("--waiting", action="store_true", help="compare how threads wait instead")
     parser.add_argument("--rounding", action="store_true", help="show how a batch moves logits instead")
     args = parser.parse_args()
     from serve.threads import available

@@ -47,7 +47,7 @@ from serve.prefixes import PrefixStore
 from serve.runner import Runner, RunnerConfig
 from serve.scheduler import CacheFigures, Chunk, Limits, Scheduler, Step
 from serve.sequence import Cells, Completion, Figures, Phase, Request, Sequence
-from serve.team import TeamSize
+from serve.team import Patience, TeamSize
 from serve.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -306,6 +306,7 @@ class Engine:
         )
         fixed = bool(config.n_threads or config.n_threads_batch)
         self._teams = [TeamSize(self.runner.n_threads, fixed) for _ in range(2)]  # of light and of heavy steps
+        self._patience = Patience()
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
         self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
         self._warm_up()
@@ -343,7 +344,7 @@ class Engine:
         team = self._teams[step.decode_tokens + step.prefill_tokens > LIGHT_STEP]
         held = step.delays and team.tries_fewer  # streams wait for the prefill already: a trial must not lengthen it
         threads = team.current if held else team.size()
-        self.runner.use_threads(threads)
+        self.runner.use_threads(threads, self._patience.brief)
         before = time.perf_counter()
         try:
             rows = self.runner.decode(step)
@@ -353,8 +354,10 @@ class Engine:
         after = time.perf_counter()
         self._failed_steps = 0
         cost = self._scheduler.cost
+        expected = cost.expected(step.decode_tokens, step.prefill_tokens)
         if not held:
-            team.observe(after - before, cost.expected(step.decode_tokens, step.prefill_tokens))
+            team.observe(after - before, expected)
+        self._patience.observe(after - before, expected, whole=self._teams[0].current == self.runner.n_threads)
         if threads == team.current:  # what a trial takes says nothing about the next steps
             cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)

@@ -26,11 +26,6 @@ from serve.sequence import Sampling
 
 log = logging.getLogger(__name__)
 
-# bench_engine --waiting on two cores: from 3,000 on a lone process decodes four times as fast as at 100, for no thread
-# sleeps within a step; and what a neighbour on one core then costs, serve/team.py gets back. A build without OpenMP
-# decodes up to a tenth faster, but its threads spin for ever: two neighbours on two cores leave little of it.
-SPIN_COUNT = 3000
-
 
 class DecodeError(Exception):
     """llama_decode refused a batch; `code` is what it returned (1: no room in the KV cache)."""
@@ -101,7 +96,7 @@ class Runner:
     """One model and one context. Use from one thread, except `vocabulary`, which any thread may use."""
 
     def __init__(self, config: RunnerConfig) -> None:
-        if note := threads.set_waiting(SPIN_COUNT):
+        if note := threads.set_waiting():
             log.warning(note)
         self.config = config
         self._library = lib = Library()
@@ -120,6 +115,7 @@ class Runner:
         self._adapters = {name: self._load_adapter(name, path) for name, path in config.adapters.items()}
         self._adapter: str | None = None
         self._allocate(config.n_batch)
+        self._waiting = threads.Waiting()
 
     def _load_model(self) -> None:
         lib, config = self._library, self.config
@@ -249,12 +245,16 @@ class Runner:
             self._view = ((address, rows), np.frombuffer(memory, dtype=np.float32).reshape(rows, size))
         return self._view[1]
 
-    def use_threads(self, n: int) -> None:
-        """Compute the next steps with `n` of the threads; prefill keeps its own number where one was set."""
+    def use_threads(self, n: int, brief: bool) -> None:
+        """Compute the next steps with `n` of the threads, which sleep soon where they wait for each other if `brief`.
+
+        Prefill keeps its own number where one was set.
+        """
         if n != self._team:
             batch = self.config.n_threads_batch or n
             self._library.llama_set_n_threads(self._context, n, batch)
             self._team = n
+        self._waiting.set(brief)
 
     def _use_adapter(self, name: str | None) -> None:
         if name == self._adapter:
@@ -307,6 +307,7 @@ class Runner:
     def close(self) -> None:
         """Free the context and the model."""
         api = self._library.api
+        self._waiting.set(brief=False)
         if self._context:
             api.llama_free(self._context)
         for adapter in getattr(self, "_adapters", {}).values():

@@ -1,10 +1,11 @@
-"""How many threads compute a step: all that are granted, or fewer while a neighbour holds one of the cores.
+"""How many threads compute a step, and how they wait for each other: both follow what neighbours leave of the cores.
 
 A team of threads is as slow as its slowest member: where another process takes a core, two threads on two cores decode
 half of what one thread does (`python -m serve.bench_engine --waiting`). So now and then some steps are made with one
-thread more or fewer, and the faster size stays. Knows nothing about llama.cpp: it is told how long steps took.
+thread more or fewer, and the faster size stays. Threads that spin while they wait are fastest alone; where steps take
+far too long, they sleep soon for a while. Knows nothing about llama.cpp: it is told how long steps took.
 
-    team = TeamSize(2)
+    team, waiting = TeamSize(2), Patience()
     n = team.size(); ...; team.observe(seconds, expected)
 """
 
@@ -16,7 +17,9 @@ FIRST_PROBE, LAST_PROBE = 64, 2048  # steps between trials; doubled as long as t
 TRIAL = 24  # steps of a trial, by turns in blocks of BLOCK at either size
 BLOCK = 3
 GAIN = 0.8, 1.0  # a smaller and a larger size have to take less than this share of the time to be changed to
+HOPELESS = 1.3  # times the usual duration, from which a trial ends after its first blocks
 SURPRISE = 1.5  # times the expected duration, from which a trial is made at once
+LOST_S = 0.01  # seconds that recent steps took beyond twice the expected, from which threads sleep soon
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class TeamSize:
             spent[0] += seconds
             spent[1] += expected
             self._left -= 1
-            if self._left == 0:
+            if self._left == 0 or (self._left % (2 * BLOCK) == 0 and self._ratio() > HOPELESS):
                 self._decide()
             return
         self._late += 0.1 * (seconds / expected - self._late)
@@ -72,10 +75,38 @@ class TeamSize:
         self._down = not down
         self._other, self._left, self._spent = (lower if down else higher), TRIAL, {}
 
-    def _decide(self) -> None:
+    def _ratio(self) -> float:
+        """How long a step takes with the size on trial, in units of what it takes with the current one."""
         (here, usual), (there, likewise) = self._spent[self.current], self._spent[self._other]
-        if there / likewise < GAIN[self._other > self.current] * here / usual:
+        return (there / likewise) / (here / usual)
+
+    def _decide(self) -> None:
+        if self._ratio() < GAIN[self._other > self.current]:
             self.current, self._period = self._other, FIRST_PROBE
         else:
             self._period = min(2 * self._period, LAST_PROBE)
         self._until, self._other, self._late = self._period, 0, 1.0
+
+
+@dataclass(slots=True)
+class Patience:
+    """Whether threads that wait shall sleep soon (`brief`): from steps that took far too long until a while after."""
+
+    brief: bool = False
+    _lost: float = 0.0  # seconds that recent steps took beyond twice what was expected
+    _left: int = 0  # steps of all threads until it ends
+    _period: int = FIRST_PROBE
+    _calm: int = LAST_PROBE  # steps since it ended
+
+    def observe(self, seconds: float, expected: float, whole: bool) -> None:
+        """Tell how long a step took and usually takes; `whole`: all threads compute, and not fewer for a neighbour."""
+        self._lost = 0.9 * self._lost + (max(0.0, seconds - 2 * expected) if expected > 0 else 0.0)
+        if self.brief:
+            self._left -= whole
+            if self._left <= 0:
+                self.brief, self._calm, self._lost = False, 0, 0.0
+            return
+        self._calm += 1
+        if self._lost > LOST_S or not whole:
+            self._period = min(2 * self._period, LAST_PROBE) if self._calm < self._period else FIRST_PROBE
+            self.brief, self._left = True, self._period

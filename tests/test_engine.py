@@ -178,6 +178,20 @@ def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(
     assert 20 < len(seen) < 40, "half of the steps of a trial are made with as many threads as ever"
 
 
+def test_threads_sleep_soon_after_a_step_that_took_far_too_long_until_a_while_after(start):
+    engine, seen = start(n_slots=1, drafts=False), []
+    decode, use = engine.runner.decode, engine.runner.use_threads
+
+    def slow_once(step):
+        time.sleep(0.3 * (len(seen) == 10))
+        return decode(step)
+
+    engine.runner.decode = slow_once
+    engine.runner.use_threads = lambda n, brief: (seen.append(brief), use(n, brief))
+    results(engine, [Request([300, 301], 100, ignore_eos=True)])
+    assert not any(seen[:10]) and all(seen[10:60]) and not any(seen[-5:])
+
+
 @pytest.mark.parametrize(("flash_attention", "apart"), [(True, 64), (False, 513)])
 def test_prefill_is_kept_apart_where_attention_works_by_tiles(start, flash_attention, apart):
     assert start(flash_attention=flash_attention)._scheduler.limits.apart == apart

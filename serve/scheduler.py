@@ -186,7 +186,8 @@ class Scheduler:
     def schedule(self, now: float, drafts: Callable[[Sequence, int], list[int]] | None = None) -> Step | None:
         """Admit what fits, then fill a batch: every decoding sequence, with as much prefill as does not hold it up.
 
-        Much prefill is a step of its own, and the next step then has none: mixed with others' tokens it costs more.
+        Much prefill is a step of its own: mixed with others' tokens it costs more. Between two such steps those that
+        somebody watches decode; the others wait for some of them, to decode with those that come in.
         """
         if self.waiting:
             self._admit(now)
@@ -198,9 +199,11 @@ class Scheduler:
         if decoding and self._delaying >= MAX_DELAYING:
             prefilling = []
         if prefilling:
-            room = self._prefill_room(prefilling, decoding, len(decoding), apart=True)
-            if room >= self.limits.apart or not decoding:
-                self._delaying = MAX_DELAYING if decoding else 0
+            watched = any(s.request.on_text for s in decoding)
+            room = self._prefill_room(prefilling, decoding, len(decoding), watched, apart=True)
+            much = room if watched else sum(s.pending for s in prefilling)
+            if much >= self.limits.apart or not decoding:
+                self._delaying = (MAX_DELAYING if watched else self._delaying + 1) if decoding else 0
                 chunks, n = self._prefill(prefilling, room)
                 return Step(chunks, adapter, 0, n, delays=bool(decoding))
         chunks, n_decode = self._decode(decoding, drafts)
@@ -208,7 +211,8 @@ class Scheduler:
             self._delaying = 0
             return Step(chunks, adapter, n_decode, 0)
         self._delaying += 1
-        more, n_prefill = self._prefill(prefilling, self._prefill_room(prefilling, decoding, n_decode, apart=False))
+        room = self._prefill_room(prefilling, decoding, n_decode, watched, apart=False)
+        more, n_prefill = self._prefill(prefilling, room)
         return Step(chunks + more, adapter, n_decode, n_prefill, delays=True)
 
     def _decode(
@@ -242,7 +246,9 @@ class Scheduler:
             left -= end - start
         return chunks, room - left
 
-    def _prefill_room(self, prefilling: list[Sequence], decoding: list[Sequence], n_decode: int, apart: bool) -> int:
+    def _prefill_room(
+        self, prefilling: list[Sequence], decoding: list[Sequence], n_decode: int, watched: bool, apart: bool
+    ) -> int:
         """Prefill tokens for the next step: one of its own that `decoding` wait for, or one with their `n_decode`.
 
         Those whose tokens somebody watches may wait `stall` times what decoding a token of all that run takes: of all,
@@ -261,7 +267,7 @@ class Scheduler:
         wait = MAX_STEP_S
         if decoding:
             may_wait = limits.stall * cost.decoding(len(self.running)) - cost.decoding(n_decode)
-            wait = may_wait if any(s.request.on_text for s in decoding) else max(may_wait, MAX_STEP_S)
+            wait = may_wait if watched else max(may_wait, MAX_STEP_S)
         if not token or (decoding and not cost.known):
             room = 64
         else:

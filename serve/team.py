@@ -17,7 +17,7 @@ FIRST_PROBE, LAST_PROBE = 64, 2048  # steps between trials; doubled as long as t
 TRIAL = 24  # steps of a trial, by turns in blocks of BLOCK at either size
 BLOCK = 3
 GAIN = 0.8, 1.0  # a smaller and a larger size have to take less than this share of the time to be changed to
-HOPELESS = 1.3  # times the usual duration, from which a trial ends after its first blocks
+HOPELESS, LONG_S = 1.3, 0.1  # times the usual duration, from which a trial ends early; seconds that show it at once
 SURPRISE = 1.5  # times the expected duration, from which a trial is made at once
 LOST_S = 0.01  # seconds that recent steps took beyond twice the expected, from which threads sleep soon
 
@@ -56,11 +56,11 @@ class TeamSize:
         if self.fixed or self.most == 1 or expected <= 0:
             return
         if self._other:
-            spent = self._spent.setdefault(self.size(), [0.0, 0.0])
+            spent = self._spent[self.size()]
             spent[0] += seconds
             spent[1] += expected
             self._left -= 1
-            if self._left == 0 or (self._left % (2 * BLOCK) == 0 and self._ratio() > HOPELESS):
+            if self._left == 0 or self._is_hopeless():
                 self._decide()
             return
         self._late += 0.1 * (seconds / expected - self._late)
@@ -73,7 +73,15 @@ class TeamSize:
         lower, higher = self.current - 1, self.current + 1
         down = higher > self.most or (lower >= 1 and (down or self._down))
         self._down = not down
-        self._other, self._left, self._spent = (lower if down else higher), TRIAL, {}
+        self._other, self._left = (lower if down else higher), TRIAL
+        self._spent = {self.current: [0.0, 0.0], self._other: [0.0, 0.0]}
+
+    def _is_hopeless(self) -> bool:
+        """Seen after a block of either size, where steps are long at once: against what they were expected to take."""
+        there, likewise = self._spent[self._other]
+        if there > LONG_S:
+            return there > HOPELESS * likewise
+        return self._left % (2 * BLOCK) == 0 and self._ratio() > HOPELESS
 
     def _ratio(self) -> float:
         """How long a step takes with the size on trial, in units of what it takes with the current one."""
@@ -81,7 +89,7 @@ class TeamSize:
         return (there / likewise) / (here / usual)
 
     def _decide(self) -> None:
-        if self._ratio() < GAIN[self._other > self.current]:
+        if self._left == 0 and self._ratio() < GAIN[self._other > self.current]:
             self.current, self._period = self._other, FIRST_PROBE
         else:
             self._period = min(2 * self._period, LAST_PROBE)

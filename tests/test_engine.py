@@ -174,6 +174,7 @@ def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(
     for team in engine._teams:
         team.fixed, team.most, team.current = False, 2, 2
         team._other, team._left = 1, 10**6  # a trial that does not end
+        team._spent = {1: [1e9, 1e9], 2: [1e9, 1e9]}
     results(engine, [Request([300, 301], 60, ignore_eos=True)])
     assert 20 < len(seen) < 40, "half of the steps of a trial are made with as many threads as ever"
 

@@ -257,21 +257,31 @@ def test_streams_wait_longer_where_others_will_decode_with_them():
     assert rooms == [15, 17], "stall=2 of what four and five would take together"
 
 
-def test_where_nobody_watches_prompts_go_first():
+def test_where_nobody_watches_prompts_go_first_one_after_another():
     world = streams_and_costs(watched=False, stall=2.0, apart=20, n_slots=6)
     cost = world.scheduler.cost
     cost.prefill_token = cost.apart_token = MAX_STEP_S / 80
     cost.base = cost.slope = 1e-6
     for i in range(2):
         world.submit([7 + i] * 70, 20)
-    assert steps_of(world, 4) == [(0, 80), (4, 0), (0, 60), (5, 0)]
+    assert steps_of(world, 4) == [(0, 80), (0, 60), (5, 0), (5, 0)]
 
 
-@pytest.mark.parametrize("watched", [True, False])
-def test_prompts_do_not_go_first_where_a_step_takes_long_anyway(watched):
+@pytest.mark.parametrize(("watched", "expected"), [(True, [(0, 30), (3, 0)]), (False, [(0, 30), (0, 30)])])
+def test_no_prompt_gets_longer_steps_where_one_takes_long_anyway(watched, expected):
     world = streams_and_costs(watched=watched, stall=2.0, apart=20)
     world.submit([7] * 60, 20)
-    assert steps_of(world, 2) == [(0, 30), (3, 0)], "stall=2 of a step of 14; MAX_STEP_S is nothing beside that"
+    assert steps_of(world, 2) == expected, "stall=2 of a step of 14; MAX_STEP_S is nothing beside that"
+
+
+def test_where_nobody_watches_much_prefill_is_kept_apart_also_in_small_steps():
+    world = streams_and_costs(watched=False, stall=2.0, apart=20)
+    cost = world.scheduler.cost
+    cost.prefill_token = cost.apart_token = MAX_STEP_S / 10
+    cost.base = cost.slope = 1e-6
+    world.submit([7] * 300, 20)
+    steps = steps_of(world, 2 * MAX_DELAYING + 2)
+    assert steps == 2 * (MAX_DELAYING * [(0, 10)] + [(3, 0)]), "and now and then the others decode"
 
 
 def test_what_is_too_little_for_a_step_of_its_own_stays_below_that_size():

@@ -12,12 +12,12 @@ from serve.team import BLOCK, FIRST_PROBE, LAST_PROBE, Patience, TeamSize
 from serve.threads import MOST_CPUS, SPINNING, _loaded_libgomp, available
 
 
-def run(team: TeamSize, steps: int, speed: dict[int, float], seed: int = 1) -> list[int]:
-    """Sizes of `steps` steps on a machine whose step takes `speed[size]`, give or take, and is expected to take 1."""
+def run(team: TeamSize, steps: int, speed: dict[int, float], seed: int = 1, a_step: float = 0.001) -> list[int]:
+    """Sizes of `steps` steps that take `speed[size]` times the expected `a_step` seconds, give or take."""
     rng, sizes = random.Random(seed), []
     for _ in range(steps):
         sizes.append(size := team.size())
-        team.observe(speed[size] * rng.uniform(0.8, 1.25), 1.0)
+        team.observe(a_step * speed[size] * rng.uniform(0.8, 1.25), a_step)
     return sizes
 
 
@@ -42,6 +42,9 @@ def test_a_trial_without_hope_ends_after_its_first_steps():
     team = TeamSize(2)
     assert run(team, FIRST_PROBE + 6 * BLOCK, {1: 1.9, 2: 1.0}).count(1) == BLOCK
     assert run(TeamSize(2), FIRST_PROBE + 6 * BLOCK, {1: 1.0, 2: 1.0}).count(1) == 3 * BLOCK, "one with hope goes on"
+    assert run(TeamSize(2), FIRST_PROBE + 6 * BLOCK, {1: 1.9, 2: 1.0}, a_step=0.2).count(1) == 1, (
+        "long steps show it at once"
+    )
 
 
 def test_a_large_team_finds_its_size_step_by_step():

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
+from serve import prefix_file
 from serve.drafts import Acceptance, NgramLookup
 from serve.errors import (
     BadSetting,
@@ -74,6 +75,7 @@ class EngineConfig:
     flash_attention: bool = True
     adapters: dict[str, Path] = field(default_factory=dict)
     prefix_mb: int = 128  # memory for prefixes of ended requests; 0: none are kept
+    prefix_file: Path | None = None  # where they are kept from one engine's end to the next one's start
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
@@ -263,6 +265,8 @@ class Engine:
             while self._wait_for_work():
                 self._step()
             self._end_all(EngineClosed("the engine was closed"))
+            if (path := self.config.prefix_file) is not None:
+                prefix_file.save(self._scheduler.prefixes, path, self._prefix_key)
         except BaseException as error:  # whatever it is, callers must learn of it
             self._error = error
             log.error("engine thread ended: %r", error, exc_info=not isinstance(error, RequestError))
@@ -308,7 +312,12 @@ class Engine:
         self._teams = [TeamSize(self.runner.n_threads, fixed) for _ in range(2)]  # of light and of heavy steps
         self._patience = Patience()
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
-        self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
+        prefixes = PrefixStore(config.prefix_mb << 20)
+        self._scheduler = Scheduler(limits, self.runner, prefixes)
+        if config.prefix_file is not None:
+            self._prefix_key = prefix_file.key_of(config.model, config.adapters, config.flash_attention)
+            n = prefix_file.load(prefixes, config.prefix_file, self._prefix_key)
+            log.info("%d prefixes from %s", n, config.prefix_file)
         self._warm_up()
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
 

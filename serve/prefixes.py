@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect, insort
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +43,10 @@ class PrefixStore:
 
     def __len__(self) -> int:
         return len(self._by_use)
+
+    def __iter__(self) -> Iterator[Prefix]:
+        """All prefixes, the one that was used least recently first."""
+        return iter(self._by_use)
 
     def find(self, tokens: list[int], adapter: str | None) -> tuple[Prefix | None, int]:
         """The prefix that has the longest beginning in common with `tokens`, and the length of that."""

@@ -85,6 +85,7 @@ class CacheFigures:
     hits: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    evicted: int = 0  # prefixes that the store had no room for any more
 
 
 class StepCost:
@@ -410,6 +411,7 @@ class Scheduler:
             data = self.cache.save_cells(cells.slot, self.prefixes.max_bytes)
             if data is not None:
                 self.prefixes.put(cells.tokens, cells.adapter, data)
+                self.figures.evicted = self.prefixes.evicted
         elif known is not None:
             self.prefixes.touch(known)
 

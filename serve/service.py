@@ -174,6 +174,7 @@ class Service:
                 n_ctx=settings.n_ctx,
                 n_slots=settings.n_slots,
                 prefix_mb=settings.prefix_cache_mb,
+                prefix_file=settings.prefix_cache_file,
                 queue_size=settings.queue_size,
                 n_threads=settings.n_threads,
                 n_threads_batch=settings.n_threads_batch,

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     prefix_cache_mb: int = Field(
         128, ge=0, description="memory for the beginnings of ended requests, for later ones to share; 0: none"
     )
+    prefix_cache_file: Path | None = Field(
+        None, description="file in which those are kept when the service stops, for a warm start; none: they are not"
+    )
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
     flash_attention: bool = Field(
         True, description="faster attention; false: an answer depends more rarely on what else is computed beside it"

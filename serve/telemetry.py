@@ -254,6 +254,11 @@ class _EngineCollector:
                 "Prompt tokens taken from the prefix cache.",
                 totals.cached_tokens,
             ),
+            (
+                "cricket_engine_prefixes_evicted",
+                "Prefixes that the cache had no room for any more.",
+                health.cache.evicted,
+            ),
             ("cricket_engine_forced_tokens", "Tokens that a grammar forced.", totals.forced_tokens),
             ("cricket_engine_drafted_tokens", "Tokens guessed by look-up.", totals.drafted_tokens),
             ("cricket_engine_accepted_tokens", "Guessed tokens that were right.", totals.accepted_tokens),

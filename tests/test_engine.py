@@ -209,6 +209,52 @@ def test_a_shared_prefix_saves_tokens_and_changes_none(start):
     assert warm.health().cache.hits == 4
 
 
+def test_prefixes_outlive_the_engine_in_a_file(start, tmp_path):
+    path = tmp_path / "new folder" / "prefixes"
+    first = start(n_slots=1, prefix_file=path)
+    request = Request(prompts(first, 1, seed=9)[0] * 5, 12)
+    expected = results(first, [request])[0]
+    first.close()
+    assert path.stat().st_mode & 0o077 == 0 and [file.name for file in path.parent.iterdir()] == [path.name]
+    again = start(n_slots=1, prefix_file=path)
+    warm = results(again, [request])[0]
+    assert warm.tokens == expected.tokens and warm.figures.cached_tokens == len(request.prompt) - 1
+    other = start(n_slots=1, prefix_file=path, flash_attention=True)  # which lays cells out in another way
+    assert results(other, [request])[0].figures.cached_tokens == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-100],
+        lambda data: data[:-100] + bytes(100),
+        lambda data: b"",
+        lambda data: b"{}\n",
+        lambda data: b"[1]\n",
+        lambda data: b"\xff" + data,
+        lambda data: data.replace(b'"bytes": ', b'"bytes": -', 1),
+    ],
+    ids=["cut", "changed", "empty", "no key", "no table", "no text", "negative"],
+)
+def test_a_damaged_prefix_file_is_not_read_and_a_folder_that_cannot_be_written_is_a_warning(
+    start, tmp_path, caplog, damage
+):
+    path = tmp_path / "prefixes"
+    first = start(n_slots=1, prefix_file=path)
+    request = Request(prompts(first, 1, seed=9)[0] * 5, 12)
+    results(first, [request])
+    first.close()
+    path.write_bytes(damage(path.read_bytes()))
+    again = start(n_slots=1, prefix_file=path)
+    assert f"prefixes could not be read from {path}" in caplog.text
+    assert results(again, [request])[0].figures.cached_tokens == 0
+    path.unlink()
+    path.mkdir()
+    again.close()
+    assert f"prefixes were not kept in {path}" in caplog.text
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_the_context_may_be_full_to_the_last_cell_without_an_error(start):
     engine = start(n_ctx=512, n_slots=4)
     requests = [Request(prompt * 3, 30, ignore_eos=True) for prompt in prompts(engine, 20, seed=4)]

@@ -37,7 +37,8 @@ def save(store: PrefixStore, path: Path, key: str) -> int:
     """Write all prefixes; returns how many. A file that cannot be written is a warning: nothing but time is lost."""
     prefixes = list(store)
     entries = [
-        {"tokens": p.tokens, "adapter": p.adapter, "bytes": len(p.data), "crc32": zlib.crc32(p.data)} for p in prefixes
+        {"tokens": p.tokens, "adapter": p.adapter, "bytes": p.size, "crc32": zlib.crc32(store.read(p))}
+        for p in prefixes
     ]
     part = path.with_name(path.name + ".part")
     try:
@@ -46,7 +47,7 @@ def save(store: PrefixStore, path: Path, key: str) -> int:
         with part.open("wb") as file:
             file.write(json.dumps({"key": key, "prefixes": entries}).encode() + b"\n")
             for prefix in prefixes:
-                file.write(prefix.data)
+                file.write(store.read(prefix))
         os.replace(part, path)
     except OSError as error:
         log.warning("prefixes were not kept in %s (%s): choose a file that can be written", path, error.strerror)

@@ -6,37 +6,44 @@ copying one back takes far less time than computing it. Knows nothing about llam
     store = PrefixStore(2**27)
     store.put(tokens, adapter, data)
     prefix, length = store.find(tokens, adapter)    # (None, 0) where nothing fits
+    data = store.read(prefix)
+
+The memory is mapped once and given out in blocks: what was used before costs no page faults, which cost more than the
+copy itself.
 """
 
 from __future__ import annotations
 
+import mmap
 from bisect import bisect, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
+import numpy as np
 
-class Data(Protocol):
-    """Bytes of whatever kind: only their number matters here."""
-
-    def __len__(self) -> int: ...
+BLOCK = 16_384  # bytes
 
 
 @dataclass(eq=False, slots=True)
 class Prefix:
-    """`data` is what the native cache wrote for `tokens`, perhaps with more cells after them."""
+    """The blocks that hold what the native cache wrote for `tokens`, in bytes."""
 
     tokens: list[int]
     adapter: str | None
-    data: Data
+    size: int
+    blocks: list[int]
 
 
 class PrefixStore:
-    """At most `max_bytes` of prefixes; what was used least recently goes first."""
+    """At most `max_bytes` of prefixes, in whole blocks; what was used least recently goes first."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes, self.bytes, self.evicted = max_bytes, 0, 0
+    def __init__(self, max_bytes: int, block: int = BLOCK) -> None:
+        self.max_bytes, self.evicted = max_bytes, 0
+        self._block, n = block, max_bytes // block
+        self._memory = np.frombuffer(mmap.mmap(-1, max(1, n) * block), np.uint8).reshape(-1, block)
+        self._free = list(range(n))[::-1]
+        self._copy = np.empty((0, block), np.uint8)  # of the prefix that was read last
         self._by_use: OrderedDict[Prefix, None] = OrderedDict()
         # By adapter, sorted by tokens: the longest common prefix is with a neighbour.
         self._sorted: dict[str | None, list[tuple[list[int], Prefix]]] = {}
@@ -59,20 +66,33 @@ class PrefixStore:
                 best, best_length = prefix, length
         return best, best_length
 
-    def put(self, tokens: list[int], adapter: str | None, data: Data) -> None:
-        """Keep a prefix that is new, in place of one that it continues; nothing that is larger than all the room."""
-        if len(data) > self.max_bytes:
+    def put(self, tokens: list[int], adapter: str | None, data: np.ndarray) -> None:
+        """Keep a copy of what is new, in place of what it continues; nothing that is larger than all the room."""
+        n = -(-len(data) // self._block)
+        if n * self._block > self.max_bytes:
             return
         found, length = self.find(tokens, adapter)
         if found is not None and length == len(found.tokens):
             self._remove(found)
-        prefix = Prefix(tokens, adapter, data)
-        insort(self._sorted.setdefault(adapter, []), (tokens, prefix))
-        self._by_use[prefix] = None
-        self.bytes += len(data)
-        while self.bytes > self.max_bytes:
+        while len(self._free) < n:
             self._remove(next(iter(self._by_use)))
             self.evicted += 1
+        blocks = [self._free.pop() for _ in range(n)]
+        whole = len(data) // self._block
+        self._memory[blocks[:whole]] = data[: whole * self._block].reshape(whole, self._block)
+        if whole < n:
+            self._memory[blocks[whole], : len(data) % self._block] = data[whole * self._block :]
+        prefix = Prefix(tokens, adapter, len(data), blocks)
+        insort(self._sorted.setdefault(adapter, []), (tokens, prefix))
+        self._by_use[prefix] = None
+
+    def read(self, prefix: Prefix) -> np.ndarray:
+        """The prefix's data, a view that the next call overwrites."""
+        n = len(prefix.blocks)
+        if n > len(self._copy):
+            self._copy = np.empty((n, self._block), np.uint8)
+        np.take(self._memory, prefix.blocks, axis=0, out=self._copy[:n], mode="clip")  # other modes copy twice
+        return self._copy.reshape(-1)[: prefix.size]
 
     def touch(self, prefix: Prefix) -> None:
         """Note that a prefix was of use."""
@@ -82,7 +102,7 @@ class PrefixStore:
         del self._by_use[prefix]
         entries = self._sorted[prefix.adapter]
         del entries[bisect(entries, (prefix.tokens,))]
-        self.bytes -= len(prefix.data)
+        self._free += prefix.blocks
 
 
 def common_prefix(a: list[int], b: list[int], limit: int) -> int:

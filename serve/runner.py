@@ -197,6 +197,7 @@ class Runner:
             logits=self._wanted.ctypes.data_as(pointer(ctypes.c_int8)),
         )
         self._range = np.arange(max(n, self.n_ctx) + 1, dtype=np.int32)
+        self._saved = np.empty(0, np.uint8)
         self._view: tuple[tuple[int, int], np.ndarray] = ((0, 0), np.zeros((0, 0), np.float32))
 
     # -- one step
@@ -275,11 +276,16 @@ class Runner:
         self._library.llama_memory_seq_rm(self._memory, slot, start, -1)
 
     def save_cells(self, slot: int, most: int) -> np.ndarray | None:
-        """The cells of sequence `slot` as bytes that only this context can read; None where they are over `most`."""
+        """The cells of sequence `slot` as bytes for a context of the same model; None where they are over `most`.
+
+        The array is a view of memory that the next call overwrites.
+        """
         size = self._library.llama_state_seq_get_size(self._context, slot)
         if size > most:
             return None
-        data = np.empty(size, np.uint8)
+        if size > len(self._saved):
+            self._saved = np.empty(size, np.uint8)
+        data = self._saved
         return data[: self._library.llama_state_seq_get_data(self._context, data.ctypes.data, size, slot)]
 
     def load_cells(self, slot: int, data: np.ndarray) -> bool:

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serve.prefixes import Data, Prefix, PrefixStore, common_prefix
+import numpy as np
+
+from serve.prefixes import Prefix, PrefixStore, common_prefix
 from serve.sequence import Cells, Phase, Sequence
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
@@ -70,10 +72,10 @@ class Cache(Protocol):
     def drop_cells(self, slot: int, start: int) -> None:
         """Forget the slot's cells from position `start` on."""
 
-    def save_cells(self, slot: int, most: int) -> Data | None:
-        """The slot's cells as bytes; None where they are more than `most` bytes."""
+    def save_cells(self, slot: int, most: int) -> np.ndarray | None:
+        """The slot's cells as bytes, until the next call; None where they are more than `most` bytes."""
 
-    def load_cells(self, slot: int, data: Data) -> bool:
+    def load_cells(self, slot: int, data: np.ndarray) -> bool:
         """Fill an empty slot with saved cells; False where they do not fit."""
 
 
@@ -363,7 +365,7 @@ class Scheduler:
     def _load(self, sequence: Sequence, stored: Prefix, length: int, reserved: int) -> None:
         """Give the sequence a slot, and cells of its own for the first `length` of the stored tokens."""
         slot = self._free[-1]
-        if not self.cache.load_cells(slot, stored.data):
+        if not self.cache.load_cells(slot, self.prefixes.read(stored)):
             length = 0
         self.cache.drop_cells(slot, length)
         self.prefixes.touch(stored)

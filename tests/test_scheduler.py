@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,15 +35,15 @@ class FakeRunner:
     def drop_cells(self, slot: int, start: int) -> None:
         del self.slots[slot][start:]
 
-    def save_cells(self, slot: int, most: int) -> bytes | None:
-        data = bytes(cell[0] % 256 for cell in self.slots[slot])
+    def save_cells(self, slot: int, most: int) -> np.ndarray | None:
+        data = np.array([cell[0] % 256 for cell in self.slots[slot]], np.uint8)
         return data if len(data) <= most else None
 
-    def load_cells(self, slot: int, data: bytes) -> bool:
+    def load_cells(self, slot: int, data: np.ndarray) -> bool:
         assert not self.slots[slot], "the target slot must be empty"
         if self.used() + len(data) > self.n_cells:
             return False
-        self.slots[slot] = [[token] for token in data]
+        self.slots[slot] = [[token] for token in data.tolist()]
         return True
 
     def decode(self, step) -> None:
@@ -60,7 +61,7 @@ class World:
         defaults = dict(n_cells=200, n_slots=4, n_sequences=7, n_batch=32, max_drafts=3, stall=1.0, apart=16)
         self.limits = Limits(**(defaults | limits))
         self.runner = FakeRunner(self.limits.n_cells)
-        self.scheduler = Scheduler(self.limits, self.runner, PrefixStore(stored))
+        self.scheduler = Scheduler(self.limits, self.runner, PrefixStore(stored, block=4))
         self.random = random.Random(seed)
         self.finished: list[Sequence] = []
         self.order: list[Sequence] = []
@@ -389,34 +390,41 @@ def test_adapters_take_turns():
 tokens = st.lists(st.integers(0, 2), min_size=1, max_size=12)
 
 
-@given(st.lists(st.tuples(tokens, st.sampled_from([None, "a"])), max_size=30), tokens, st.integers(0, 60))
-def test_the_store_finds_the_longest_common_prefix_and_keeps_to_its_size(puts, asked, size):
-    store = PrefixStore(size)
+@given(
+    st.lists(st.tuples(tokens, st.sampled_from([None, "a"])), max_size=30),
+    tokens,
+    st.integers(0, 60),
+    st.integers(1, 5),
+)
+def test_the_store_finds_the_longest_common_prefix_and_keeps_to_its_size(puts, asked, size, block):
+    store = PrefixStore(size, block)
     for prompt, adapter in puts:
         if store.find(prompt, adapter)[1] < len(prompt):
-            store.put(prompt, adapter, bytes(prompt))
-        kept = list(store._by_use)
-        assert store.bytes == sum(len(prefix.data) for prefix in kept) <= size
+            store.put(prompt, adapter, np.array(prompt, np.uint8))
+        kept = list(store)
+        blocks = [block for prefix in kept for block in prefix.blocks]
+        assert sorted(blocks + store._free) == list(range(size // block)), "every block is free or of one prefix"
+        assert all(store.read(prefix).tolist() == prefix.tokens for prefix in kept)
         assert sorted(map(id, kept)) == sorted(id(p) for entries in store._sorted.values() for _, p in entries)
     lengths = [common_prefix(p.tokens, asked, min(len(p.tokens), len(asked))) for p in kept] if puts else []
     for adapter in (None, "a"):
         best = max((n for n, p in zip(lengths, kept, strict=True) if p.adapter == adapter), default=0) if puts else 0
         found, length = store.find(asked, adapter)
         assert length == best and (found is None) == (best == 0)
-        assert found is None or found.tokens[:length] == asked[:length] and found.data[:length] == bytes(asked[:length])
+        assert found is None or found.tokens[:length] == asked[:length]
 
 
 def test_the_store_drops_what_was_used_least_recently_and_what_a_longer_prefix_continues():
-    store = PrefixStore(10)
+    store = PrefixStore(10, block=2)
     for first in (1, 2):
-        store.put([first] * 4, None, b"....")
+        store.put([first] * 4, None, np.zeros(4, np.uint8))
     store.touch(store.find([1], None)[0])
-    store.put([3] * 4, None, b"....")
+    store.put([3] * 4, None, np.zeros(4, np.uint8))
     assert [store.find([first], None)[1] for first in (1, 2, 3)] == [1, 0, 1] and store.evicted == 1
-    store.put([3] * 6, None, b"......")
-    assert len(store) == 2 and store.bytes == 10
-    store.put([3] * 11, None, b"." * 11)
-    assert len(store) == 2 and store.bytes == 10, "what is larger than all there is room for takes nothing else's place"
+    store.put([3] * 6, None, np.zeros(6, np.uint8))
+    assert len(store) == 2 and not store._free
+    store.put([3] * 11, None, np.zeros(11, np.uint8))
+    assert len(store) == 2 and not store._free, "what is larger than all there is room for takes nothing else's place"
 
 
 @given(st.lists(st.integers(0, 1), max_size=40), st.lists(st.integers(0, 1), max_size=40))

@@ -8,8 +8,7 @@ copying one back takes far less time than computing it. Knows nothing about llam
     prefix, length = store.find(tokens, adapter)    # (None, 0) where nothing fits
     data = store.read(prefix)
 
-The memory is mapped once and given out in blocks: what was used before costs no page faults, which cost more than the
-copy itself.
+All the memory is taken at once and given out in blocks: page faults would cost more than the copies themselves.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BLOCK = 16_384  # bytes
+POPULATED = getattr(mmap, "MAP_POPULATE", 0)  # where there is none, memory comes with its first use
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +41,8 @@ class PrefixStore:
     def __init__(self, max_bytes: int, block: int = BLOCK) -> None:
         self.max_bytes, self.evicted = max_bytes, 0
         self._block, n = block, max_bytes // block
-        self._memory = np.frombuffer(mmap.mmap(-1, max(1, n) * block), np.uint8).reshape(-1, block)
+        memory = mmap.mmap(-1, max(1, n) * block, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | POPULATED)
+        self._memory = np.frombuffer(memory, np.uint8).reshape(-1, block)
         self._free = list(range(n))[::-1]
         self._copy = np.empty((0, block), np.uint8)  # of the prefix that was read last
         self._by_use: OrderedDict[Prefix, None] = OrderedDict()

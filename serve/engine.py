@@ -498,11 +498,8 @@ class Engine:
         return guess
 
     def _finish(self, sequence: Sequence, outcome: str | Exception) -> None:
-        """End a sequence with a finish reason or an error: tell its caller, then free its slot.
-
-        In this order, for keeping the cells for later requests takes a while.
-        """
-        sequence.phase = Phase.DONE
+        """End a sequence with a finish reason or an error: free its slot, then tell its caller."""
+        self._scheduler.finish(sequence)
         if sequence.chain is not None:
             sequence.chain.close()
         if isinstance(outcome, str):
@@ -516,13 +513,12 @@ class Engine:
             self._condition.notify_all()
         future = sequence.handle.future
         if not future.set_running_or_notify_cancel():
-            pass
-        elif isinstance(outcome, Exception):
+            return
+        if isinstance(outcome, Exception):
             future.set_exception(outcome)
         else:
             text = sequence.text.decode(errors="replace")
             future.set_result(Completion(sequence.tokens[sequence.n_prompt :], text, outcome, figures))
-        self._scheduler.finish(sequence)
 
     def _book(self, sequence: Sequence, outcome: str | Exception) -> Figures:
         now, figures, totals = time.perf_counter(), sequence.figures, self._totals

@@ -51,8 +51,8 @@ class Library:
         self.llama_memory_seq_rm = bind(quick, "llama_memory_seq_rm", [void, i32, i32, i32], flag)
         size = ctypes.c_size_t
         self.llama_state_seq_get_size = bind(quick, "llama_state_seq_get_size", [void, i32], size)
-        self.llama_state_seq_get_data = bind(slow, "llama_state_seq_get_data", [void, void, size, i32], size)
-        self.llama_state_seq_set_data = bind(slow, "llama_state_seq_set_data", [void, void, size, i32], size)
+        self.llama_state_seq_get_data = bind(quick, "llama_state_seq_get_data", [void, void, size, i32], size)
+        self.llama_state_seq_set_data = bind(quick, "llama_state_seq_set_data", [void, void, size, i32], size)
         self.llama_sampler_apply = bind(quick, "llama_sampler_apply", [void, void], None)
         self.llama_sampler_accept = bind(quick, "llama_sampler_accept", [void, i32], None)
         self.llama_model_get_vocab = bind(quick, "llama_model_get_vocab", [void], void)

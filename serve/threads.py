@@ -99,16 +99,20 @@ class Waiting:
         """Choose how threads wait from now on; takes a tenth of a millisecond or a few where it changes."""
         if brief == self.brief or self._libgomp is None:
             return
-        self.brief = brief
         if not brief:
             self._over.set()
             self._crowd.join()
-            return
-        self._over.clear()
-        there = threading.Event()
-        self._crowd = threading.Thread(target=self._idle, args=(there,), name="openmp-crowd", daemon=True)
-        self._crowd.start()
-        there.wait()
+        else:
+            self._over.clear()
+            there = threading.Event()
+            self._crowd = threading.Thread(target=self._idle, args=(there,), name="openmp-crowd", daemon=True)
+            try:
+                self._crowd.start()
+            except RuntimeError:  # no thread is left to this process
+                self._libgomp = None
+                return
+            there.wait()
+        self.brief = brief
 
     def _idle(self, there: threading.Event) -> None:
         """Start as many threads as there are CPUs, which belong to this one and end with it."""

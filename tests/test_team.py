@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from serve import threads
 from serve.team import BLOCK, FIRST_PROBE, LAST_PROBE, Patience, TeamSize
 from serve.threads import MOST_CPUS, SPINNING, _loaded_libgomp, available
 
@@ -158,3 +159,13 @@ def test_threads_that_sleep_soon_burn_no_time_while_they_wait(chosen):
     else:
         assert brief < 0.5 * min(first, again)
     assert left == 2, "the threads that crowd the CPUs are gone"
+
+
+def test_a_process_that_has_no_thread_left_goes_on_spinning(monkeypatch):
+    waiting = threads.Waiting()
+    waiting._libgomp = object()
+    monkeypatch.setattr(threads.threading.Thread, "start", lambda _: (_ for _ in ()).throw(RuntimeError("no thread")))
+    waiting.set(brief=True)
+    waiting.set(brief=True)
+    waiting.set(brief=False)
+    assert not waiting.brief

@@ -204,7 +204,7 @@ class Scheduler:
         if prefilling:
             watched = any(s.request.on_text for s in decoding)
             room = self._prefill_room(prefilling, decoding, len(decoding), watched, apart=True)
-            much = room if watched else sum(s.pending for s in prefilling)
+            much = room if watched else min(sum(s.pending for s in prefilling), self.limits.n_batch)
             if much >= self.limits.apart or not decoding:
                 self._delaying = (MAX_DELAYING if watched else self._delaying + 1) if decoding else 0
                 chunks, n = self._prefill(prefilling, room)

@@ -16,6 +16,7 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup")
 
 # Milliseconds: alone, no thread of a team sleeps within a step or between two. See `Waiting` for a team beside others.
+# In a build without OpenMP threads spin for ever: two neighbours on two cores leave little of its speed.
 SPINNING = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
 MOST_CPUS = 32  # with more of them than threads in a team, the kernel gives each thread one of its own
 

@@ -285,6 +285,20 @@ def test_where_nobody_watches_much_prefill_is_kept_apart_also_in_small_steps():
     assert steps == 2 * (MAX_DELAYING * [(0, 10)] + [(3, 0)]), "and now and then the others decode"
 
 
+def test_prefill_is_never_kept_apart_where_that_is_off():
+    world = streams_and_costs(watched=False, stall=2.0, apart=101)  # more than a batch holds
+    world.submit([7] * 300, 20)
+    assert all(decode == 3 for decode, _ in steps_of(world, 3))
+
+
+def test_evictions_are_counted():
+    world = World(stored=16)
+    for i in range(3):
+        world.submit([10 + i] * 12, 2)
+    world.drain()
+    assert world.scheduler.figures.evicted == world.scheduler.prefixes.evicted > 0
+
+
 def test_what_is_too_little_for_a_step_of_its_own_stays_below_that_size():
     world = streams_and_costs(stall=2.0, apart=40)
     world.scheduler.cost.prefill_token = 0.1

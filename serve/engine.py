@@ -265,6 +265,7 @@ class Engine:
             while self._wait_for_work():
                 self._step()
             self._end_all(EngineClosed("the engine was closed"))
+            self._scheduler.keep()
             if (path := self.config.prefix_file) is not None:
                 prefix_file.save(self._scheduler.prefixes, path, self._prefix_key)
         except BaseException as error:  # whatever it is, callers must learn of it
@@ -336,6 +337,8 @@ class Engine:
     def _wait_for_work(self) -> bool:
         if self._scheduler.running and not self._closing:
             return True
+        if not (self._arrived or self._scheduler.waiting):
+            self._scheduler.keep()  # while nobody waits for it
         with self._condition:
             while not (self._closing or self._arrived or self._scheduler.running or self._scheduler.waiting):
                 self._condition.wait()

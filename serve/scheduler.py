@@ -2,9 +2,9 @@
 
 Two calls make a step: `schedule()` says which tokens of which sequences go into the batch, `finish()` ends a sequence.
 KV cells are counted, never more than `n_cells`. A sequence refers to the cells that it has in common with one that runs
-and copies those of one that has ended out of a store (serve/prefixes.py). The scheduler knows nothing about llama.cpp,
-text, sampling or threads: the native cache is changed through the functions of `Cache`, which the property tests
-replace by a model of it.
+and copies those of one that has ended out of a store (serve/prefixes.py). One that ran alone rests in the cache when it
+ends, and the next goes on from there. The scheduler knows nothing about llama.cpp, text, sampling or threads: the
+native cache is changed through the functions of `Cache`, which the property tests replace by a model of it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from serve.prefixes import Prefix, PrefixStore, common_prefix
 from serve.sequence import Cells, Phase, Sequence
+from serve.step_cost import StepCost
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
 WORTH_LOADING = 3  # tokens more than a running sequence has to offer, from which cells are copied out of the store
@@ -90,72 +91,6 @@ class CacheFigures:
     evicted: int = 0  # prefixes that the store had no room for any more
 
 
-class StepCost:
-    """What steps cost, in seconds, learnt from those that were made.
-
-    A step of decode tokens alone takes level * (base + slope * tokens): least squares over recent steps, and how far
-    the last few were from that. `prefill_token` is what a prefill token adds to it, and `apart_token` what one takes in
-    a step of at least `apart` of them and nothing else. All but the least squares follow closely, since what a token
-    takes grows with the context.
-    """
-
-    def __init__(self, apart: int, decay: float = 0.98) -> None:
-        self._apart, self._decay = apart, decay
-        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
-        self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only ratios matter
-        self.level = 1.0
-        self.known = False  # whether a step without prefill was seen
-        self.prefill_token = self.apart_token = 0.0  # 0: not seen yet
-
-    def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
-        if not prefill_tokens:
-            self._observe_decoding(decode_tokens, seconds)
-            return
-        added = (seconds - self.decoding(decode_tokens)) / prefill_tokens
-        added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
-        if self._is_apart(decode_tokens, prefill_tokens):
-            self.apart_token += (added - self.apart_token) * (0.4 if self.apart_token else 1.0)
-        else:
-            self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
-
-    def _observe_decoding(self, tokens: int, seconds: float) -> None:
-        self.known = True
-        n, x, y, xx, xy = self._sums
-        keep = self._decay
-        n, x, y = keep * n + 1, keep * x + tokens, keep * y + seconds
-        xx, xy = keep * xx + tokens * tokens, keep * xy + tokens * seconds
-        self._sums = n, x, y, xx, xy
-        spread = n * xx - x * x
-        if n < 3:
-            return
-        if spread > 1e-3 * n * n:
-            slope = max((n * xy - x * y) / spread, 1e-9)
-            self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
-        else:  # all steps alike: follow the level, and slowly forget the slope, so that another size is tried some day
-            self.slope *= 0.999 * (y / n) / (self.base + self.slope * x / n)
-            self.base = y / n - self.slope * x / n
-        self.level += 0.25 * (seconds / (self.base + self.slope * tokens) - self.level)
-
-    def _is_apart(self, decode_tokens: int, prefill_tokens: int) -> bool:
-        return decode_tokens == 0 and prefill_tokens >= self._apart
-
-    def decoding(self, tokens: int) -> float:
-        """Seconds of a step that decodes `tokens` and does nothing else."""
-        return self.level * (self.base + self.slope * tokens) if tokens and self.known else 0.0
-
-    def prefilling(self, decode_tokens: int, prefill_tokens: int) -> float:
-        """Seconds that prefill adds to a step of `decode_tokens`; 0 while none was seen."""
-        apart, mixed = self.apart_token, self.prefill_token
-        return prefill_tokens * (apart or mixed if self._is_apart(decode_tokens, prefill_tokens) else mixed or apart)
-
-    def expected(self, decode_tokens: int, prefill_tokens: int) -> float:
-        """Seconds that such a step usually takes; 0 while too little was seen."""
-        added = self.prefilling(decode_tokens, prefill_tokens)
-        if (decode_tokens and not self.known) or (prefill_tokens and not added):
-            return 0.0
-        return self.decoding(decode_tokens) + added
-
-
 @dataclass(slots=True)
 class Scheduler:
     """Waiting and running sequences; see the module's docstring."""
@@ -166,11 +101,14 @@ class Scheduler:
     waiting: deque[Sequence] = field(default_factory=deque)
     running: list[Sequence] = field(default_factory=list)
     ended: dict[int, Cells] = field(default_factory=dict)  # by slot: running sequences refer to them
+    resting: Cells | None = None  # of the sequence that ended last, if it ran alone and no other has begun
     used_cells: int = 0
     cost: StepCost = field(init=False)
     figures: CacheFigures = field(default_factory=CacheFigures)
     _free: list[int] = field(default_factory=list)
     _last_adapter: str | None = None
+    _kept: bool = False  # whether what rests is in the store
+    _alone: bool = True  # whether one sequence at a time ran since the cache was empty: its cells lie side by side
     _delaying: int = 0  # steps with prefill since streams last decoded by themselves
 
     def __post_init__(self) -> None:
@@ -295,6 +233,8 @@ class Scheduler:
     def _admit(self, now: float) -> None:
         """First come, first served; only a request whose prefix is being computed right now lets others pass it."""
         held: list[Sequence] = []
+        self.keep()
+        self._alone |= not self.used_cells
         while self.waiting and len(self.running) + len(held) < self.limits.n_slots:
             sequence = self.waiting.popleft()
             source, shared = self._running_prefix(sequence)
@@ -302,8 +242,14 @@ class Scheduler:
             if self._better_soon(sequence, max(shared, length)):
                 held.append(sequence)
                 continue
+            goes_on = self.resting is not None and source is self.resting and length < shared + WORTH_LOADING
+            if self.resting is not None and not goes_on:
+                self.empty()
+                source, shared = None, 0
             most = sequence.n_prompt + sequence.request.max_tokens + self.limits.max_drafts
-            if length >= shared + WORTH_LOADING and self._has_room(max(most, len(stored.tokens))):
+            if goes_on:
+                self._go_on(sequence, shared, most)
+            elif length >= shared + WORTH_LOADING and self._has_room(max(most, len(stored.tokens))):
                 self._load(sequence, stored, length, most)
             elif self._has_room(most - shared):
                 self._refer(sequence, source, shared, most - shared)
@@ -315,12 +261,14 @@ class Scheduler:
             sequence.held_for = None
             self.running.append(sequence)
         self.waiting.extendleft(reversed(held))
+        self._alone &= len(self.running) <= 1
 
     def _running_prefix(self, sequence: Sequence) -> tuple[Cells | None, int]:
         """The cells that hold the longest prefix of the prompt, and its length. The last token is never shared."""
         best, best_length = None, MIN_SHARED - 1
         most = len(sequence.tokens) - 1
-        for cells in [*self.ended.values(), *(s.cells for s in self.running)]:
+        there = [*self.ended.values(), *(s.cells for s in self.running)]
+        for cells in [self.resting, *there] if self.resting else there:
             limit = min(cells.computed, most)
             if limit <= best_length or cells.adapter != sequence.request.adapter:
                 continue
@@ -362,6 +310,15 @@ class Scheduler:
             source.lent = max(source.lent, shared)
             cells.parent = source
 
+    def _go_on(self, sequence: Sequence, shared: int, most: int) -> None:
+        """Let the sequence go on in the slot of the one that rests, after the first `shared` tokens of it."""
+        rest = self.resting
+        self.cache.drop_cells(rest.slot, shared)
+        self.resting = None
+        self._free.append(rest.slot)
+        self.used_cells -= rest.reserved
+        self._place(sequence, shared, 0, most)
+
     def _load(self, sequence: Sequence, stored: Prefix, length: int, reserved: int) -> None:
         """Give the sequence a slot, and cells of its own for the first `length` of the stored tokens."""
         slot = self._free[-1]
@@ -386,7 +343,10 @@ class Scheduler:
     # -- the end of a sequence
 
     def finish(self, sequence: Sequence) -> None:
-        """Free the sequence's slot; what it computed goes into the store, and stays while others refer to it."""
+        """Free the sequence's slot; what it computed goes into the store, and stays while others refer to it.
+
+        The cells of one that ran alone rest in the cache instead, and `keep` puts them into the store.
+        """
         sequence.phase = Phase.DONE
         sequence.drafts = []
         cells = sequence.cells
@@ -395,15 +355,34 @@ class Scheduler:
             return
         self.running.remove(sequence)
         cells.tokens = cells.tokens[: cells.computed]
+        if self._alone and self.prefixes.max_bytes:
+            self._reserve(cells, cells.computed)
+            self.resting, self._kept = cells, False
+            return
         self._remember(cells)
         if cells.users == 0:
             self._release(cells)
             return
         self.cache.drop_cells(cells.slot, cells.lent)
-        self.used_cells -= cells.reserved
-        cells.computed, cells.reserved = cells.lent, cells.lent - cells.shared
-        self.used_cells += cells.reserved
+        cells.computed = cells.lent
+        self._reserve(cells, cells.lent - cells.shared)
         self.ended[cells.slot] = cells
+
+    def keep(self) -> None:
+        """Put what rests into the store, if that was not done yet: worth calling when there is nothing else to do."""
+        if self.resting is not None and not self._kept:
+            self._remember(self.resting)
+            self._kept = True
+
+    def empty(self) -> None:
+        """Take out of the cache what rests there."""
+        if self.resting is not None:
+            self._release(self.resting)
+            self.resting = None
+
+    def _reserve(self, cells: Cells, n: int) -> None:
+        self.used_cells += n - cells.reserved
+        cells.reserved = n
 
     def _remember(self, cells: Cells) -> None:
         if self.prefixes.max_bytes == 0:

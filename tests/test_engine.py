@@ -79,10 +79,11 @@ def results(engine: Engine, requests: list[Request]) -> list:
 
 
 def idle(engine: Engine) -> bool:
-    """Whether no slot and no cell is in use; those of the last request are given back after it was answered."""
+    """Whether no slot and no cell is in use but those of the sequence that rests."""
     scheduler = engine._scheduler
     for _ in range(500):
-        if not (scheduler.running or scheduler.waiting or scheduler.ended or scheduler.used_cells):
+        held = [*scheduler.ended.values(), *filter(None, [scheduler.resting])]
+        if not (scheduler.running or scheduler.waiting) and scheduler.used_cells == sum(c.reserved for c in held):
             return True
         time.sleep(0.01)
     return False

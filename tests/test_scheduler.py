@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve.drafts import Acceptance, NgramLookup
-from serve.prefixes import PrefixStore, common_prefix
-from serve.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler, StepCost
+from serve.prefixes import PrefixStore
+from serve.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler
 from serve.sequence import Figures, Phase, Request, Sequence
 
 
@@ -125,6 +124,9 @@ class World:
         scheduler = self.scheduler
         assert self.runner.used() <= scheduler.used_cells <= self.limits.n_cells
         holders = list(scheduler.ended.values()) + [s.cells for s in scheduler.running]
+        if scheduler.resting is not None:
+            assert not scheduler.running, "what rests would cost those that run"
+            holders.append(scheduler.resting)
         slots = [cells.slot for cells in holders]
         assert sorted(slots + scheduler._free) == list(range(self.limits.n_sequences))
         for cells in holders:
@@ -172,6 +174,7 @@ def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, 
     world.drain()
     assert all(s.phase is Phase.DONE for s in submitted)
     assert len(world.finished) == len(submitted)
+    world.scheduler.empty()
     assert world.scheduler.used_cells == 0 == world.runner.used()
     assert len(world.scheduler._free) == world.limits.n_sequences
 
@@ -343,15 +346,54 @@ def test_the_next_turn_of_a_conversation_computes_only_what_is_new():
     assert second.figures.cached_tokens == 59, "the last made token was never computed, all others were"
 
 
-def test_what_ended_sequences_computed_takes_no_room_in_the_cache_and_is_found_again():
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_sequence_that_ended_last_rests_for_the_next_and_is_stored_before_it_is_cut(kept):
     world = World(n_cells=2000, n_batch=256)
+    first = world.submit(list(range(50)), 10)
+    world.drain()
+    if kept:
+        world.scheduler.keep()
+    loads, world.runner.load_cells = [], lambda *arguments: loads.append(arguments)
+    slot = world.scheduler.resting.slot
+    second = world.submit(first.tokens[:30] + [77, 78], 10)
+    world.step()
+    assert second.cells.slot == slot and second.figures.cached_tokens == 30 and not loads
+    world.drain()
+    assert sorted(len(prefix.tokens) for prefix in world.scheduler.prefixes) == [first.cells.computed]
+    world.scheduler.keep()
+    assert len(world.scheduler.prefixes) == 2
+
+
+def test_what_rests_gives_way_where_a_request_needs_its_cells():
+    world = World(n_cells=100)
+    world.submit([1] * 60, 20)
+    world.drain()
+    large = world.submit([2] * 60, 20)
+    small = world.submit([1] * 10, 5)
+    world.drain()
+    assert world.order[1:] == [large, small]
+
+
+def test_nothing_rests_where_nothing_is_to_be_kept():
+    world = World(stored=0)
+    world.submit([1] * 20, 5)
+    world.drain()
+    assert world.runner.used() == 0
+    assert world.submit([1] * 20, 5).figures.cached_tokens == 0
+
+
+def test_what_ended_sequences_computed_takes_no_room_in_the_cache_and_is_found_again():
+    world = World(stored=2000, n_cells=2000, n_batch=256)
     system = list(range(100, 180))
     world.submit(system + [1] * 5, 3), world.submit(system + [2] * 5, 3)
     world.drain()
     for i in range(5):
         world.submit([200 + i] * 60, 3)
         world.drain()
-        assert world.runner.used() == 0
+        world.submit([300 + i] * 60, 3)
+        world.step()
+        assert world.runner.used() == 60, "nothing but what this step computed"
+        world.drain()
     later = world.submit(system + [9] * 5, 3)
     world.drain()
     assert later.figures.cached_tokens == 80
@@ -359,8 +401,8 @@ def test_what_ended_sequences_computed_takes_no_room_in_the_cache_and_is_found_a
 
 def test_a_sequence_larger_than_the_store_is_not_saved():
     world = World(n_cells=2000, stored=50)
-    for _ in range(2):
-        last = world.submit([1] * 60, 3)
+    for tokens in ([1], [2], [1]):
+        last = world.submit(tokens * 60, 3)
         world.drain()
     assert len(world.scheduler.prefixes) == 0 == last.figures.cached_tokens
 
@@ -399,143 +441,3 @@ def test_adapters_take_turns():
             chunk.sequence.tokens.append(1)
             chunk.sequence.phase = Phase.DECODE
     assert turns == ["a", "b", None] * 3
-
-
-tokens = st.lists(st.integers(0, 2), min_size=1, max_size=12)
-
-
-@given(
-    st.lists(st.tuples(tokens, st.sampled_from([None, "a"])), max_size=30),
-    tokens,
-    st.integers(0, 60),
-    st.integers(1, 5),
-)
-def test_the_store_finds_the_longest_common_prefix_and_keeps_to_its_size(puts, asked, size, block):
-    store = PrefixStore(size, block)
-    for prompt, adapter in puts:
-        if store.find(prompt, adapter)[1] < len(prompt):
-            store.put(prompt, adapter, np.array(prompt, np.uint8))
-        kept = list(store)
-        blocks = [block for prefix in kept for block in prefix.blocks]
-        assert sorted(blocks + store._free) == list(range(size // block)), "every block is free or of one prefix"
-        assert all(store.read(prefix).tolist() == prefix.tokens for prefix in kept)
-        assert sorted(map(id, kept)) == sorted(id(p) for entries in store._sorted.values() for _, p in entries)
-    lengths = [common_prefix(p.tokens, asked, min(len(p.tokens), len(asked))) for p in kept] if puts else []
-    for adapter in (None, "a"):
-        best = max((n for n, p in zip(lengths, kept, strict=True) if p.adapter == adapter), default=0) if puts else 0
-        found, length = store.find(asked, adapter)
-        assert length == best and (found is None) == (best == 0)
-        assert found is None or found.tokens[:length] == asked[:length]
-
-
-def test_the_store_drops_what_was_used_least_recently_and_what_a_longer_prefix_continues():
-    store = PrefixStore(10, block=2)
-    for first in (1, 2):
-        store.put([first] * 4, None, np.zeros(4, np.uint8))
-    store.touch(store.find([1], None)[0])
-    store.put([3] * 4, None, np.zeros(4, np.uint8))
-    assert [store.find([first], None)[1] for first in (1, 2, 3)] == [1, 0, 1] and store.evicted == 1
-    store.put([3] * 6, None, np.zeros(6, np.uint8))
-    assert len(store) == 2 and not store._free
-    store.put([3] * 11, None, np.zeros(11, np.uint8))
-    assert len(store) == 2 and not store._free, "what is larger than all there is room for takes nothing else's place"
-
-
-@given(st.lists(st.integers(0, 1), max_size=40), st.lists(st.integers(0, 1), max_size=40))
-def test_common_prefix_is_what_a_loop_finds(a, b):
-    n = min(len(a), len(b))
-    expected = next((i for i in range(n) if a[i] != b[i]), n)
-    assert common_prefix(a, b, n) == expected
-
-
-def test_step_cost_finds_base_and_slope():
-    cost = StepCost(apart=64)
-    for tokens in [1, 8, 3, 60, 16, 1, 4, 120] * 10:
-        cost.observe(tokens, 0, 0.002 + 0.0001 * tokens)
-    assert abs(cost.base - 0.002) < 1e-6 and abs(cost.slope - 0.0001) < 1e-8
-
-
-def test_step_cost_knows_prefill_beside_streams_and_apart():
-    cost = StepCost(apart=64)
-    for _ in range(50):
-        cost.observe(8, 0, 0.010)
-    assert cost.expected(8, 20) == 0, "nothing is known about prefill"
-    for token in (0.0002, 0.0005):  # it grows with the context
-        for _ in range(10):
-            cost.observe(8, 20, 0.010 + 20 * token)
-            cost.observe(0, 64, 64 * token / 2)
-        assert cost.expected(8, 10) == pytest.approx(0.010 + 10 * token, rel=0.02)
-        assert cost.expected(0, 100) == pytest.approx(100 * token / 2, rel=0.02)
-        assert cost.expected(0, 10) == pytest.approx(10 * token, rel=0.02), "too few for tiles"
-
-
-def test_step_cost_is_right_from_the_first_fit_on():
-    cost = StepCost(apart=64)
-    for tokens in (8, 1, 8, 1):
-        cost.observe(tokens, 0, 0.002 + 0.0001 * tokens)
-    assert cost.decoding(8) == pytest.approx(0.0028) and cost.decoding(1) == pytest.approx(0.0021)
-
-
-def test_step_cost_follows_contexts_that_grow():
-    cost = StepCost(apart=64)
-    for i in range(80):
-        cost.observe((8, 1)[i % 10 == 0], 0, (0.010 + 0.0001 * i) * (1, 0.2)[i % 10 == 0])
-    assert cost.decoding(8) == pytest.approx(0.018, rel=0.05)
-
-
-def test_a_slope_that_was_measured_wrong_is_forgotten_while_steps_are_alike():
-    cost = StepCost(apart=64)
-    for tokens in (1, 8) * 3:
-        cost.observe(tokens, 0, 0.01 * tokens)  # a neighbour's doing: a token seems to cost a whole step
-    assert cost.base < 0.1 * cost.slope
-    for _ in range(1500):
-        cost.observe(1, 0, 0.01)
-    assert cost.slope < 0.5 * cost.decoding(1), "drafting looks worth a trial, which measures it again"
-    assert abs(cost.decoding(1) - 0.01) < 1e-6
-    for _ in range(3):
-        cost.observe(7, 0, 0.012)
-        cost.observe(1, 0, 0.010)
-    assert abs(cost.slope - 0.002 / 6) < 1e-4
-
-
-def test_lookup_proposes_what_followed_before_and_nothing_when_new():
-    tokens = [1, 2, 3, 4, 5, 6, 9, 1, 2, 3]
-    lookup = NgramLookup(tokens)
-    assert lookup.propose(3) == [4, 5, 6]
-    tokens.append(8)
-    assert lookup.propose(3) == []
-    tokens += [1, 2, 3]
-    assert lookup.propose(2) == [8, 1], "the latest place counts"
-    assert lookup.propose(0) == []
-
-
-def test_a_text_that_repeats_itself_is_guessed_to_go_on():
-    assert NgramLookup([7, 5, 6, 5, 6, 5, 6]).propose(5) == [5, 6, 5, 6, 5]
-    assert NgramLookup([9, 4, 4, 4, 4]).propose(3) == [4, 4, 4]
-
-
-def test_acceptance_is_that_of_one_token_and_recovers_slowly_when_nothing_is_drafted():
-    acceptance = Acceptance()
-    for _ in range(12):
-        acceptance.observe(4, 0)
-    assert acceptance.share < 0.5
-    for _ in range(200):
-        acceptance.observe(4, 0)
-    assert acceptance.share < 0.05
-    for _ in range(2000):
-        acceptance.rest(0.8)
-    assert acceptance.worth(0.8, 6) == 1, "whatever a token costs, a single one is tried again"
-    for _ in range(2000):
-        acceptance.rest(0.95)
-    assert acceptance.worth(0.95, 6) == 0, "but where it costs nearly as much as it can save"
-    for _ in range(200):
-        acceptance.observe(6, 3)
-    assert 0.7 < acceptance.share < 0.8, "three of four; those after the wrong one were not judged"
-
-
-@pytest.mark.parametrize(("cost", "expected"), [(0.0, 6), (0.1, 6), (0.5, 2), (0.7, 1), (0.8, 0), (1.0, 0)])
-def test_as_many_tokens_are_drafted_as_pay_each(cost, expected):
-    acceptance = Acceptance(prior=0.75)
-    assert acceptance.worth(cost, 6) == expected
-    gains = [0.75**k - cost for k in range(1, 7)]
-    assert expected == sum(gain >= 0 for gain in gains), "a token is right where all before it are"

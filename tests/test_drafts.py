@@ -1,0 +1,48 @@
+"""Guessing tokens: `python -m pytest tests/test_drafts.py`."""
+
+import pytest
+
+from serve.drafts import Acceptance, NgramLookup
+
+
+def test_lookup_proposes_what_followed_before_and_nothing_when_new():
+    tokens = [1, 2, 3, 4, 5, 6, 9, 1, 2, 3]
+    lookup = NgramLookup(tokens)
+    assert lookup.propose(3) == [4, 5, 6]
+    tokens.append(8)
+    assert lookup.propose(3) == []
+    tokens += [1, 2, 3]
+    assert lookup.propose(2) == [8, 1], "the latest place counts"
+    assert lookup.propose(0) == []
+
+
+def test_a_text_that_repeats_itself_is_guessed_to_go_on():
+    assert NgramLookup([7, 5, 6, 5, 6, 5, 6]).propose(5) == [5, 6, 5, 6, 5]
+    assert NgramLookup([9, 4, 4, 4, 4]).propose(3) == [4, 4, 4]
+
+
+def test_acceptance_is_that_of_one_token_and_recovers_slowly_when_nothing_is_drafted():
+    acceptance = Acceptance()
+    for _ in range(12):
+        acceptance.observe(4, 0)
+    assert acceptance.share < 0.5
+    for _ in range(200):
+        acceptance.observe(4, 0)
+    assert acceptance.share < 0.05
+    for _ in range(2000):
+        acceptance.rest(0.8)
+    assert acceptance.worth(0.8, 6) == 1, "whatever a token costs, a single one is tried again"
+    for _ in range(2000):
+        acceptance.rest(0.95)
+    assert acceptance.worth(0.95, 6) == 0, "but where it costs nearly as much as it can save"
+    for _ in range(200):
+        acceptance.observe(6, 3)
+    assert 0.7 < acceptance.share < 0.8, "three of four; those after the wrong one were not judged"
+
+
+@pytest.mark.parametrize(("cost", "expected"), [(0.0, 6), (0.1, 6), (0.5, 2), (0.7, 1), (0.8, 0), (1.0, 0)])
+def test_as_many_tokens_are_drafted_as_pay_each(cost, expected):
+    acceptance = Acceptance(prior=0.75)
+    assert acceptance.worth(cost, 6) == expected
+    gains = [0.75**k - cost for k in range(1, 7)]
+    assert expected == sum(gain >= 0 for gain in gains), "a token is right where all before it are"

@@ -58,6 +58,7 @@ DRAFT_COST = 1.1  # times a token's cost in a step: guessing and checking in Pyt
 GRAPH_S = 0.0005  # what a step costs whose size is not that of the last one: llama.cpp builds its graph anew
 WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
 TILE = 64  # rows from which llama.cpp's CPU attention works by tiles: quick for one prompt, slow for many sequences
+IDLE_S = 0.005  # without a request for so long, there is time to put into the store what the last one left
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends
 
 
@@ -337,12 +338,16 @@ class Engine:
     def _wait_for_work(self) -> bool:
         if self._scheduler.running and not self._closing:
             return True
-        if not (self._arrived or self._scheduler.waiting):
-            self._scheduler.keep()  # while nobody waits for it
         with self._condition:
-            while not (self._closing or self._arrived or self._scheduler.running or self._scheduler.waiting):
-                self._condition.wait()
-            return not self._closing
+            idle = not self._condition.wait_for(self._has_work, IDLE_S)
+        if idle:
+            self._scheduler.keep()
+            with self._condition:
+                self._condition.wait_for(self._has_work)
+        return not self._closing
+
+    def _has_work(self) -> bool:
+        return bool(self._closing or self._arrived or self._scheduler.running or self._scheduler.waiting)
 
     def _step(self) -> None:
         began = time.perf_counter()

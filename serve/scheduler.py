@@ -233,7 +233,6 @@ class Scheduler:
     def _admit(self, now: float) -> None:
         """First come, first served; only a request whose prefix is being computed right now lets others pass it."""
         held: list[Sequence] = []
-        self.keep()
         self._alone |= not self.used_cells
         while self.waiting and len(self.running) + len(held) < self.limits.n_slots:
             sequence = self.waiting.popleft()
@@ -244,8 +243,9 @@ class Scheduler:
                 continue
             goes_on = self.resting is not None and source is self.resting and length < shared + WORTH_LOADING
             if self.resting is not None and not goes_on:
+                self.waiting.appendleft(sequence)
                 self.empty()
-                source, shared = None, 0
+                continue
             most = sequence.n_prompt + sequence.request.max_tokens + self.limits.max_drafts
             if goes_on:
                 self._go_on(sequence, shared, most)
@@ -311,8 +311,13 @@ class Scheduler:
             cells.parent = source
 
     def _go_on(self, sequence: Sequence, shared: int, most: int) -> None:
-        """Let the sequence go on in the slot of the one that rests, after the first `shared` tokens of it."""
+        """Let the sequence go on in the slot of the one that rests, after the first `shared` tokens of it.
+
+        Where that is most of it, the rest is not worth the time that keeping it takes while a request waits.
+        """
         rest = self.resting
+        if 2 * shared < rest.computed:
+            self.keep()
         self.cache.drop_cells(rest.slot, shared)
         self.resting = None
         self._free.append(rest.slot)
@@ -345,7 +350,7 @@ class Scheduler:
     def finish(self, sequence: Sequence) -> None:
         """Free the sequence's slot; what it computed goes into the store, and stays while others refer to it.
 
-        The cells of one that ran alone rest in the cache instead, and `keep` puts them into the store.
+        The cells of one that ran alone rest in the cache instead; `keep` puts them into the store.
         """
         sequence.phase = Phase.DONE
         sequence.drafts = []
@@ -369,7 +374,7 @@ class Scheduler:
         self.ended[cells.slot] = cells
 
     def keep(self) -> None:
-        """Put what rests into the store, if that was not done yet: worth calling when there is nothing else to do."""
+        """Put what rests into the store, if that was not done yet: for when there is nothing else to do."""
         if self.resting is not None and not self._kept:
             self._remember(self.resting)
             self._kept = True
@@ -377,6 +382,7 @@ class Scheduler:
     def empty(self) -> None:
         """Take out of the cache what rests there."""
         if self.resting is not None:
+            self.keep()
             self._release(self.resting)
             self.resting = None
 

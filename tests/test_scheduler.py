@@ -346,22 +346,25 @@ def test_the_next_turn_of_a_conversation_computes_only_what_is_new():
     assert second.figures.cached_tokens == 59, "the last made token was never computed, all others were"
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_the_sequence_that_ended_last_rests_for_the_next_and_is_stored_before_it_is_cut(kept):
+@pytest.mark.parametrize(("shared", "idle", "stored"), [(20, False, 1), (40, False, 0), (40, True, 1)])
+def test_a_sequence_that_ran_alone_rests_for_the_next_and_is_stored_where_little_is_used_or_there_is_time(
+    shared, idle, stored
+):
     world = World(n_cells=2000, n_batch=256)
+    world.forced = 0.0
     first = world.submit(list(range(50)), 10)
     world.drain()
-    if kept:
+    if idle:
         world.scheduler.keep()
     loads, world.runner.load_cells = [], lambda *arguments: loads.append(arguments)
     slot = world.scheduler.resting.slot
-    second = world.submit(first.tokens[:30] + [77, 78], 10)
+    second = world.submit(first.tokens[:shared] + [77, 78], 10)
     world.step()
-    assert second.cells.slot == slot and second.figures.cached_tokens == 30 and not loads
+    assert second.cells.slot == slot and second.figures.cached_tokens == shared and not loads
     world.drain()
-    assert sorted(len(prefix.tokens) for prefix in world.scheduler.prefixes) == [first.cells.computed]
+    assert [prefix.tokens for prefix in world.scheduler.prefixes] == [first.cells.tokens] * stored
     world.scheduler.keep()
-    assert len(world.scheduler.prefixes) == 2
+    assert len(world.scheduler.prefixes) == stored + 1
 
 
 def test_what_rests_gives_way_where_a_request_needs_its_cells():

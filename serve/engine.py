@@ -110,8 +110,8 @@ class Totals:
     overdue: int = 0
     steps: int = 0
     step_tokens: int = 0
-    native_s: float = 0.0  # inside llama_decode
     busy_s: float = 0.0  # all of the steps
+    native_s: float = 0.0  # of them inside llama.cpp
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
@@ -350,7 +350,7 @@ class Engine:
         return bool(self._closing or self._arrived or self._scheduler.running or self._scheduler.waiting)
 
     def _step(self) -> None:
-        began = time.perf_counter()
+        began, native_s = time.perf_counter(), self.runner.native_s
         while self._arrived:
             self._guarded(self._arrived.popleft(), self._accept)
         if self._cancelled or began > self._next_deadline:
@@ -381,7 +381,7 @@ class Engine:
         totals = self._totals
         totals.steps += 1
         totals.step_tokens += step.decode_tokens + step.prefill_tokens
-        totals.native_s += after - before
+        totals.native_s += self.runner.native_s - native_s
         totals.busy_s += time.perf_counter() - began
 
     def _accept(self, sequence: Sequence) -> None:

@@ -42,9 +42,9 @@ class PrefixStore:
         self.max_bytes, self.evicted = max_bytes, 0
         self._block, n = block, max_bytes // block
         memory = mmap.mmap(-1, max(1, n) * block, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | POPULATED)
-        self._memory = np.frombuffer(memory, np.uint8).reshape(-1, block)
+        self._memory = memoryview(memory)
         self._free = list(range(n))[::-1]
-        self._copy = np.empty((0, block), np.uint8)  # of the prefix that was read last
+        self._copy = np.empty(0, np.uint8)  # of the prefix that was read last
         self._by_use: OrderedDict[Prefix, None] = OrderedDict()
         # By adapter, sorted by tokens: the longest common prefix is with a neighbour.
         self._sorted: dict[str | None, list[tuple[list[int], Prefix]]] = {}
@@ -79,21 +79,30 @@ class PrefixStore:
             self._remove(next(iter(self._by_use)))
             self.evicted += 1
         blocks = [self._free.pop() for _ in range(n)]
-        whole = len(data) // self._block
-        self._memory[blocks[:whole]] = data[: whole * self._block].reshape(whole, self._block)
-        if whole < n:
-            self._memory[blocks[whole], : len(data) % self._block] = data[whole * self._block :]
+        source = memoryview(data)
+        for at, start, size in self._pieces(blocks, len(data)):
+            self._memory[start : start + size] = source[at : at + size]
         prefix = Prefix(tokens, adapter, len(data), blocks)
         insort(self._sorted.setdefault(adapter, []), (tokens, prefix))
         self._by_use[prefix] = None
 
     def read(self, prefix: Prefix) -> np.ndarray:
         """The prefix's data, a view that the next call overwrites."""
-        n = len(prefix.blocks)
-        if n > len(self._copy):
-            self._copy = np.empty((n, self._block), np.uint8)
-        np.take(self._memory, prefix.blocks, axis=0, out=self._copy[:n], mode="clip")  # other modes copy twice
-        return self._copy.reshape(-1)[: prefix.size]
+        if prefix.size > len(self._copy):
+            self._copy = np.empty(prefix.size, np.uint8)
+        target = memoryview(self._copy)
+        for at, start, size in self._pieces(prefix.blocks, prefix.size):
+            target[at : at + size] = self._memory[start : start + size]
+        return self._copy[: prefix.size]
+
+    def _pieces(self, blocks: list[int], size: int) -> Iterator[tuple[int, int, int]]:
+        """Of `size` bytes in those blocks: where a block's share begins, where that lies in memory, and its length.
+
+        Copied as memoryviews, which keep the GIL: getting it back takes longer than copying a piece.
+        """
+        for i, block in enumerate(blocks):
+            at = i * self._block
+            yield at, block * self._block, min(self._block, size - at)
 
     def touch(self, prefix: Prefix) -> None:
         """Note that a prefix was of use."""

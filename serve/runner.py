@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import time
 from collections.abc import Sequence as TokenList
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,7 @@ class Runner:
         params.flash_attn_type = getattr(lib.api, f"LLAMA_FLASH_ATTN_TYPE_{flash}")
         self._check_memory()
         self._team = self.n_threads
+        self.native_s = 0.0  # seconds inside llama.cpp: decoding, and moving cells
         self._context = lib.api.llama_init_from_model(self._model, params)
         if not self._context:
             raise ModelError(f"no context of {config.n_ctx} tokens could be made: {last_error()}")
@@ -229,11 +231,13 @@ class Runner:
             n = end
         self._use_adapter(step.adapter)
         self._batch.n_tokens = n
+        began = time.perf_counter()
         code = self._library.llama_decode(self._context, self._batch)
+        if code == 0 and self.gpu:
+            self._library.llama_synchronize(self._context)  # waits without the GIL; on a CPU decode has waited
+        self.native_s += time.perf_counter() - began
         if code != 0:
             raise DecodeError(code)
-        if self.gpu:
-            self._library.llama_synchronize(self._context)  # waits without the GIL; on a CPU decode has waited
         return self._logits(rows)
 
     def _logits(self, rows: int) -> np.ndarray:
@@ -269,11 +273,15 @@ class Runner:
 
     def copy_cells(self, source: int, target: int, n: int) -> None:
         """Let sequence `target` refer to the first `n` cells of `source`; nothing is computed or moved."""
+        began = time.perf_counter()
         self._library.llama_memory_seq_cp(self._memory, source, target, 0, n)
+        self.native_s += time.perf_counter() - began
 
     def drop_cells(self, slot: int, start: int) -> None:
         """Forget the cells of sequence `slot` from position `start` on."""
+        began = time.perf_counter()
         self._library.llama_memory_seq_rm(self._memory, slot, start, -1)
+        self.native_s += time.perf_counter() - began
 
     def save_cells(self, slot: int, most: int) -> np.ndarray | None:
         """The cells of sequence `slot` as bytes for a context of the same model; None where they are over `most`.
@@ -285,12 +293,17 @@ class Runner:
             return None
         if size > len(self._saved):
             self._saved = np.empty(size, np.uint8)
-        data = self._saved
-        return data[: self._library.llama_state_seq_get_data(self._context, data.ctypes.data, size, slot)]
+        address, began = self._saved.ctypes.data, time.perf_counter()
+        size = self._library.llama_state_seq_get_data(self._context, address, size, slot)
+        self.native_s += time.perf_counter() - began
+        return self._saved[:size]
 
     def load_cells(self, slot: int, data: np.ndarray) -> bool:
         """Put saved cells into the empty sequence `slot`; False where there is no room for them."""
-        return self._library.llama_state_seq_set_data(self._context, data.ctypes.data, len(data), slot) == len(data)
+        address, began = data.ctypes.data, time.perf_counter()
+        size = self._library.llama_state_seq_set_data(self._context, address, len(data), slot)
+        self.native_s += time.perf_counter() - began
+        return size == len(data)
 
     # -- sampling
 

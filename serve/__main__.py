@@ -17,7 +17,7 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
-from serve import logs
+from serve import logs, memory
 from serve.app import create_app
 from serve.service import Service
 from serve.settings import Settings
@@ -34,7 +34,7 @@ class Server(uvicorn.Server):
         self.service = service
         self.exit_code = 0
         self._draining: asyncio.Task | None = None
-        service.on_failure = self._failed
+        service.on_ready, service.on_failure = memory.freeze, self._failed
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is None or self._draining is not None:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from serve import memory
 from serve.bench_traffic import Ask
 from serve.engine import Engine, EngineConfig
 from serve.sequence import Completion, Request
@@ -216,6 +217,7 @@ async def serve(model: Path, port: int, threads: int, drafts: bool) -> None:
     team = {"n_threads": threads, "n_threads_batch": threads}
     engine = Engine(EngineConfig(model, n_slots=SLOTS, queue_size=256, drafts=drafts, **team))
     await asyncio.to_thread(engine.start)
+    memory.freeze()  # as serve/__main__.py does
     ready_s = time.perf_counter() - began
     vocabulary, loop = engine.runner.vocabulary, asyncio.get_running_loop()
 

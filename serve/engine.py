@@ -298,6 +298,7 @@ class Engine:
                 n_gpu_layers=config.n_gpu_layers,
                 flash_attention=config.flash_attention,
                 adapters=config.adapters,
+                prefix_mb=config.prefix_mb,
             )
         )
         on_gpu = self.runner.gpu and config.n_gpu_layers != 0

@@ -50,6 +50,7 @@ class RunnerConfig:
     n_gpu_layers: int = 0
     flash_attention: bool = True
     adapters: dict[str, Path] = field(default_factory=dict)
+    prefix_mb: int = 0  # that the engine will take for stored prefixes: they have to fit too
 
 
 class Vocabulary:
@@ -161,17 +162,20 @@ class Runner:
         )
 
     def _check_memory(self) -> None:
-        """The KV cache (keys and values in half precision) and a batch's logits have to fit: a limit kills silently."""
+        """KV cache (half precision), a batch's logits and stored prefixes have to fit: a limit kills silently."""
         api, config = self._library.api, self.config
         heads = api.llama_model_n_head_kv(self._model) / api.llama_model_n_head(self._model)
         cell = 4 * api.llama_model_n_layer(self._model) * api.llama_model_n_embd(self._model) * heads
         vocabulary = api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model))
-        needed = int(config.n_ctx * cell) + 4 * config.n_batch * vocabulary
+        context, prefixes = int(config.n_ctx * cell) + 4 * config.n_batch * vocabulary, config.prefix_mb << 20
         left = memory.available()
-        if left is not None and needed > left and not self.gpu:
+        if self.gpu:
+            context = 0
+        if left is not None and context + prefixes > left:
             raise ModelError(
-                f"a context of {config.n_ctx} tokens needs about {needed / 2**20:,.0f} MiB and {left / 2**20:,.0f} MiB "
-                "are available: lower N_CTX, or give the process more memory"
+                f"a context of {config.n_ctx} tokens needs about {context / 2**20:,.0f} MiB, prefixes "
+                f"{config.prefix_mb:,} MiB, and {left / 2**20:,.0f} MiB are available: lower N_CTX or PREFIX_CACHE_MB, "
+                "or give the process more memory"
             )
 
     def _load_adapter(self, name: str, path: Path) -> int:

@@ -69,6 +69,7 @@ class Service:
         self.model: Watched | None = None
         self.info: ModelInfo | None = None
         self.retriever: RetrieverAgent | None = None
+        self.on_ready: Callable[[], None] | None = None
         self.on_failure: Callable[[], None] | None = None
         self.entered = 0  # requests between admission and their end
         self._mean_s = 0.3  # of a request, for Retry-After
@@ -95,6 +96,8 @@ class Service:
             assert self.retriever is not None and self.model is not None
             agents = MultiAgent(self.retriever.season, self.model, self.retriever)
             await self._warm_up(agents)
+            if self.on_ready is not None:
+                self.on_ready()
             self.agents = agents
             log.info("ready in %.2f s", time.monotonic() - began, extra={"model": self.info.model_dump()})
         except asyncio.CancelledError:

@@ -235,7 +235,7 @@ class _EngineCollector:
                 health.used_cells / max(1, health.n_cells),
             ),
             ("cricket_engine_busy_seconds", "Time inside engine steps since the start.", totals.busy_s),
-            ("cricket_engine_native_seconds", "Time inside llama.cpp since the start: decoding, and moving cells.", totals.native_s),
+            ("cricket_engine_native_seconds", "Time of them inside llama.cpp.", totals.native_s),
         ):
             yield GaugeMetricFamily(name, what, value)
         for name, what, count in (

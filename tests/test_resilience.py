@@ -22,8 +22,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import uvicorn
 
 from serve import memory
+from serve.__main__ import Server
+from serve.app import create_app
+from serve.settings import Settings
 from serve.writer import Writer
 from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
 
@@ -324,15 +328,16 @@ def test_a_context_larger_than_any_memory_is_refused_at_start(random_model: Path
     assert "n_ctx" in (done.stdout + done.stderr).lower()
 
 
-def test_a_memory_limit_that_the_context_does_not_fit_into_is_said_instead_of_being_killed(
-    host: Host, random_model: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("setting", [{"n_ctx": 262_144, "prefix_cache_mb": 0}, {"prefix_cache_mb": 65}])
+def test_a_memory_limit_that_context_and_prefixes_do_not_fit_into_is_said_instead_of_being_killed(
+    host: Host, random_model: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, int]
 ) -> None:
     monkeypatch.setattr(memory, "available", lambda: 64 * 2**20)
-    app = host(model_path=random_model, n_ctx=262_144)
+    app = host(model_path=random_model, **setting)
     with app.client() as client:
         wait_for(lambda: client.get("/readyz").json().get("stage") == "failed", 60)
         reason = client.get("/readyz").json()["reason"]
-        assert "64 MiB are available" in reason and "lower N_CTX" in reason
+        assert "64 MiB are available" in reason and "lower N_CTX or PREFIX_CACHE_MB" in reason
         assert client.get("/healthz").status_code == 200
     app.stop()
 
@@ -345,6 +350,15 @@ def test_the_memory_left_is_the_limit_less_what_is_used_and_cannot_be_given_back
     assert memory.available(tmp_path, tmp_path / "meminfo") == 80
     (tmp_path / "memory.max").write_text("max")
     assert memory.available(tmp_path, tmp_path / "meminfo") == 4_000_000 * 1024
+
+
+def test_a_process_that_serves_collects_garbage_rarely_and_never_looks_at_what_was_loaded() -> None:
+    code = "import gc; from serve import memory; memory.freeze(); print([gc.get_freeze_count(), *gc.get_threshold()])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    frozen, *thresholds = json.loads(done.stdout)
+    assert frozen > 1000 and tuple(thresholds) == memory.COLLECT_EVERY
+    app = create_app(Settings())
+    assert Server(uvicorn.Config(app), app.state.service).service.on_ready is memory.freeze
 
 
 @pytest.mark.slow

@@ -32,30 +32,20 @@ from pathlib import Path
 import numpy as np
 
 from serve import prefix_file
-from serve.drafts import Acceptance, NgramLookup
-from serve.errors import (
-    BadSetting,
-    BadToken,
-    EngineClosed,
-    PromptTooLong,
-    QueueFull,
-    RequestError,
-    RequestFailed,
-    UnknownAdapter,
-)
-from serve.grammar import GrammarCache, State
+from serve.drafter import Drafter
+from serve.errors import EngineClosed, QueueFull, RequestError, RequestFailed
+from serve.grammar import GrammarCache
+from serve.health import Health, Totals
 from serve.prefixes import PrefixStore
+from serve.request_check import check
 from serve.runner import Runner, RunnerConfig
 from serve.scheduler import CacheFigures, Chunk, Limits, Scheduler, Step
 from serve.sequence import Cells, Completion, Figures, Phase, Request, Sequence
-from serve.team import Patience, TeamSize
+from serve.team import Teams
 from serve.writer import Writer
 
 log = logging.getLogger(__name__)
 
-LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
-DRAFT_COST = 1.1  # times a token's cost in a step: guessing and checking in Python cost too
-GRAPH_S = 0.0005  # what a step costs whose size is not that of the last one: llama.cpp builds its graph anew
 WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
 TILE = 64  # rows from which llama.cpp's CPU attention works by tiles: quick for one prompt, slow for many sequences
 IDLE_S = 0.005  # without a request for so long, there is time to put into the store what the last one left
@@ -84,42 +74,6 @@ class EngineConfig:
     n_batch: int = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """A snapshot of the engine: state, load, and totals since the start."""
-
-    alive: bool
-    ready: bool
-    draining: bool
-    error: str | None
-    waiting: int
-    running: int
-    used_cells: int
-    n_cells: int
-    cache: CacheFigures
-    totals: Totals
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over all finished requests and all steps since the start."""
-
-    requests: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    overdue: int = 0
-    steps: int = 0
-    step_tokens: int = 0
-    busy_s: float = 0.0  # all of the steps
-    native_s: float = 0.0  # of them inside llama.cpp
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    forced_tokens: int = 0
-    drafted_tokens: int = 0
-    accepted_tokens: int = 0
-
-
 class Handle:
     """The caller's end of a request."""
 
@@ -136,7 +90,8 @@ class Handle:
         """Stop the request; its slot is free before the next step, its completion says "cancelled"."""
         self._sequence.cancelled = True
         self._engine._cancelled = True
-        self._engine._wake()
+        with self._engine._condition:
+            self._engine._condition.notify_all()
 
 
 class Engine:
@@ -148,8 +103,8 @@ class Engine:
         self.runner: Runner | None = None
         self._scheduler: Scheduler | None = None
         self._writer: Writer | None = None
+        self._drafter: Drafter | None = None
         self._grammars = GrammarCache()
-        self._acceptance = Acceptance()
         self._totals = Totals()
         self._arrived: deque[Sequence] = deque()
         self._alive_requests = 0  # submitted and not yet ended
@@ -175,7 +130,8 @@ class Engine:
     def submit(self, request: Request) -> Handle:
         """Put a request in line, without blocking. Raises RequestError, QueueFull or EngineClosed."""
         self._check_open()
-        grammar = self._check(request)
+        check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters)
+        grammar = self._grammars.get(request.grammar).start if request.grammar is not None else None
         now = time.perf_counter()
         deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
         prompt = [int(token) for token in request.prompt]
@@ -223,39 +179,11 @@ class Engine:
             totals=self._totals,
         )
 
-    def _wake(self) -> None:
-        with self._condition:
-            self._condition.notify_all()
-
     def _check_open(self) -> None:
         if self._error is not None:
             raise EngineClosed(f"the engine's thread died: {self._error!r}")
         if self._draining or not self._ready.is_set():
             raise EngineClosed("the engine is draining or closed" if self._draining else "the engine is not started")
-
-    def _check(self, request: Request) -> State | None:
-        """All that can be wrong with a request, found before it is in line; returns the grammar's first state."""
-        n_vocab, n_prompt = self.runner.vocabulary.size, len(request.prompt)
-        if n_prompt == 0 or request.max_tokens < 1:
-            raise BadSetting("a request needs at least one prompt token and max_tokens of at least 1")
-        if not self._scheduler.fits(n_prompt, request.max_tokens):
-            raise PromptTooLong(
-                f"{n_prompt} prompt tokens and {request.max_tokens} to generate do not fit the context of "
-                f"{self.runner.n_ctx} (of which {self.config.max_drafts} are kept free): shorten one of them"
-            )
-        if not all(0 <= token < n_vocab for token in request.prompt):
-            raise BadToken(f"a prompt token is outside of the vocabulary of {n_vocab}")
-        if request.adapter is not None and request.adapter not in self.config.adapters:
-            raise UnknownAdapter(
-                f"adapter {request.adapter!r}: this engine has {sorted(self.config.adapters) or 'none'}"
-            )
-        if request.deadline_s is not None and not request.deadline_s > 0:
-            raise BadSetting(f"a deadline of {request.deadline_s} s has passed already: give a positive number")
-        if any(not stop for stop in request.stop):
-            raise BadSetting("a stop text is empty")
-        if not all(0 <= token < n_vocab for token in request.sampling.logit_bias):
-            raise BadToken(f"logit_bias names a token outside of the vocabulary of {n_vocab}")
-        return self._grammars.get(request.grammar).start if request.grammar is not None else None
 
     # -- the engine's thread
 
@@ -311,15 +239,14 @@ class Engine:
             stall=config.stall,
             apart=TILE if config.flash_attention and not on_gpu else config.n_batch + 1,
         )
-        fixed = bool(config.n_threads or config.n_threads_batch)
-        self._teams = [TeamSize(self.runner.n_threads, fixed) for _ in range(2)]  # of light and of heavy steps
-        self._patience = Patience()
+        self._teams = Teams(self.runner.n_threads, fixed=bool(config.n_threads or config.n_threads_batch))
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
-        prefixes = PrefixStore(config.prefix_mb << 20)
-        self._scheduler = Scheduler(limits, self.runner, prefixes)
+        self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
+        if config.drafts:
+            self._drafter = Drafter(self._scheduler, self.runner.vocabulary.pieces)
         if config.prefix_file is not None:
             self._prefix_key = prefix_file.key_of(config.model, config.adapters, config.flash_attention)
-            n = prefix_file.load(prefixes, config.prefix_file, self._prefix_key)
+            n = prefix_file.load(self._scheduler.prefixes, config.prefix_file, self._prefix_key)
             log.info("%d prefixes from %s", n, config.prefix_file)
         self._warm_up()
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
@@ -356,13 +283,10 @@ class Engine:
             self._guarded(self._arrived.popleft(), self._accept)
         if self._cancelled or began > self._next_deadline:
             self._sweep(began)
-        step = self._scheduler.schedule(began, self._drafts if self.config.drafts else None)
+        step = self._scheduler.schedule(began, self._drafter)
         if step is None:
             return
-        team = self._teams[step.decode_tokens + step.prefill_tokens > LIGHT_STEP]
-        held = step.delays and team.tries_fewer  # streams wait for the prefill already: a trial must not lengthen it
-        threads = team.current if held else team.size()
-        self.runner.use_threads(threads, self._patience.brief)
+        self.runner.use_threads(*self._teams.choose(step.decode_tokens + step.prefill_tokens, step.delays))
         before = time.perf_counter()
         try:
             rows = self.runner.decode(step)
@@ -373,10 +297,7 @@ class Engine:
         self._failed_steps = 0
         cost = self._scheduler.cost
         expected = cost.expected(step.decode_tokens, step.prefill_tokens)
-        if not held:
-            team.observe(after - before, expected)
-        self._patience.observe(after - before, expected, whole=self._teams[0].current == self.runner.n_threads)
-        if threads == team.current:  # what a trial takes says nothing about the next steps
+        if self._teams.observe(after - before, expected):  # what a trial takes says nothing about the next steps
             cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)
         totals = self._totals
@@ -392,9 +313,8 @@ class Engine:
         if sequence.cancelled:  # before it was in a list that is swept
             self._cancelled = True
         request = sequence.request
-        if self.config.drafts:
-            sequence.lookup = NgramLookup(sequence.tokens)
-            sequence.acceptance = Acceptance(self._acceptance.share)
+        if self._drafter is not None:
+            self._drafter.begin(sequence)
         if not request.sampling.greedy:
             sequence.chain = self.runner.sampler(request.sampling, request.prompt)
         if sequence.grammar is not None:
@@ -476,35 +396,11 @@ class Engine:
         if drafts:
             if right < len(drafts):
                 self.runner.drop_cells(sequence.cells.slot, sequence.cells.computed)
-            sequence.figures.drafted_tokens += len(drafts)
-            sequence.figures.accepted_tokens += right
-            sequence.acceptance.observe(len(drafts), right)
-            self._acceptance.observe(len(drafts), right)
+            self._drafter.observe(sequence, len(drafts), right)
         if reason:
             self._finish(sequence, reason)
         elif sequence.request.on_text is not None:
             self._writer.stream(sequence, final=False)
-
-    def _drafts(self, sequence: Sequence, limit: int) -> list[int]:
-        """Tokens guessed from the sequence's own text, where guessing pays at the current acceptance."""
-        cost = self._scheduler.cost
-        running = len(self._scheduler.running)
-        a_step = cost.base / running + cost.slope  # this sequence's part of one
-        relative = (DRAFT_COST * cost.slope + GRAPH_S / running) / a_step
-        limit = sequence.acceptance.worth(relative, limit)
-        if not limit:
-            sequence.acceptance.rest(relative)
-            self._acceptance.rest(relative)
-            return []
-        guess = sequence.lookup.propose(min(limit, sequence.request.max_tokens - sequence.made - 1))
-        state = sequence.grammar
-        if state is None or not guess:
-            return guess
-        for i, token in enumerate(guess):
-            state = state.advance(self.runner.vocabulary.pieces[token])
-            if state is None:
-                return guess[:i]
-        return guess
 
     def _finish(self, sequence: Sequence, outcome: str | Exception) -> None:
         """End a sequence with a finish reason or an error: free its slot, then tell its caller."""
@@ -526,11 +422,11 @@ class Engine:
         if isinstance(outcome, Exception):
             future.set_exception(outcome)
         else:
-            text = sequence.text.decode(errors="replace")
-            future.set_result(Completion(sequence.tokens[sequence.n_prompt :], text, outcome, figures))
+            tokens, text = sequence.tokens[sequence.n_prompt :], sequence.text.decode(errors="replace")
+            future.set_result(Completion(tokens, text, outcome, figures))
 
     def _book(self, sequence: Sequence, outcome: str | Exception) -> Figures:
-        now, figures, totals = time.perf_counter(), sequence.figures, self._totals
+        now, figures = time.perf_counter(), sequence.figures
         started = sequence.started or now
         first = sequence.first_token or now
         figures.completion_tokens = sequence.made
@@ -539,13 +435,7 @@ class Engine:
         figures.decode_ms = (now - first) * 1000
         if sequence.started:
             self._service_s += 0.1 * (now - started - self._service_s)
-        totals.requests += 1
-        totals.failed += isinstance(outcome, Exception)
-        totals.cancelled += outcome == "cancelled"
-        totals.overdue += outcome == "deadline"
-        for name in ("prompt", "completion", "cached", "forced", "drafted", "accepted"):
-            name += "_tokens"
-            setattr(totals, name, getattr(totals, name) + getattr(figures, name))
+        self._totals.add(outcome, figures)
         return figures
 
     def _end_all(self, error: EngineClosed) -> None:

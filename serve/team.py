@@ -5,14 +5,15 @@ half of what one thread does (`python -m serve.bench_engine --waiting`). So now 
 thread more or fewer, and the faster size stays. Threads that spin while they wait are fastest alone; where steps take
 far too long, they sleep soon for a while. Knows nothing about llama.cpp: it is told how long steps took.
 
-    team, waiting = TeamSize(2), Patience()
-    n = team.size(); ...; team.observe(seconds, expected)
+    teams = Teams(2)
+    n, brief = teams.choose(tokens, delays); ...; teams.observe(seconds, expected)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+LIGHT_STEP = 8  # tokens; up to here a neighbour on a core weighs more than what another thread gains
 FIRST_PROBE, LAST_PROBE = 64, 2048  # steps between trials; doubled as long as they change nothing
 TRIAL = 24  # steps of a trial, by turns in blocks of BLOCK at either size
 BLOCK = 3
@@ -118,3 +119,26 @@ class Patience:
         if self._lost > LOST_S or not whole:
             self._period = min(2 * self._period, LAST_PROBE) if self._calm < self._period else FIRST_PROBE
             self.brief, self._left = True, self._period
+
+
+class Teams:
+    """How many of `most` threads make the next step, light and heavy ones apart, and whether they sleep soon."""
+
+    def __init__(self, most: int, fixed: bool = False) -> None:
+        self.light, self.heavy = TeamSize(most, fixed), TeamSize(most, fixed)
+        self._patience = Patience()
+        self._team, self._threads, self._held = self.light, most, False  # those of the step that was chosen last
+
+    def choose(self, tokens: int, delays: bool) -> tuple[int, bool]:
+        """Threads for a step of so many tokens, and whether they sleep soon; `delays`: streams wait for it already."""
+        self._team = team = self.heavy if tokens > LIGHT_STEP else self.light
+        self._held = delays and team.tries_fewer  # a trial must not lengthen it
+        self._threads = team.current if self._held else team.size()
+        return self._threads, self._patience.brief
+
+    def observe(self, seconds: float, expected: float) -> bool:
+        """Tell how long that step took and usually takes; returns whether it was made as steps are, not on trial."""
+        if not self._held:
+            self._team.observe(seconds, expected)
+        self._patience.observe(seconds, expected, whole=self.light.current == self.light.most)
+        return self._threads == self._team.current

@@ -231,7 +231,7 @@ class _EngineCollector:
             ("llamacpp:requests_deferred", "Requests waiting for a slot.", health.waiting),
             (
                 "llamacpp:kv_cache_usage_ratio",
-                "Share of the KV cells in use.",
+                "Share of the KV cells in use, by a request that has ended too while no other runs.",
                 health.used_cells / max(1, health.n_cells),
             ),
             ("cricket_engine_busy_seconds", "Time inside engine steps since the start.", totals.busy_s),

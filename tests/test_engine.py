@@ -172,7 +172,7 @@ def test_nothing_is_drafted_where_a_step_is_quicker_than_building_its_graph(star
 def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(start):
     engine, seen = start(n_slots=1), []
     engine._scheduler.cost.observe = lambda *observed: seen.append(observed)
-    for team in engine._teams:
+    for team in (engine._teams.light, engine._teams.heavy):
         team.fixed, team.most, team.current = False, 2, 2
         team._other, team._left = 1, 10**6  # a trial that does not end
         team._spent = {1: [1e9, 1e9], 2: [1e9, 1e9]}

@@ -210,6 +210,19 @@ def test_a_shared_prefix_saves_tokens_and_changes_none(start):
     assert warm.health().cache.hits == 4
 
 
+def test_what_the_last_request_computed_is_stored_when_there_is_time(start):
+    engine = start(n_slots=2)
+    results(engine, [Request([300 + i for i in range(20)], 4, ignore_eos=True)])
+    for _ in range(500):
+        if stored := [prefix.tokens for prefix in engine._scheduler.prefixes]:
+            break
+        time.sleep(0.01)
+    assert [len(tokens) for tokens in stored] == [23]
+    assert engine.health().used_cells == 23, "and it goes on resting in the cache"
+    again = results(engine, [Request([300 + i for i in range(20)], 4, ignore_eos=True)])[0]
+    assert again.figures.cached_tokens == 19
+
+
 def test_prefixes_outlive_the_engine_in_a_file(start, tmp_path):
     path = tmp_path / "new folder" / "prefixes"
     first = start(n_slots=1, prefix_file=path)

@@ -6,8 +6,6 @@ from all of them for those that begin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence as List
-
 from serve.drafts import Acceptance, NgramLookup
 from serve.scheduler import Scheduler
 from serve.sequence import Sequence
@@ -19,7 +17,7 @@ GRAPH_S = 0.0005  # what a step costs whose size is not that of the last one: ll
 class Drafter:
     """Guesses for the sequences of one scheduler; `pieces[i]` is the text of token i, for their grammars."""
 
-    def __init__(self, scheduler: Scheduler, pieces: List[bytes]) -> None:
+    def __init__(self, scheduler: Scheduler, pieces: list[bytes]) -> None:
         self._scheduler, self._pieces = scheduler, pieces
         self._acceptance = Acceptance()
 

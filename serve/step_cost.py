@@ -1,7 +1,4 @@
-"""What a step costs, by how many tokens it decodes and how many it takes in: learnt from those that were made.
-
-Knows nothing about sequences or about llama.cpp: it is told how long steps took.
-"""
+"""What a step costs: learnt from how long others took, without knowing about sequences or llama.cpp."""
 
 from __future__ import annotations
 
@@ -24,6 +21,7 @@ class StepCost:
         self.prefill_token = self.apart_token = 0.0  # 0: not seen yet
 
     def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
+        """Tell how long a step took."""
         if not prefill_tokens:
             self._observe_decoding(decode_tokens, seconds)
             return

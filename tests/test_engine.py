@@ -82,8 +82,8 @@ def idle(engine: Engine) -> bool:
     """Whether no slot and no cell is in use but those of the sequence that rests."""
     scheduler = engine._scheduler
     for _ in range(500):
-        held = [*scheduler.ended.values(), *filter(None, [scheduler.resting])]
-        if not (scheduler.running or scheduler.waiting) and scheduler.used_cells == sum(c.reserved for c in held):
+        rest = scheduler.resting.reserved if scheduler.resting else 0
+        if not (scheduler.running or scheduler.waiting or scheduler.ended) and scheduler.used_cells == rest:
             return True
         time.sleep(0.01)
     return False

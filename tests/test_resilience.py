@@ -23,6 +23,7 @@ import httpx
 import psutil
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 
 from serve import memory
 from serve.__main__ import Server
@@ -359,6 +360,15 @@ def test_a_process_that_serves_collects_garbage_rarely_and_never_looks_at_what_w
     assert frozen > 1000 and tuple(thresholds) == memory.COLLECT_EVERY
     app = create_app(Settings())
     assert Server(uvicorn.Config(app), app.state.service).service.on_ready is memory.freeze
+
+
+def test_the_service_says_once_that_all_is_loaded(random_model: Path, tmp_path: Path) -> None:
+    app, said = create_app(Settings(model_path=random_model, feedback_db=tmp_path / "f.sqlite")), []
+    service = app.state.service
+    service.on_ready = lambda: said.append(service.engine.health().ready and service.retriever is not None)
+    with TestClient(app):
+        wait_for(lambda: service.state[0] or bool(service.failed), 300)
+    assert said == [True]
 
 
 @pytest.mark.slow

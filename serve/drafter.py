@@ -11,6 +11,7 @@ from serve.scheduler import Scheduler
 from serve.sequence import Sequence
 
 DRAFT_COST = 1.1  # times a token's cost in a step: guessing and checking in Python cost too
+PAUSE = 8  # steps; to find that guessing does not pay takes a fiftieth of a step of the embedded model
 GRAPH_S = 0.0005  # what a step costs whose size is not that of the last one: llama.cpp builds its graph anew
 
 
@@ -20,6 +21,16 @@ class Drafter:
     def __init__(self, scheduler: Scheduler, pieces: list[bytes]) -> None:
         self._scheduler, self._pieces = scheduler, pieces
         self._acceptance = Acceptance()
+        self._paused = 0  # steps until a guess is thought of again
+        self._asked = self._pays = False  # whether a guess was thought of in this step, and worth it for a sequence
+
+    def awake(self) -> bool:
+        """Whether to guess in the next step: not for a while after one where that paid for no sequence."""
+        if self._asked and not self._pays:
+            self._paused = PAUSE
+        self._asked = self._pays = False
+        self._paused -= self._paused > 0
+        return not self._paused
 
     def begin(self, sequence: Sequence) -> None:
         """Prepare a sequence that has arrived."""
@@ -33,11 +44,13 @@ class Drafter:
         a_step = cost.base / running + cost.slope  # this sequence's part of one
         relative = (DRAFT_COST * cost.slope + GRAPH_S / running) / a_step
         limit = sequence.acceptance.worth(relative, limit)
+        self._asked = True
+        self._pays |= limit > 0
         if not limit:
             sequence.acceptance.rest(relative)
             self._acceptance.rest(relative)
             return []
-        guess = sequence.lookup.propose(min(limit, sequence.request.max_tokens - sequence.made - 1))
+        guess = sequence.lookup.propose(min(limit, sequence.most - len(sequence.tokens) - 1))
         state = sequence.grammar
         if state is None or not guess:
             return guess

@@ -70,4 +70,4 @@ class Acceptance:
 
     def rest(self, cost: float) -> None:
         """Nothing was drafted: drift up to where a single token is tried again some day."""
-        self._accepted += min(0.0005, max(0.0, min(cost, MOST_HOPED) - self.share)) * self._judged
+        self._accepted += min(0.004, max(0.0, min(cost, MOST_HOPED) - self.share)) * self._judged

@@ -26,7 +26,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +36,12 @@ from serve.drafter import Drafter
 from serve.errors import EngineClosed, QueueFull, RequestError, RequestFailed
 from serve.grammar import GrammarCache
 from serve.health import Health, Totals
+from serve.pace import Pace
 from serve.prefixes import PrefixStore
 from serve.request_check import check
 from serve.runner import Runner, RunnerConfig
 from serve.scheduler import CacheFigures, Chunk, Limits, Scheduler, Step
-from serve.sequence import Cells, Completion, Figures, Phase, Request, Sequence
+from serve.sequence import DECODE, DONE, PREFILL, Cells, Completion, Figures, Request, Sequence
 from serve.team import Teams
 from serve.writer import Writer
 
@@ -53,25 +54,18 @@ MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken 
 
 
 @dataclass(frozen=True, slots=True)
-class EngineConfig:
-    """What is served and within which bounds, in tokens unless a name says otherwise; 0 threads: the cgroup's grant."""
+class EngineConfig(RunnerConfig):
+    """What is served and within which bounds, in tokens unless a name says otherwise; `n_slots` sets `n_sequences`."""
 
-    model: Path
     n_ctx: int = 8192
+    prefix_mb: int = 128  # memory for prefixes of ended requests; 0: none are kept
     n_slots: int = 8
     queue_size: int = 32
-    n_threads: int = 0
-    n_threads_batch: int = 0
-    n_gpu_layers: int = 0
-    flash_attention: bool = True
-    adapters: dict[str, Path] = field(default_factory=dict)
-    prefix_mb: int = 128  # memory for prefixes of ended requests; 0: none are kept
     prefix_file: Path | None = None  # where they are kept from one engine's end to the next one's start
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
     stall: float = 1.9
-    n_batch: int = 512
 
 
 class Handle:
@@ -215,20 +209,7 @@ class Engine:
         started = time.perf_counter()
         config = self.config
         n_sequences = 2 * config.n_slots  # ended sequences that running ones refer to hold a native id each
-        self.runner = Runner(
-            RunnerConfig(
-                model=config.model,
-                n_ctx=config.n_ctx,
-                n_sequences=n_sequences,
-                n_batch=config.n_batch,
-                n_threads=config.n_threads,
-                n_threads_batch=config.n_threads_batch,
-                n_gpu_layers=config.n_gpu_layers,
-                flash_attention=config.flash_attention,
-                adapters=config.adapters,
-                prefix_mb=config.prefix_mb,
-            )
-        )
+        self.runner = Runner(replace(config, n_sequences=n_sequences))
         on_gpu = self.runner.gpu and config.n_gpu_layers != 0
         limits = Limits(
             n_cells=self.runner.n_ctx,
@@ -239,9 +220,10 @@ class Engine:
             stall=config.stall,
             apart=TILE if config.flash_attention and not on_gpu else config.n_batch + 1,
         )
-        self._teams = Teams(self.runner.n_threads, fixed=bool(config.n_threads or config.n_threads_batch))
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
         self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
+        teams = Teams(self.runner.n_threads, fixed=bool(config.n_threads or config.n_threads_batch))
+        self._pace, self._threads = Pace(self._scheduler.cost, teams), (0, False)
         if config.drafts:
             self._drafter = Drafter(self._scheduler, self.runner.vocabulary.pieces)
         if config.prefix_file is not None:
@@ -283,22 +265,21 @@ class Engine:
             self._guarded(self._arrived.popleft(), self._accept)
         if self._cancelled or began > self._next_deadline:
             self._sweep(began)
-        step = self._scheduler.schedule(began, self._drafter)
+        drafts = self._drafter if self._drafter is not None and self._drafter.awake() else None
+        step = self._scheduler.schedule(began, drafts)
         if step is None:
             return
-        self.runner.use_threads(*self._teams.choose(step.decode_tokens + step.prefill_tokens, step.delays))
-        before = time.perf_counter()
+        if (threads := self._pace.choose(step)) is not self._threads:
+            self.runner.use_threads(*threads)
+            self._threads = threads
+        before = self.runner.native_s
         try:
             rows = self.runner.decode(step)
         except Exception as error:
             self._recover(step, error)
             return
-        after = time.perf_counter()
+        self._pace.observe(step, self.runner.native_s - before)
         self._failed_steps = 0
-        cost = self._scheduler.cost
-        expected = cost.expected(step.decode_tokens, step.prefill_tokens)
-        if self._teams.observe(after - before, expected):  # what a trial takes says nothing about the next steps
-            cost.observe(step.decode_tokens, step.prefill_tokens, after - before)
         self._choose(step, rows)
         totals = self._totals
         totals.steps += 1
@@ -335,10 +316,16 @@ class Engine:
 
     def _choose(self, step: Step, rows: np.ndarray) -> None:
         """Turn logits into tokens, chunk by chunk; a chunk whose request raises fails alone."""
-        best = rows.argmax(axis=1).tolist() if len(rows) else []
+        if len(rows) == 1:
+            best = [int(rows.argmax())]  # along an axis it takes three times as long
+        else:
+            best = rows.argmax(axis=1).tolist() if len(rows) else []
         at = 0
         for chunk in step.chunks:
-            self._guarded(chunk.sequence, self._advance, chunk, rows, best, at)
+            try:
+                self._advance(chunk, rows, best, at)
+            except Exception as error:
+                self._fail(chunk.sequence, error)
             at += chunk.rows
 
     def _guarded(self, sequence: Sequence, function: Callable, *arguments) -> None:
@@ -346,12 +333,15 @@ class Engine:
         try:
             function(*(arguments or (sequence,)))
         except Exception as error:
-            if sequence.phase is Phase.DONE:
-                raise
-            if not isinstance(error, RequestError):
-                log.exception("a request failed")
-                error = RequestFailed(f"the request failed while it ran: {error!r}")
-            self._finish(sequence, error)
+            self._fail(sequence, error)
+
+    def _fail(self, sequence: Sequence, error: Exception) -> None:
+        if sequence.phase is DONE:
+            raise error
+        if not isinstance(error, RequestError):
+            log.error("a request failed", exc_info=error)
+            error = RequestFailed(f"the request failed while it ran: {error!r}")
+        self._finish(sequence, error)
 
     def _recover(self, step: Step, error: Exception) -> None:
         """A batch was refused: try its chunks one by one, so that only the guilty one fails."""
@@ -372,35 +362,42 @@ class Engine:
     # -- one sequence
 
     def _advance(self, chunk: Chunk, rows: np.ndarray, best: list[int], at: int) -> None:
-        """Book what was computed, choose the next token, and go on through the drafts as long as they were right.
+        """Book what was computed, choose the next token, and those after it of which the drafts were right.
 
         The chunk's rows of logits begin at `at`; `best` holds the largest of every row.
         """
-        sequence, drafts, tokens = chunk.sequence, chunk.drafts, chunk.sequence.tokens
+        sequence = chunk.sequence
         sequence.cells.computed = chunk.end
         if not chunk.rows:
             return
-        if sequence.phase is Phase.PREFILL:
-            sequence.phase = Phase.DECODE
+        if sequence.phase is PREFILL:
+            sequence.phase = DECODE
             sequence.first_token = time.perf_counter()
-        right, reason = 0, None
+        reason = self._writer.write(sequence, rows, best, at)
+        if chunk.drafts:
+            reason = self._follow(chunk, rows, best, at, reason)
+        if reason:
+            self._finish(sequence, reason)
+        elif sequence.request.on_text is not None:
+            self._writer.stream(sequence, final=False)
+
+    def _follow(self, chunk: Chunk, rows: np.ndarray, best: list[int], at: int, reason: str | None) -> str | None:
+        """Go on through the drafts as long as they were right; returns why the sequence ends, if it does."""
+        sequence, drafts, tokens = chunk.sequence, chunk.drafts, chunk.sequence.tokens
+        right = 0
         while True:
-            reason = self._writer.commit(sequence, self._writer.pick(sequence, rows, best, at + right))
             while (
                 right < len(drafts) and chunk.end + right < len(tokens) and tokens[chunk.end + right] == drafts[right]
             ):
                 right += 1
             if reason or chunk.end + right < len(tokens):
                 break
+            reason = self._writer.write(sequence, rows, best, at + right)
         sequence.cells.computed = chunk.end + right
-        if drafts:
-            if right < len(drafts):
-                self.runner.drop_cells(sequence.cells.slot, sequence.cells.computed)
-            self._drafter.observe(sequence, len(drafts), right)
-        if reason:
-            self._finish(sequence, reason)
-        elif sequence.request.on_text is not None:
-            self._writer.stream(sequence, final=False)
+        if right < len(drafts):
+            self.runner.drop_cells(sequence.cells.slot, sequence.cells.computed)
+        self._drafter.observe(sequence, len(drafts), right)
+        return reason
 
     def _finish(self, sequence: Sequence, outcome: str | Exception) -> None:
         """End a sequence with a finish reason or an error: free its slot, then tell its caller."""

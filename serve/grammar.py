@@ -260,6 +260,7 @@ class GrammarCache:
         self._most, self._size = most, size
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Grammar] = OrderedDict()
+        self._unseen = 0  # about what was added since all was summed up, which takes a tenth of a millisecond
 
     def get(self, text: str) -> Grammar:
         with self._lock:
@@ -271,10 +272,18 @@ class GrammarCache:
         with self._lock:
             self._kept[text] = grammar
             self._kept.move_to_end(text)
-            size = sum(kept.size for kept in self._kept.values())
-            while len(self._kept) > 1 and (len(self._kept) > self._most or size > self._size):
-                size -= self._kept.popitem(last=False)[1].size
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+            self._unseen += grammar.size + self._size // 128  # those that were kept before have grown, too
+            if self._unseen > self._size // 8:
+                self._shrink()
         return grammar
+
+    def _shrink(self) -> None:
+        self._unseen = 0
+        size = sum(kept.size for kept in self._kept.values())
+        while len(self._kept) > 1 and size > self._size:
+            size -= self._kept.popitem(last=False)[1].size
 
 
 def _ends_character(data: bytes | bytearray) -> bool:

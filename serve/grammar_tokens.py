@@ -8,7 +8,7 @@ vocabulary spans the place where the force ends.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -83,7 +83,7 @@ def _forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:
         return [], state  # the tokenizer adds or changes something (a leading space): leave it to the model
     if after.complete:
         return tokens, after
-    followers = [bytes([byte]) for byte in range(256) if after.mask >> byte & 1]
+    followers = list(_bytes_in(after.mask))
     start = 0
     for i, token in enumerate(tokens):
         if len(data) - start < vocabulary.longest and _has_longer(data[start:], followers, vocabulary.sorted_pieces):
@@ -93,6 +93,13 @@ def _forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:
     for token in tokens:
         state = state.advance(vocabulary.pieces[token])
     return tokens, state
+
+
+def _bytes_in(mask: int) -> Iterator[bytes]:
+    while mask:
+        lowest = mask & -mask
+        yield bytes([lowest.bit_length() - 1])
+        mask ^= lowest
 
 
 def _has_longer(text: bytes, followers: list[bytes], pieces: list[bytes]) -> bool:

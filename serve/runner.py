@@ -204,7 +204,7 @@ class Runner:
         )
         self._range = np.arange(max(n, self.n_ctx) + 1, dtype=np.int32)
         self._saved = np.empty(0, np.uint8)
-        self._view: tuple[tuple[int, int], np.ndarray] = ((0, 0), np.zeros((0, 0), np.float32))
+        self._logits_at, self._all_logits = 0, np.zeros((0, self.vocabulary.size), np.float32)
 
     # -- one step
 
@@ -245,14 +245,16 @@ class Runner:
         return self._logits(rows)
 
     def _logits(self, rows: int) -> np.ndarray:
+        """The first rows of llama.cpp's buffer, which moves when it grows; it is not as large as the view of it."""
         if rows == 0:
-            return self._view[1][:0]
+            return self._all_logits[:0]
         address = self._library.llama_get_logits(self._context)
-        if self._view[0] != (address, rows):
+        if address != self._logits_at:
             size = self.vocabulary.size
-            memory = (ctypes.c_float * (rows * size)).from_address(address)
-            self._view = ((address, rows), np.frombuffer(memory, dtype=np.float32).reshape(rows, size))
-        return self._view[1]
+            memory = (ctypes.c_float * (self.config.n_batch * size)).from_address(address)
+            self._all_logits = np.frombuffer(memory, dtype=np.float32).reshape(-1, size)
+            self._logits_at = address
+        return self._all_logits[:rows]
 
     def use_threads(self, n: int, brief: bool) -> None:
         """Compute the next steps with `n` of the threads, which sleep soon where they wait for each other if `brief`.

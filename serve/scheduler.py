@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from serve.prefixes import Prefix, PrefixStore, common_prefix
-from serve.sequence import Cells, Phase, Sequence
+from serve.sequence import DECODE, DONE, PREFILL, Cells, Sequence
 from serve.step_cost import StepCost
 
 MIN_SHARED = 4  # sharing fewer tokens than this pins another sequence's cells for nothing
@@ -106,6 +106,8 @@ class Scheduler:
     cost: StepCost = field(init=False)
     figures: CacheFigures = field(default_factory=CacheFigures)
     _free: list[int] = field(default_factory=list)
+    _last: Step | None = None  # if it decoded a token of all that run
+    _adapters: list[str | None] = field(default_factory=list)  # of the running sequences, each once
     _last_adapter: str | None = None
     _kept: bool = False  # whether what rests is in the store
     _alone: bool = True  # whether one sequence at a time ran since the cache was empty: its cells lie side by side
@@ -134,9 +136,12 @@ class Scheduler:
             self._admit(now)
         if not self.running:
             return None
+        step, self._last = self._last, None
+        if step is not None and drafts is None and self._again(step):
+            return step
         adapter, group = self._choose_group()
-        decoding = [s for s in group if s.phase is Phase.DECODE]
-        prefilling = [s for s in group if s.phase is Phase.PREFILL] if len(decoding) < len(group) else []
+        decoding = [s for s in group if s.phase is DECODE]
+        prefilling = [s for s in group if s.phase is PREFILL] if len(decoding) < len(group) else []
         if decoding and self._delaying >= MAX_DELAYING:
             prefilling = []
         if prefilling:
@@ -150,11 +155,24 @@ class Scheduler:
         chunks, n_decode = self._decode(decoding, drafts)
         if not prefilling or n_decode >= self.limits.n_batch:
             self._delaying = 0
-            return Step(chunks, adapter, n_decode, 0)
+            step = Step(chunks, adapter, n_decode, 0)
+            if drafts is None and len(chunks) == n_decode == len(self.running) and all(c.rows for c in chunks):
+                self._last = step
+            return step
         self._delaying += 1
         room = self._prefill_room(prefilling, decoding, n_decode, watched, apart=False)
         more, n_prefill = self._prefill(prefilling, room)
         return Step(chunks + more, adapter, n_decode, n_prefill, delays=True)
+
+    def _again(self, step: Step) -> bool:
+        """Make the last step, which decoded a token of all that run, the next one; False where that will not do."""
+        for chunk in step.chunks:
+            if len(chunk.sequence.tokens) != chunk.end + 1:  # its grammar forced some
+                return False
+            chunk.start = chunk.end
+            chunk.end += 1
+        self._last = step
+        return True
 
     def _decode(
         self, decoding: list[Sequence], drafts: Callable[[Sequence, int], list[int]] | None
@@ -220,13 +238,17 @@ class Scheduler:
 
     def _choose_group(self) -> tuple[str | None, list[Sequence]]:
         """Adapters take turns: one decode call can use only one set of adapter weights."""
-        names = list({s.cells.adapter: None for s in self.running})
+        names = self._adapters
         if len(names) == 1:
             return names[0], self.running
         if self._last_adapter in names:
             names = names[names.index(self._last_adapter) + 1 :] + names
         self._last_adapter = name = names[0]
         return name, [s for s in self.running if s.cells.adapter == name]
+
+    def _others_run(self) -> None:
+        self._last = None
+        self._adapters = list({s.cells.adapter: None for s in self.running})
 
     # -- admission
 
@@ -246,7 +268,7 @@ class Scheduler:
                 self.waiting.appendleft(sequence)
                 self.empty()
                 continue
-            most = sequence.n_prompt + sequence.request.max_tokens + self.limits.max_drafts
+            most = sequence.most + self.limits.max_drafts
             if goes_on:
                 self._go_on(sequence, shared, most)
             elif length >= shared + WORTH_LOADING and self._has_room(max(most, len(stored.tokens))):
@@ -256,11 +278,12 @@ class Scheduler:
             else:
                 self.waiting.appendleft(sequence)
                 break
-            sequence.phase = Phase.PREFILL
+            sequence.phase = PREFILL
             sequence.started = now
             sequence.held_for = None
             self.running.append(sequence)
         self.waiting.extendleft(reversed(held))
+        self._others_run()
         self._alone &= len(self.running) <= 1
 
     def _running_prefix(self, sequence: Sequence) -> tuple[Cells | None, int]:
@@ -285,10 +308,10 @@ class Scheduler:
         """Whether a running prefill will soon hold much more of this prompt; waited for once."""
         if sequence.held_for is not None:
             source = sequence.held_for
-            return source.phase is Phase.PREFILL and not source.cancelled
+            return source.phase is PREFILL and not source.cancelled
         most = len(sequence.tokens) - 1
         for other in self.running:
-            if other.phase is Phase.PREFILL and other.cells.adapter == sequence.request.adapter:
+            if other.phase is PREFILL and other.cells.adapter == sequence.request.adapter:
                 limit = min(other.n_prompt, most)
                 if limit >= shared + WORTH_WAITING:
                     length = common_prefix(other.tokens, sequence.tokens, limit)
@@ -352,13 +375,14 @@ class Scheduler:
 
         The cells of one that ran alone rest in the cache instead; `keep` puts them into the store.
         """
-        sequence.phase = Phase.DONE
+        sequence.phase = DONE
         sequence.drafts = []
         cells = sequence.cells
         if cells is None:
             self.waiting.remove(sequence)
             return
         self.running.remove(sequence)
+        self._others_run()
         cells.tokens = cells.tokens[: cells.computed]
         if self._alone and self.prefixes.max_bytes:
             self._reserve(cells, cells.computed)

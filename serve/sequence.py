@@ -108,6 +108,9 @@ class Phase(enum.Enum):
     DONE = "done"
 
 
+WAITING, PREFILL, DECODE, DONE = Phase  # looked at several times a step; an enum's attribute takes ten times as long
+
+
 @dataclass(eq=False, slots=True)
 class Cells:
     """A run of KV cells: `tokens[:computed]` are in the cache under the native sequence id `slot`.
@@ -136,7 +139,7 @@ class Sequence:
     tokens: list[int]
     submitted: float
     deadline: float
-    phase: Phase = Phase.WAITING
+    phase: Phase = WAITING
     cancelled: bool = False
     cells: Cells | None = None
     held_for: Sequence | None = None
@@ -144,6 +147,7 @@ class Sequence:
     figures: Figures = field(default_factory=Figures)
     started: float = 0.0
     first_token: float = 0.0
+    most: int = field(init=False)  # tokens at which it ends, the prompt's included
     # What only the engine's postprocessing looks at:
     handle: Any = None
     chain: Any = None
@@ -152,6 +156,9 @@ class Sequence:
     acceptance: Any = None
     text: bytearray = field(default_factory=bytearray)
     sent: int = 0
+
+    def __post_init__(self) -> None:
+        self.most = len(self.tokens) + self.request.max_tokens
 
     @property
     def n_prompt(self) -> int:

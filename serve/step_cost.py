@@ -20,10 +20,10 @@ class StepCost:
         self.known = False  # whether a step without prefill was seen
         self.prefill_token = self.apart_token = 0.0  # 0: not seen yet
 
-    def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float) -> None:
-        """Tell how long a step took."""
+    def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float, steps: int = 1) -> None:
+        """Tell how long a step took, or each of several that did nothing but decode."""
         if not prefill_tokens:
-            self._observe_decoding(decode_tokens, seconds)
+            self._observe_decoding(decode_tokens, seconds, steps)
             return
         added = (seconds - self.decoding(decode_tokens)) / prefill_tokens
         added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
@@ -32,12 +32,13 @@ class StepCost:
         else:
             self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
 
-    def _observe_decoding(self, tokens: int, seconds: float) -> None:
+    def _observe_decoding(self, tokens: int, seconds: float, steps: int) -> None:
         self.known = True
         n, x, y, xx, xy = self._sums
-        keep = self._decay
-        n, x, y = keep * n + 1, keep * x + tokens, keep * y + seconds
-        xx, xy = keep * xx + tokens * tokens, keep * xy + tokens * seconds
+        keep = self._decay**steps
+        all_tokens = steps * tokens
+        n, x, y = keep * n + steps, keep * x + all_tokens, keep * y + steps * seconds
+        xx, xy = keep * xx + all_tokens * tokens, keep * xy + all_tokens * seconds
         self._sums = n, x, y, xx, xy
         spread = n * xx - x * x
         if n < 3:
@@ -46,9 +47,9 @@ class StepCost:
             slope = max((n * xy - x * y) / spread, 1e-9)
             self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
         else:  # all steps alike: follow the level, and slowly forget the slope, so that another size is tried some day
-            self.slope *= 0.999 * (y / n) / (self.base + self.slope * x / n)
+            self.slope *= 0.999**steps * (y / n) / (self.base + self.slope * x / n)
             self.base = y / n - self.slope * x / n
-        self.level += 0.25 * (seconds / (self.base + self.slope * tokens) - self.level)
+        self.level += (1 - 0.75**steps) * (seconds / (self.base + self.slope * tokens) - self.level)
 
     def _is_apart(self, decode_tokens: int, prefill_tokens: int) -> bool:
         return decode_tokens == 0 and prefill_tokens >= self._apart

@@ -52,8 +52,11 @@ class TeamSize:
         """Whether a trial is on that may cost more than it finds: steps may be left out of it, sized `current`."""
         return 0 < self._other < self.current
 
-    def observe(self, seconds: float, expected: float) -> None:
-        """Tell how long the step took that was made with `size()` threads, and how long such a step usually takes."""
+    def observe(self, seconds: float, expected: float, steps: int = 1) -> None:
+        """Tell how long each of so many steps took that were made with `size()` threads, and usually takes.
+
+        Outside of trials they may be several.
+        """
         if self.fixed or self.most == 1 or expected <= 0:
             return
         if self._other:
@@ -64,8 +67,8 @@ class TeamSize:
             if self._left == 0 or self._is_hopeless():
                 self._decide()
             return
-        self._late += 0.1 * (seconds / expected - self._late)
-        self._until -= 1
+        self._late += (1 - 0.9**steps) * (seconds / expected - self._late)
+        self._until -= steps
         hurry = self._late > SURPRISE and self.current > 1 and self._until < self._period - FIRST_PROBE
         if self._until <= 0 or hurry:
             self._begin(down=hurry)
@@ -107,15 +110,18 @@ class Patience:
     _period: int = FIRST_PROBE
     _calm: int = LAST_PROBE  # steps since it ended
 
-    def observe(self, seconds: float, expected: float, whole: bool) -> None:
-        """Tell how long a step took and usually takes; `whole`: all threads compute, and not fewer for a neighbour."""
-        self._lost = 0.9 * self._lost + (max(0.0, seconds - 2 * expected) if expected > 0 else 0.0)
+    def observe(self, seconds: float, expected: float, whole: bool, steps: int = 1) -> None:
+        """Tell how long each of so many steps took and usually takes.
+
+        `whole`: all threads compute, and not fewer for a neighbour.
+        """
+        self._lost = 0.9**steps * self._lost + (max(0.0, seconds - 2 * expected) * steps if expected > 0 else 0.0)
         if self.brief:
-            self._left -= whole
+            self._left -= whole * steps
             if self._left <= 0:
                 self.brief, self._calm, self._lost = False, 0, 0.0
             return
-        self._calm += 1
+        self._calm += steps
         if self._lost > LOST_S or not whole:
             self._period = min(2 * self._period, LAST_PROBE) if self._calm < self._period else FIRST_PROBE
             self.brief, self._left = True, self._period
@@ -136,9 +142,17 @@ class Teams:
         self._threads = team.current if self._held else team.size()
         return self._threads, self._patience.brief
 
-    def observe(self, seconds: float, expected: float) -> bool:
-        """Tell how long that step took and usually takes; returns whether it was made as steps are, not on trial."""
+    @property
+    def on_trial(self) -> bool:
+        """Whether the next step may be made with another number of threads than this one."""
+        return bool(self._team._other)
+
+    def observe(self, seconds: float, expected: float, steps: int = 1) -> bool:
+        """Tell how long each of the steps since took and usually takes; returns whether they were made as usual.
+
+        They may be several outside of trials.
+        """
         if not self._held:
-            self._team.observe(seconds, expected)
-        self._patience.observe(seconds, expected, whole=self.light.current == self.light.most)
+            self._team.observe(seconds, expected, steps)
+        self._patience.observe(seconds, expected, self.light.current == self.light.most, steps)
         return self._threads == self._team.current

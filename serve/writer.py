@@ -23,6 +23,11 @@ class Writer:
     def __init__(self, vocabulary: Vocabulary, jump_forward: bool) -> None:
         self._vocabulary, self._jump_forward = vocabulary, jump_forward
 
+    def write(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> str | None:
+        """Choose the token after row `at` and append it; returns why the sequence ends, or None. See `pick`."""
+        plain = sequence.grammar is None and sequence.chain is None
+        return self.commit(sequence, best[at] if plain else self.pick(sequence, rows, best, at))
+
     def pick(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> int:
         """The next token after row `at`: the largest logit that the grammar admits, or the sampler chain's draw.
 
@@ -82,7 +87,7 @@ class Writer:
         if not self._jump_forward:
             return
         tokens, after = forced_tokens(sequence.grammar, self._vocabulary)
-        if not tokens or len(tokens) > sequence.request.max_tokens - sequence.made:
+        if not tokens or len(sequence.tokens) + len(tokens) > sequence.most:
             return
         sequence.tokens += tokens
         sequence.text += self._vocabulary.text(tokens)
@@ -102,7 +107,7 @@ class Writer:
                 return "stop"
         if sequence.grammar is not None and sequence.grammar.complete:
             return "stop"
-        return "length" if sequence.made >= sequence.request.max_tokens else None
+        return "length" if len(sequence.tokens) >= sequence.most else None
 
     def stream(self, sequence: Sequence, final: bool) -> None:
         """Hand new text to the caller: whole characters only, and nothing that may yet turn out to be a stop text."""

@@ -2,7 +2,11 @@
 
 import pytest
 
+from serve.drafter import PAUSE, Drafter
 from serve.drafts import Acceptance, NgramLookup
+from serve.prefixes import PrefixStore
+from serve.scheduler import Limits, Scheduler
+from serve.sequence import Request, Sequence
 
 
 def test_lookup_proposes_what_followed_before_and_nothing_when_new():
@@ -46,3 +50,29 @@ def test_as_many_tokens_are_drafted_as_pay_each(cost, expected):
     assert acceptance.worth(cost, 6) == expected
     gains = [0.75**k - cost for k in range(1, 7)]
     assert expected == sum(gain >= 0 for gain in gains), "a token is right where all before it are"
+
+
+def test_where_guessing_pays_for_no_sequence_it_is_thought_of_only_now_and_then():
+    limits = Limits(n_cells=100, n_slots=2, n_sequences=4, n_batch=32, max_drafts=3, stall=1.0, apart=16)
+    scheduler = Scheduler(limits, cache=None, prefixes=PrefixStore(0))
+    drafter = Drafter(scheduler, [b""] * 10)
+    costly, cheap = (Sequence(Request([0]), [5, 6, 7, 8] * 3, 0.0, 0.0) for _ in range(2))
+    scheduler.running = [costly, cheap]
+
+    def awake(steps: int, *sequences: Sequence) -> list[bool]:
+        found = []
+        for _ in range(steps):
+            found.append(drafter.awake())
+            if found[-1]:
+                for sequence in sequences:
+                    drafter(sequence, 3)
+        return found
+
+    for sequence in (costly, cheap):
+        drafter.begin(sequence)
+    scheduler.cost.base, scheduler.cost.slope = 10.0, 3.0
+    assert all(awake(20, costly, cheap))
+    for _ in range(200):
+        costly.acceptance.observe(3, 0)
+    assert all(awake(20, costly, cheap)), "for one of them it pays"
+    assert awake(3 * PAUSE + 1, costly) == 3 * [True, *[False] * (PAUSE - 1)] + [True]

@@ -172,7 +172,7 @@ def test_nothing_is_drafted_where_a_step_is_quicker_than_building_its_graph(star
 def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(start):
     engine, seen = start(n_slots=1), []
     engine._scheduler.cost.observe = lambda *observed: seen.append(observed)
-    for team in (engine._teams.light, engine._teams.heavy):
+    for team in (engine._pace.teams.light, engine._pace.teams.heavy):
         team.fixed, team.most, team.current = False, 2, 2
         team._other, team._left = 1, 10**6  # a trial that does not end
         team._spent = {1: [1e9, 1e9], 2: [1e9, 1e9]}
@@ -181,15 +181,17 @@ def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(
 
 
 def test_threads_sleep_soon_after_a_step_that_took_far_too_long_until_a_while_after(start):
-    engine, seen = start(n_slots=1, drafts=False), []
-    decode, use = engine.runner.decode, engine.runner.use_threads
+    engine, seen, told = start(n_slots=1, drafts=False), [], [False]
+    library, use = engine.runner._library, engine.runner.use_threads
+    decode = library.llama_decode
 
-    def slow_once(step):
-        time.sleep(0.3 * (len(seen) == 10))
-        return decode(step)
+    def slow_once(context, batch):
+        time.sleep(0.3 * (len(seen) == 9))
+        seen.append(told[-1])
+        return decode(context, batch)
 
-    engine.runner.decode = slow_once
-    engine.runner.use_threads = lambda n, brief: (seen.append(brief), use(n, brief))
+    library.llama_decode = slow_once
+    engine.runner.use_threads = lambda n, brief: (told.append(brief), use(n, brief))
     results(engine, [Request([300, 301], 100, ignore_eos=True)])
     assert not any(seen[:10]) and all(seen[10:60]) and not any(seen[-5:])
 

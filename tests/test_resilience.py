@@ -130,14 +130,14 @@ def test_a_slow_reader_holds_up_nobody_and_its_slot_is_free_when_its_answer_is_m
 def test_a_request_that_makes_the_engine_raise_fails_alone(
     small: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pick = Writer.pick
+    write = Writer.write
 
-    def poisoned(self: Writer, sequence: Any, *rest: Any) -> int:
+    def poisoned(self: Writer, sequence: Any, *rest: Any) -> str | None:
         if sequence.request.max_tokens == 13:
             raise ValueError("poison")
-        return pick(self, sequence, *rest)
+        return write(self, sequence, *rest)
 
-    monkeypatch.setattr(Writer, "pick", poisoned)
+    monkeypatch.setattr(Writer, "write", poisoned)
     with small.client() as client:
         results: list[int] = []
         other = threading.Thread(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve.prefixes import PrefixStore
-from serve.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler
+from serve.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler, Step
 from serve.sequence import Figures, Phase, Request, Sequence
 
 
@@ -156,9 +156,11 @@ events = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(events, st.integers(0, 1000), st.sampled_from([0, 60, 500]), st.sampled_from([5, 8, 32]))
-def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, seed, stored, n_batch):
+@given(events, st.integers(0, 1000), st.sampled_from([0, 60, 500]), st.sampled_from([5, 8, 32]), st.booleans())
+def test_whatever_arrives_and_leaves_the_budget_holds_and_nothing_leaks(events, seed, stored, n_batch, drafts):
     world = World(seed, stored, n_batch=n_batch)
+    if not drafts:
+        world.draft = None
     submitted = []
     for event in events:
         if event[0] == "submit":
@@ -227,6 +229,30 @@ def steps_of(world: World, n: int, delays: bool = True) -> list[tuple[int, int]]
                 chunk.sequence.phase = Phase.DECODE
                 chunk.sequence.tokens.append(0)
     return steps
+
+
+def test_the_step_that_decodes_all_is_made_again_until_something_changes():
+    world = streams_and_costs()
+    first, *others = world.scheduler.running
+
+    def step() -> Step:
+        step = world.scheduler.schedule(0.0)
+        for chunk in step.chunks:
+            assert chunk.sequence.cells.computed == chunk.start
+            chunk.sequence.cells.computed = chunk.end
+            chunk.sequence.tokens.append(0)
+        return step
+
+    last = step()
+    assert step() is step() is last and last.decode_tokens == 3
+    first.tokens.append(1)
+    assert step().decode_tokens == 4 and step().decode_tokens == 3, "its grammar forced a token"
+    assert step() is (last := step())
+    world.end(first)
+    assert step() is not last and [chunk.sequence for chunk in step().chunks] == others
+    last = step()
+    world.submit([7] * 3, 5)
+    assert step() is not last and len(world.scheduler.running) == 3
 
 
 def test_streams_decode_beside_a_long_prompt_and_now_and_then_alone():

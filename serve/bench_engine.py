@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.manifest import load
-from serve import bench_traffic
+from serve import bench_traffic, memory
 from serve.bench_servers import SLOTS, Server, ask_all, llama_cpp_server, llama_server, ours
 from serve.bench_traffic import Ask
 from serve.engine import Engine, EngineConfig
@@ -37,6 +37,7 @@ from serve.scheduler import Chunk, Step
 from serve.sequence import Cells, Request, Sequence
 
 DEMO = Path("models/demo")
+TG = 128  # tokens of a single stream, as many as llama-bench decodes unless told otherwise
 
 
 Make = Callable[[int, int], list[Ask]]  # (how many, seed)
@@ -93,14 +94,15 @@ def compare(servers: list[Server], workload: str, make: Make, clients: int, roun
 
 
 def single_stream(model: Path, threads: int, rounds: int = 5) -> float:
-    """Tokens a second of one request that decodes 64 tokens after a prompt of one, as llama-bench measures it."""
+    """Tokens a second of one request that decodes 128 tokens after a prompt of one: llama-bench's "tg128"."""
     engine = Engine(EngineConfig(model, n_slots=1, n_threads=threads, n_threads_batch=threads, drafts=False))
     engine.start()
+    memory.freeze()  # as serve/__main__.py does
     speeds = []
     for i in range(rounds):
-        before, n = time.perf_counter(), 64
-        engine.submit(Request([300 + i], n, ignore_eos=True)).result()
-        speeds.append(n / (time.perf_counter() - before))
+        before = time.perf_counter()
+        engine.submit(Request([300 + i], TG, ignore_eos=True)).result()
+        speeds.append(TG / (time.perf_counter() - before))
     engine.close()
     return statistics.median(speeds)
 
@@ -154,7 +156,7 @@ def one_stream(server_binary: str, model: Path, threads: int, rounds: int = 5) -
     binary = Path(server_binary).with_name("llama-bench")
     if not binary.exists():
         return
-    command = [str(binary), "-m", str(model), "-p", "0", "-n", "64", "-t", str(threads), "-r", "5", "-o", "json"]
+    command = [str(binary), "-m", str(model), "-p", "0", "-n", str(TG), "-t", str(threads), "-r", "5", "-o", "json"]
     own, its = [], []
     for _ in range(rounds):
         own.append(alone("single_stream", model, threads))

@@ -13,7 +13,7 @@ from serve.scheduler import Step
 from serve.step_cost import StepCost
 from serve.team import Teams
 
-TOGETHER = 8  # steps that are told at once
+TOGETHER_S = 0.01  # seconds that steps have taken when they are told
 ODD = 1.5  # times the expected duration, from which a step is told alone
 
 
@@ -43,7 +43,7 @@ class Pace:
         if seconds < self._odd and self._tokens:
             self._steps += 1
             self._seconds += seconds
-            if self._steps == TOGETHER or self.teams.on_trial:
+            if self._seconds > TOGETHER_S or self.teams.on_trial:
                 self._tell()
             return
         if self._steps:

@@ -233,7 +233,8 @@ class Runner:
                 wanted[end - chunk.rows : end] = 1
                 rows += chunk.rows
             n = end
-        self._use_adapter(step.adapter)
+        if step.adapter != self._adapter:
+            self._use_adapter(step.adapter)
         self._batch.n_tokens = n
         began = time.perf_counter()
         code = self._library.llama_decode(self._context, self._batch)
@@ -268,8 +269,6 @@ class Runner:
         self._waiting.set(brief)
 
     def _use_adapter(self, name: str | None) -> None:
-        if name == self._adapter:
-            return
         chosen = [self._adapters[name]] if name else []
         array = (self._library.api.llama_adapter_lora_p_ctypes * 1)(*chosen)
         scales = (ctypes.c_float * 1)(1.0)

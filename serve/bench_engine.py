@@ -7,7 +7,8 @@ compiles it from the source distribution of llama-cpp-python, so that both are t
 Both serve HTTP on the loopback and are asked by the same client (serve/bench_servers.py). A figure is the median over
 rounds, a ratio the median of paired rounds. The models are that of `make demo`, asked what the service asks of it, and
 two with random weights, of the embedded model's and of Qwen2-0.5B's shape. `--peer llama_cpp.server` puts
-llama-cpp-python's own server in the other's place.
+llama-cpp-python's own server in the other's place, `--peer example-server` its example server, raw generation only
+(EXAMPLE_SERVER names the script, which `python -m convert.llama_cpp_source --example-server` unpacks).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 
 from convert.manifest import load
 from serve import bench_traffic, memory
-from serve.bench_servers import SLOTS, Server, ask_all, llama_cpp_server, llama_server, ours
+from serve.bench_servers import SLOTS, Server, ask_all, example_server, llama_cpp_server, llama_server, ours
 from serve.bench_traffic import Ask
 from serve.engine import Engine, EngineConfig
 from serve.random_model import SHAPES, write_gguf
@@ -37,6 +38,7 @@ from serve.scheduler import Chunk, Step
 from serve.sequence import Cells, Request, Sequence
 
 DEMO = Path("models/demo")
+PEERS = ("llama-server", "llama_cpp.server", "example-server")
 TG = 128  # tokens of a single stream, as many as llama-bench decodes unless told otherwise
 
 
@@ -249,7 +251,7 @@ def main() -> None:
     parser.add_argument("--models", default="demo,embedded,qwen2-0.5b", help="demo: models/demo, where it is there")
     parser.add_argument("--workloads", default="raw,service", help="on demo, the service's traffic is recorded")
     parser.add_argument("--clients", default="1,4,8,16")
-    parser.add_argument("--peer", choices=["llama-server", "llama_cpp.server"], default="llama-server")
+    parser.add_argument("--peer", choices=PEERS, default=PEERS[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
     parser.add_argument("--no-drafts", action="store_true", help="ours without its drafts")
@@ -271,11 +273,20 @@ def main() -> None:
             "LLAMA_SERVER is not set: measuring ours alone (`python -m convert.llama_cpp_source --server` compiles it)"
         )
 
+    script = os.environ.get("EXAMPLE_SERVER")
+    if args.peer == "example-server":
+        if not script:
+            raise SystemExit(
+                "EXAMPLE_SERVER is not set: `python -m convert.llama_cpp_source --example-server` unpacks it"
+            )
+        args.workloads = "raw"
     drafts = not args.no_drafts
 
     def servers(model: Path) -> list[Server]:
         if args.peer == "llama_cpp.server":
             return [ours(model, args.threads, drafts), llama_cpp_server(model, threads)]
+        if args.peer == "example-server":
+            return [ours(model, args.threads, drafts), example_server(Path(script), model, threads, args.folder)]
         modes = (False, True) if binary else ()
         return [ours(model, args.threads, drafts), *(llama_server(binary, model, threads, mode) for mode in modes)]
 

@@ -1,8 +1,8 @@
 """The servers that the engine's benchmark compares, and the client that asks them.
 
 `ours` is the engine behind the least HTTP that answers llama-server's /completion (`python -m serve.bench_servers MODEL
-PORT`), without the service around it; `llama_server` and `llama_cpp_server` are what others run. Knows nothing about
-what is asked or measured.
+PORT`), without the service around it; `llama_server`, `llama_cpp_server` and `example_server` are what others run.
+Knows nothing about what is asked or measured.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from serve import memory
 from serve.bench_traffic import Ask
@@ -121,11 +122,8 @@ def llama_server(binary: str, model: Path, threads: int, unified: bool) -> Serve
 
 def llama_cpp_server(model: Path, threads: int) -> Server:
     """llama-cpp-python's own server. It takes text, not tokens, and has no ignore_eos: a bias stands for that."""
-    import llama_cpp
-
-    if lacking := [m for m in ("sse_starlette", "starlette_context") if importlib.util.find_spec(m) is None]:
-        raise SystemExit(f"llama_cpp.server needs {' and '.join(lacking)}: pip install 'llama-cpp-python[server]'")
-    vocabulary = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
+    _need("llama_cpp.server", "sse_starlette", "starlette_context")
+    vocabulary = _vocabulary(model)
     bos, eos = vocabulary.token_bos(), vocabulary.token_eos()
     adds_bos = vocabulary.metadata.get("tokenizer.ggml.add_bos_token") != "false"
 
@@ -139,13 +137,42 @@ def llama_cpp_server(model: Path, threads: int) -> Server:
     port = free_port()
     options = f"--host 127.0.0.1 --port {port} --n_ctx 2048 --n_threads {threads} --n_threads_batch {threads}"
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), *options.split()]
-    dialect = Dialect(
-        "/v1/completions",
-        "/v1/models",
-        body,
-        lambda reply: (reply["choices"][0]["text"], reply["usage"]["completion_tokens"]),
-    )
+    dialect = Dialect("/v1/completions", "/v1/models", body, _read_openai)
     return Server("llama_cpp.server", [*command, "--flash_attn", "true"], port, dialect)
+
+
+def example_server(script: Path, model: Path, threads: int, folder: Path) -> Server:
+    """llama-cpp-python's example server, set up in `folder`. It takes tokens, but no grammar of one's own."""
+    _need("the example server", "openai", "safetensors", "websockets")
+    eos = _vocabulary(model).token_eos()
+    port = free_port()
+    team = {"threads": threads, "threads_batch": threads}
+    options = {"n_ctx": 8192, "n_seq_max": SLOTS, "n_batch": 512, "flash_attn": True, "store_logits": False}
+    config = {"server": {"port": port}, "model": {"path": str(model.absolute())} | options | team}
+    path = folder / "example-server-config.json"
+    path.write_text(json.dumps(config, indent=1))
+
+    def body(ask: Ask, ignore_eos: bool) -> dict:
+        bias = {"logit_bias": {str(eos): -100}} if ignore_eos else {}
+        return {"prompt": ask.prompt, "max_tokens": ask.n_predict, "temperature": 0} | bias
+
+    command = [sys.executable, str(script), "-C", str(path)]
+    return Server("example server", command, port, Dialect("/v1/completions", "/healthz", body, _read_openai))
+
+
+def _need(server: str, *modules: str) -> None:
+    if lacking := [module for module in modules if importlib.util.find_spec(module) is None]:
+        raise SystemExit(f"{server} needs {' '.join(lacking)}: pip install {' '.join(lacking).replace('_', '-')}")
+
+
+def _vocabulary(model: Path) -> Any:
+    import llama_cpp
+
+    return llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
+
+
+def _read_openai(reply: dict) -> tuple[str, int]:
+    return reply["choices"][0]["text"], reply["usage"]["completion_tokens"]
 
 
 # -- HTTP with as little work as that takes, on either side: both share two cores with the model

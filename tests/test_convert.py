@@ -522,3 +522,15 @@ def test_conversion_and_quantisation_stream_a_larger_model(tmp_path: Path, sourc
     assert size > 100e6 and 0 < conversion.peak_extra_bytes < 2 * size
     for made in quantise.quantise(tmp_path / "model-f16.gguf", None, {"Q4_K_M": tmp_path / "q4.gguf"}):
         assert 0 < made.peak_extra_bytes < 2 * size
+
+
+def test_the_example_server_is_unpacked_from_the_same_source_distribution(source, monkeypatch, tmp_path):
+    from convert import llama_cpp_source
+
+    sdist = llama_cpp_source._sdist()
+    monkeypatch.setenv("LLAMA_CPP_SDIST", str(sdist))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    script = llama_cpp_source.example_server()
+    assert script.is_relative_to(tmp_path) and "CompletionScheduler" in script.read_text()
+    monkeypatch.setenv("LLAMA_CPP_SDIST", "nowhere")
+    assert llama_cpp_source.example_server() == script, "unpacked once"

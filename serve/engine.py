@@ -47,7 +47,7 @@ from serve.writer import Writer
 
 log = logging.getLogger(__name__)
 
-WARM_UP = (8, 1, 8, 1, 8)  # tokens of the first steps, of which the very first is slow
+WARM_UP = 8, 1, 32, 8, 1, 32  # tokens of the first steps, of which the very first is slow; what many cost is not linear
 TILE = 64  # rows from which llama.cpp's CPU attention works by tiles: quick for one prompt, slow for many sequences
 IDLE_S = 0.005  # without a request for so long, there is time to put into the store what the last one left
 MAX_FAILED_STEPS = 3  # in a row; then the context itself is taken to be broken and the thread ends

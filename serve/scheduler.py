@@ -180,14 +180,16 @@ class Scheduler:
         """A token of every sequence, with what its grammar forced and what was guessed as far as there is room."""
         chunks, used = [], 0
         spare = self.limits.n_batch - len(decoding)  # room beyond one token for each
+        below = (self.limits.apart - 1) // max(1, len(decoding)) - 1  # more guesses for all would cost as prefill does
+        most = min(self.limits.max_drafts, below)
         for sequence in decoding:
             start, end = sequence.cells.computed, len(sequence.tokens)
             end = min(end, start + 1 + spare)
             whole = end == len(sequence.tokens)
             spare -= end - start - 1
             guess: list[int] = []
-            if drafts and whole and spare > 0:
-                guess = drafts(sequence, min(self.limits.max_drafts, spare))
+            if drafts and whole and min(spare, most) > 0:
+                guess = drafts(sequence, min(spare, most))
                 spare -= len(guess)
             chunks.append(Chunk(sequence, start, end, guess, 1 + len(guess) if whole else 0))
             used += end - start + len(guess)

@@ -255,6 +255,20 @@ def test_the_step_that_decodes_all_is_made_again_until_something_changes():
     assert step() is not last and len(world.scheduler.running) == 3
 
 
+@pytest.mark.parametrize(("apart", "expected"), [(20, 5), (16, 4), (10, 2), (9, 1), (7, 1), (6, 0)])
+def test_guesses_keep_a_step_below_the_size_from_which_attention_works_by_tiles(apart, expected):
+    world = World(n_cells=1000, n_batch=100, max_drafts=5, apart=apart)
+    world.forced = 0.0
+    world.draft = lambda sequence, limit: [1] * limit
+    for i in range(3):
+        world.submit([i] * 3, 50)
+    while any(sequence.phase is not Phase.DECODE for sequence in world.scheduler.running) or world.steps < 2:
+        world.step()
+    step = world.scheduler.schedule(0.0, world.draft)
+    assert [len(chunk.drafts) for chunk in step.chunks] == [expected] * 3
+    assert step.decode_tokens < max(apart, 4)
+
+
 def test_streams_decode_beside_a_long_prompt_and_now_and_then_alone():
     world = streams_and_costs(stall=2.0, apart=1000)
     world.submit([7] * 500, 1)

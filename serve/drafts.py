@@ -12,6 +12,7 @@ NGRAM = 3  # two tokens match by chance too often (one digit and a space), four 
 MOST_HOPED = 0.9  # share up to which hope grows; where a token costs more of a step, little could be won
 TRIAL_TOKENS = 24  # as many drafted tokens is the prior worth
 DECAY = 0.9
+DRIFT = 0.004  # of the share, each time; that is every few steps
 
 
 class NgramLookup:
@@ -69,5 +70,5 @@ class Acceptance:
         return most if share >= 1 or cost <= 0 else max(1, min(most, int(math.log(cost) / math.log(share))))
 
     def rest(self, cost: float) -> None:
-        """Nothing was drafted: drift up to where a single token is tried again some day."""
-        self._accepted += min(0.004, max(0.0, min(cost, MOST_HOPED) - self.share)) * self._judged
+        """Nothing was drafted, though it was thought of: drift up to where a single token is tried again some day."""
+        self._accepted += min(DRIFT, max(0.0, min(cost, MOST_HOPED) - self.share)) * self._judged

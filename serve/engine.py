@@ -223,7 +223,7 @@ class Engine:
         self._writer = Writer(self.runner.vocabulary, config.jump_forward)
         self._scheduler = Scheduler(limits, self.runner, PrefixStore(config.prefix_mb << 20))
         teams = Teams(self.runner.n_threads, fixed=bool(config.n_threads or config.n_threads_batch))
-        self._pace, self._threads = Pace(self._scheduler.cost, teams), (0, False)
+        self._pace, self._chosen = Pace(self._scheduler.cost, teams), (0, False)
         if config.drafts:
             self._drafter = Drafter(self._scheduler, self.runner.vocabulary.pieces)
         if config.prefix_file is not None:
@@ -269,9 +269,9 @@ class Engine:
         step = self._scheduler.schedule(began, drafts)
         if step is None:
             return
-        if (threads := self._pace.choose(step)) is not self._threads:
+        if (threads := self._pace.choose(step)) is not self._chosen:
             self.runner.use_threads(*threads)
-            self._threads = threads
+            self._chosen = threads
         before = self.runner.native_s
         try:
             rows = self.runner.decode(step)

@@ -36,9 +36,9 @@ class StepCost:
         self.known = True
         n, x, y, xx, xy = self._sums
         keep = self._decay**steps
-        all_tokens = steps * tokens
-        n, x, y = keep * n + steps, keep * x + all_tokens, keep * y + steps * seconds
-        xx, xy = keep * xx + all_tokens * tokens, keep * xy + all_tokens * seconds
+        weight = (1 - keep) / (1 - self._decay)  # as of one after another
+        n, x, y = keep * n + weight, keep * x + weight * tokens, keep * y + weight * seconds
+        xx, xy = keep * xx + weight * tokens * tokens, keep * xy + weight * tokens * seconds
         self._sums = n, x, y, xx, xy
         spread = n * xx - x * x
         if n < 3:

@@ -115,7 +115,9 @@ class Patience:
 
         `whole`: all threads compute, and not fewer for a neighbour.
         """
-        self._lost = 0.9**steps * self._lost + (max(0.0, seconds - 2 * expected) * steps if expected > 0 else 0.0)
+        keep = 0.9**steps
+        lost = max(0.0, seconds - 2 * expected) if expected > 0 else 0.0
+        self._lost = keep * self._lost + (1 - keep) / 0.1 * lost
         if self.brief:
             self._left -= whole * steps
             if self._left <= 0:

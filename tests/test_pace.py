@@ -92,3 +92,4 @@ def test_what_several_steps_teach_is_what_one_after_another_do():
     assert teams._until == singles._until == FIRST_PROBE - 3 * TOGETHER
     assert teams._late == pytest.approx(singles._late)
     assert waits._calm == waited._calm and not waits.brief and not waited.brief
+    assert 0 < waits._lost == pytest.approx(waited._lost)

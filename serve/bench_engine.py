@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -39,6 +40,7 @@ from serve.sequence import Cells, Request, Sequence
 
 DEMO = Path("models/demo")
 PEERS = ("llama-server", "llama_cpp.server", "example-server")
+PROCESSES = 2  # of each server, for one figure
 TG = 128  # tokens of a single stream, as many as llama-bench decodes unless told otherwise
 
 
@@ -66,30 +68,47 @@ def traffic(workload: str, model: Path) -> Make:
     return lambda n, seed: bench_traffic.recorded(n, seed, tokens)
 
 
-def compare(servers: list[Server], workload: str, make: Make, clients: int, rounds: int, per_round: int) -> dict:
+def compare(
+    start: Callable[[], list[Server]], workload: str, make: Make, clients: int, rounds: int, per_round: int
+) -> dict:
     """Alternating rounds; requests a second (the service's traffic) or tokens a second (raw) of each server.
 
-    The ratio is that of the first server to the fastest of the others.
+    The ratio is that of the first server to the fastest of the others. All are started anew half-way: one process is
+    not as fast as the next of the same program. The first server is ours, and says what it did.
     """
     is_raw = workload == "raw"
-    speeds: dict[str, list[float]] = {server.name: [] for server in servers}
-    texts: dict[str, list[str]] = {server.name: [] for server in servers}
-    for round_number in range(rounds + 1):  # the first is for warming up
-        asks = make(per_round, round_number)
-        for server in servers if round_number % 2 else servers[::-1]:
-            seconds, made, answers = asyncio.run(ask_all(server, asks, clients, is_raw))
-            if round_number:
-                speeds[server.name].append((made if is_raw else len(asks)) / seconds)
-                texts[server.name] += answers
+    speeds: dict[str, list[float]] = defaultdict(list)
+    texts: dict[str, list[str]] = defaultdict(list)
+    spent, ready_s = Counter[str](), []
+    for process in range(PROCESSES):
+        with ExitStack() as stack:  # started anew, so that none has seen these requests
+            servers = [stack.enter_context(server) for server in start()]
+            for i in range(-(-rounds // PROCESSES) + 1):  # the first is for warming up
+                asks = make(per_round, 100 * process + i)
+                for server in servers if i % 2 else servers[::-1]:
+                    seconds, made, answers = asyncio.run(ask_all(server, asks, clients, is_raw))
+                    if i:
+                        speeds[server.name].append((made if is_raw else len(asks)) / seconds)
+                        texts[server.name] += answers
+                before = before if i else servers[0].health()
+            after = servers[0].health()
+        spent.update({key: after[key] - before[key] for key in after if key.endswith(("_s", "_tokens"))})
+        ready_s.append(before["ready_s"])
     medians = {name: statistics.median(s) for name, s in speeds.items()}
     result = {"workload": workload, "clients": clients} | medians
-    if len(servers) > 1:
-        own, *others = (server.name for server in servers)
-        best = max(others, key=medians.__getitem__)
+    if len(medians) > 1:
+        own = servers[0].name
+        best = max(medians.keys() - {own}, key=medians.__getitem__)
         ratios = [a / b for a, b in zip(speeds[own], speeds[best], strict=True)]
         same = [a == b for a, b in zip(texts[own], texts[best], strict=True)]
         result |= {"ratio": statistics.median(ratios), "same_text": sum(same) / len(same)}
-    return result
+    return result | {
+        "forced": spent["forced_tokens"] / spent["completion_tokens"],
+        "guessed": spent["accepted_tokens"] / spent["completion_tokens"],
+        "cached": spent["cached_tokens"] / spent["prompt_tokens"],
+        "overhead": 1 - spent["native_s"] / spent["busy_s"],
+        "ready_s": statistics.median(ready_s),
+    }
 
 
 # -- what needs no second server
@@ -252,7 +271,7 @@ def main() -> None:
     parser.add_argument("--workloads", default="raw,service", help="on demo, the service's traffic is recorded")
     parser.add_argument("--clients", default="1,4,8,16")
     parser.add_argument("--peer", choices=PEERS, default=PEERS[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6, help="half of them in one process, half in another")
     parser.add_argument("--threads", type=int, default=0, help="0: what the cgroup grants")
     parser.add_argument("--no-drafts", action="store_true", help="ours without its drafts")
     parser.add_argument("--folder", type=Path, default=Path("runs/bench"), help="for the models and the results")
@@ -315,28 +334,17 @@ def main() -> None:
             for clients in map(int, args.clients.split(",")):
                 # a second or so; llama-server ends a connection after a hundred requests
                 requests = min(90 * clients, 48 if workload == "raw" else 160) if small else max(2, clients)
-                with ExitStack() as stack:  # started anew, so that none has seen these requests
-                    first, *others = map(stack.enter_context, servers(model))
-                    before = first.health()
-                    result = compare([first, *others], workload, make, clients, args.rounds, requests)
-                    after = first.health()
-                spent = {key: after[key] - before[key] for key in before if key.endswith(("_s", "_tokens"))}
-                result |= {
-                    "model": name,
-                    "forced": spent["forced_tokens"] / spent["completion_tokens"],
-                    "guessed": spent["accepted_tokens"] / spent["completion_tokens"],
-                    "cached": spent["cached_tokens"] / spent["prompt_tokens"],
-                    "overhead": 1 - spent["native_s"] / spent["busy_s"],
-                    "ready_s": before["ready_s"],
-                }
+                result = {"model": name}
+                result |= compare(lambda m=model: servers(m), workload, make, clients, args.rounds, requests)
                 results.append(result)
                 print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}))
         if binary and args.peer == "llama-server":
             one_stream(binary, model, threads, rounds=15 if small else 5)
         if args.peer != "llama-server":
             continue
-        beside = {k: round(v, 2) for k, v in alone("gaps", model, args.threads).items()}
-        print("a prompt of 1,000 tokens beside 8 streams:", beside)
+        runs = [alone("gaps", model, args.threads) for _ in range(3 if small else 1)]
+        beside = {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
+        print(f"a prompt of 1,000 tokens beside 8 streams, median of {len(runs)}: {beside}")
     (args.folder / f"{args.peer}.json").write_text(json.dumps(results, indent=1))
     if any("ratio" in result for result in results):
         picture = args.folder / f"{args.peer}.png"

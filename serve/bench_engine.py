@@ -90,7 +90,8 @@ def compare(
                     if i:
                         speeds[server.name].append((made if is_raw else len(asks)) / seconds)
                         texts[server.name] += answers
-                before = before if i else servers[0].health()
+                if i == 0:
+                    before = servers[0].health()
             after = servers[0].health()
         spent.update({key: after[key] - before[key] for key in after if key.endswith(("_s", "_tokens"))})
         ready_s.append(before["ready_s"])

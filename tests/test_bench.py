@@ -1,4 +1,4 @@
-"""The benchmark's client: every request is sent once, every reply read whole, and a server that ends is no hang."""
+"""The benchmark: every request is sent once, every reply read whole, a server that ends is no hang; what a ratio is."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from serve import bench_engine
 from serve.bench_servers import LLAMA_SERVER, Connection, ask_all
 from serve.bench_traffic import Ask
 
@@ -57,3 +58,53 @@ def test_a_server_that_hangs_up_is_an_error():
                 lambda body: None if body["prompt"] == [3] else {"content": "", "tokens_predicted": 0},
             )
         )
+
+
+class TimedServer:
+    """A server that takes so many seconds for a round, one round after another, and counts what it was asked."""
+
+    def __init__(self, name, seconds, text):
+        self.name, self.seconds, self.text, self.rounds = name, list(seconds), text, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        assert not self.seconds, "as many rounds as expected"
+
+    def health(self):
+        n = self.rounds
+        tokens = ("prompt", "completion", "cached", "forced", "accepted")
+        return {f"{name}_tokens": 10 * n for name in tokens} | {"busy_s": n * n, "native_s": n, "ready_s": 0.5}
+
+
+def test_a_ratio_is_of_paired_rounds_in_two_processes_without_their_first_rounds(monkeypatch):
+    async def ask_all(server, asks, clients, ignore_eos):
+        assert clients == 3 and not ignore_eos
+        order.append(server.name)
+        server.rounds += 1
+        return server.seconds.pop(0), 7, [server.text] * len(asks)
+
+    monkeypatch.setattr(bench_engine, "ask_all", ask_all)
+    order, seeds = [], []
+    own = iter([[9, 1, 2], [9, 4, 1]])
+    other = iter([[9, 2, 2], [9, 8, 4]])
+
+    def start():
+        return [
+            TimedServer("ours", next(own), "a"),
+            TimedServer("slow", [50, 50, 50], "c"),
+            TimedServer("fast", next(other), "a"),
+        ]
+
+    def make(n, seed):
+        seeds.append(seed)
+        return [None] * n
+
+    result = bench_engine.compare(start, "recorded", make, clients=3, rounds=4, per_round=8)
+    assert result["ours"] == 6 and result["slow"] == 8 / 50 and result["fast"] == 3
+    assert result["ratio"] == 2 and result["same_text"] == 1  # 2, 1, 2 and 4 times as fast
+    assert result["overhead"] == 0.75  # of rounds 2 and 3: 2 of 9 - 1 seconds, in either process
+    assert result["forced"] == result["guessed"] == result["cached"] == 1 and result["ready_s"] == 0.5
+    assert order == 2 * ["fast", "slow", "ours", "ours", "slow", "fast", "fast", "slow", "ours"]
+    assert len(set(seeds)) == len(seeds) == 6  # no round asks what another asked

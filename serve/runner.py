@@ -12,7 +12,6 @@ import ctypes
 import json
 import logging
 import time
-from collections.abc import Sequence as TokenList
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from serve.native import Library, cpu_variant, last_error
 from serve.sampling import Chain
 from serve.scheduler import Step
 from serve.sequence import Sampling
+from serve.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -51,47 +51,6 @@ class RunnerConfig:
     flash_attention: bool = True
     adapters: dict[str, Path] = field(default_factory=dict)
     prefix_mb: int = 0  # that the engine will take for stored prefixes: they have to fit too
-
-
-class Vocabulary:
-    """Tokens as bytes. `pieces[i]` is the text of token i, empty for control tokens; `eog` end the generation."""
-
-    def __init__(self, library: Library, vocab: int) -> None:
-        self._library, self._vocab = library, vocab
-        self.size: int = library.llama_vocab_n_tokens(vocab)
-        self.bos: int = library.llama_vocab_bos(vocab)
-        self.eog = frozenset(t for t in range(self.size) if library.llama_vocab_is_eog(vocab, t))
-        self.eog_array = np.array(sorted(self.eog), np.int32)
-        self.pieces = [self._piece(t, special=False) for t in range(self.size)]
-        self.control = {
-            self._piece(t, special=True).decode(errors="replace"): t
-            for t in range(self.size)
-            if library.llama_vocab_is_control(vocab, t)
-        }
-        self.by_piece: dict[bytes, list[int]] = {}
-        for token, piece in enumerate(self.pieces):
-            if piece:
-                self.by_piece.setdefault(piece, []).append(token)
-        self.sorted_pieces = sorted(self.by_piece)
-        self.longest = max(map(len, self.sorted_pieces), default=0)
-
-    def _piece(self, token: int, special: bool) -> bytes:
-        buffer = ctypes.create_string_buffer(256)
-        n = self._library.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
-        return buffer.raw[:n] if n >= 0 else b""
-
-    def tokenize(self, text: str) -> list[int]:
-        """Text as tokens, as it stands: no BOS, and control tokens written as text stay text."""
-        data = text.encode("utf-8", "replace")
-        size = len(data) + 16
-        buffer = (ctypes.c_int32 * size)()
-        n = self._library.llama_tokenize(self._vocab, data, len(data), buffer, size, False, False)
-        if n < 0:
-            raise ModelError(f"the tokenizer returned {n} for a text of {len(data)} bytes")
-        return buffer[:n]
-
-    def text(self, tokens: TokenList[int]) -> bytes:
-        return b"".join(map(self.pieces.__getitem__, tokens))
 
 
 class Runner:
@@ -312,7 +271,7 @@ class Runner:
 
     # -- sampling
 
-    def sampler(self, sampling: Sampling, prompt: TokenList[int]) -> Chain:
+    def sampler(self, sampling: Sampling, prompt: list[int]) -> Chain:
         """llama.cpp's sampler chain for one request; call its `close()` when the request ends."""
         return Chain(self._library, self.vocabulary.size, sampling, prompt)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from serve.errors import RequestFailed
 from serve.grammar_tokens import admitted_tokens, forced_tokens
-from serve.runner import Vocabulary
 from serve.sequence import Sequence
+from serve.vocabulary import Vocabulary
 
 SOME = 32  # times as many of the largest logits are tried as are wanted, before all that a grammar admits are listed
 

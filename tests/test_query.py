@@ -18,6 +18,7 @@ from data.errors import DataError
 from data.phrasing import PAIR_FILES, PHRASES, read_pairs
 from data.query import QueryError, Statistics, parse
 from data.query.documentation import text as documentation
+from data.query.engine import KEPT
 from data.query.grammar import gbnf
 from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, OPERATORS, RANKS
 from data.query.line import Having
@@ -196,6 +197,20 @@ def admits(grammar: Grammar, line: str) -> bool:
 KEYS = {"P": ("462411b3", "ba607b88", "4a8a2e3b", "dbe50b21"), "V": ("Wankhede Stadium", "Eden Gardens"),
         "T": ("Mumbai Indians", "Chennai Super Kings", "Kolkata Knight Riders", "Punjab Kings"),
         "D": ("2024-04-14",)}  # fmt: skip
+
+
+def test_a_line_asked_again_is_remembered_for_the_names_that_it_was_asked_for(statistics):
+    query = parse("runs by batter | batter=P1").queries[0]
+
+    def of(player: str):
+        return statistics.answer(query, lambda key, value: (player,))
+
+    kohli, dhoni = of("ba607b88"), of("4a8a2e3b")
+    assert kohli.rows[0][:2] == ("Virat Kohli", 741) and dhoni.rows[0][:2] == ("MS Dhoni", 161)
+    assert of("ba607b88") is kohli
+    for n in range(KEPT):
+        statistics.answer(parse(f"runs | match={n + 1}").queries[0])
+    assert of("ba607b88") is not kohli, "the oldest are forgotten"
 
 
 def resolve(key: str, value: str) -> tuple[str, ...]:

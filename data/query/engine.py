@@ -5,19 +5,23 @@
 
 Each source of the asked measures is computed for itself, as {dimension values: {measure: value}}; these records meet in
 one row where their keys agree, then conditions, rank and columns follow. Names in filters are resolved by the caller
-(`resolve(key, value) -> season keys`); without a resolver values are keys.
+(`resolve(key, value) -> season keys`); without a resolver values are keys. A season does not change, so that the tables
+asked for last are kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
+from heapq import nlargest, nsmallest
 from typing import Any
 
 from data.query import views
-from data.query.language import LESS_IS_BETTER, MEASURES, Measure
-from data.query.line import Having, Query, QueryError
+from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES, Measure
+from data.query.line import Filter, Having, Query, QueryError
 from data.query.match import Match, read_matches
-from data.query.relation import Relation, Resolve, build, resolved
+from data.query.relation import Relation, build
 from data.query.sources import DISMISSAL_COUNTS, PLAYER_KEYS, SOURCES, dimension_column
 from data.query.table import Column, StatTable, cell, compared, show
 from data.query.trace import Trace, trace
@@ -25,11 +29,13 @@ from data.season import Season
 
 __all__ = ["StatTable", "Statistics", "show"]
 
+KEPT = 256  # tables, of a few kilobytes each
 _M = "m_"  # in front of a measure's column: "innings" is a dimension too
 _ORDERED = {"over", "phase", "position", "innings", "wicket", "match"}  # in which people expect the rows
 _PHASES = ("powerplay", "middle", "death")
 Key = tuple[Any, ...]
 Record = dict[str, Any]
+Resolve = Callable[[str, str], tuple[str, ...]]
 
 
 class Statistics:
@@ -47,25 +53,33 @@ class Statistics:
             self.columns.setdefault(relation, set()).add(column)
         self.matches: dict[int, Match] = read_matches(season.connection)
         self.standings = cursor.execute("SELECT season, team, points, net_run_rate, position FROM standings").fetchall()
+        self._table = lru_cache(KEPT)(lambda query, keys: _Run(query, self, keys).table())
 
     def answer(self, query: Query, resolve: Resolve | None = None) -> StatTable:
         """Compute `query`. Raises QueryError where a measure cannot be combined with a filter or dimension."""
-        return _Run(query, self, resolve or _as_keys).table()
+        return self._table(query, _keys(query, resolve))
 
     def trace(self, query: Query, resolve: Resolve | None = None) -> Trace:
         """The matches and deliveries that the figures of `answer(query)` came from. Raises QueryError alike."""
-        run = _Run(query, self, resolve or _as_keys)
+        run = _Run(query, self, _keys(query, resolve))
         rows = dict(run.ranked()[0])
         return trace(self, run.query, run.relations, rows, run.cursor)
 
 
-def _as_keys(key: str, value: str) -> tuple[str, ...]:
-    return (value,)
+def _keys(query: Query, resolve: Resolve | None) -> tuple[tuple[str, ...], ...]:
+    """The season's keys of each filter's values."""
+
+    def of(f: Filter) -> tuple[str, ...]:
+        if resolve is None or FILTERS[f.key].takes not in "PTVD":
+            return f.values
+        return tuple(key for value in f.values for key in resolve(f.key, value))
+
+    return tuple(map(of, query.filters))
 
 
 class _Run:
-    def __init__(self, query: Query, statistics: Statistics, resolve: Resolve):
-        self.statistics, self.resolve = statistics, resolve
+    def __init__(self, query: Query, statistics: Statistics, keys: tuple[tuple[str, ...], ...]):
+        self.statistics, self.keys = statistics, dict(zip(query.filters, keys, strict=True))
         self.cursor = statistics.season.connection.cursor()
         self.query = _completed(query)
         self.asked = [MEASURES[m] for m in self.query.measures]
@@ -76,7 +90,7 @@ class _Run:
     def _values(self, source: str, measures: list[Measure]) -> dict[Key, Record]:
         if source == "table":
             return self._league_table()
-        relation = build(self.query, source, [m.name for m in measures], self.statistics.columns, self.resolve)
+        relation = build(self.query, source, [m.name for m in measures], self.statistics.columns, self.keys)
         self.relations[source] = relation
         if source == "match":
             return self._facts(relation)
@@ -89,10 +103,10 @@ class _Run:
             parts.append(f"count(*) AS {_M}rows")
         group = f" GROUP BY {', '.join(dict.fromkeys(dims))}" if dims else ""
         self.cursor.execute(f"SELECT {', '.join([*dims, *parts])} FROM ({relation.sql}){group}", relation.parameters)
-        names = [d[0] for d in self.cursor.description]
+        names = [d[0].removeprefix(_M) for d in self.cursor.description[len(dims) :]]
         found = {}
         for row in self.cursor.fetchall():
-            record = {name.removeprefix(_M): v for name, v in zip(names[len(dims) :], row[len(dims) :], strict=False)}
+            record = dict(zip(names, row[len(dims) :], strict=True))
             if record.pop("rows", 1) == 0 and not self._counts_none(source):
                 continue
             key = tuple(tuple(v) if isinstance(v, list) else v for v in row[: len(dims)])
@@ -118,7 +132,7 @@ class _Run:
             raise QueryError(f"the league table has a row a team: leave out by {', '.join(others)}")
         teams, others = None, set()
         for f in self.query.filters:
-            named = set(resolved(f, self.resolve))
+            named = set(self.keys[f])
             if f.key in ("team", "between"):
                 if f.op == "!=":
                     others |= named
@@ -157,7 +171,7 @@ class _Run:
         rows = [(k, r) for k, r in merged.items() if all(_holds(r.get(h.measure), h) for h in self._conditions())]
         if self.query.by:
             rows = [(k, r) for k, r in rows if any(r.get(m.name) is not None for m in self.asked)]
-        return self._in_order(sorted(rows, key=lambda kr: self._place(kr[0])))
+        return self._in_order(rows)
 
     def _source(self, measure: str) -> str:
         """A condition on matches played together is about partnerships where pairs are asked of."""
@@ -193,7 +207,10 @@ class _Run:
 
     def _in_order(self, rows: list[tuple[Key, Record]]) -> tuple[list[tuple[Key, Record]], bool]:
         rank, first, by = self.query.rank, self.asked[0], self.query.by
-        if first.kind == "fact" or (rank and rank.kind in ("first", "last")):
+        in_time = first.kind == "fact" or (rank is not None and rank.kind in ("first", "last"))
+        if in_time or (rank is None and (not by or _ORDERED & set(by))):
+            rows.sort(key=self._place)
+        if in_time:
             place = by.index("match")
             sign = -1 if rank and rank.kind == "last" else 1
             rows.sort(key=lambda kr: sign * self.statistics.matches[kr[0][place]].order)
@@ -208,17 +225,17 @@ class _Run:
         rows = [row for row in rows if value(row) is not None]
         if rank and top and first.kind == "count":
             rows = [row for row in rows if value(row)]  # nobody leads with none
+        if rank and len(rows) > rank.n:
+            last = (nlargest if top else nsmallest)(rank.n, map(value, rows))[-1]
+            rows = [row for row in rows if (value(row) >= last if top else value(row) <= last)]
+        rows.sort(key=self._place)
         rows.sort(key=lambda row: tuple(_better_first(m, row[1].get(m.name)) for m in self.asked[1:]))
         rows.sort(key=value, reverse=top)
-        if rank is None or len(rows) <= rank.n:
-            return rows, False
-        last = value(rows[rank.n - 1])
-        kept = rows[: rank.n] + [row for row in rows[rank.n :] if value(row) == last]
-        return kept, len(kept) > rank.n
+        return rows, rank is not None and len(rows) > rank.n
 
-    def _place(self, key: Key) -> tuple[Any, ...]:
+    def _place(self, row: tuple[Key, Record]) -> tuple[Any, ...]:
         """Where a row stands among equals: in the order of its dimensions, or of the alphabet."""
-        return tuple(self._dimension_place(d, v) for d, v in zip(self.query.by, key, strict=False))
+        return tuple(self._dimension_place(d, v) for d, v in zip(self.query.by, row[0], strict=False))
 
     def _dimension_place(self, dimension: str, value: Any) -> tuple[int, Any]:
         if dimension == "match":

@@ -7,14 +7,12 @@ into such rows first. What cannot be asked becomes a QueryError with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data.query.language import FILTERS, MEASURES
+from data.query.language import MEASURES
 from data.query.line import Filter, Query, QueryError
 from data.query.sources import DISMISSAL_COUNTS, SOURCES, Condition, condition, dimension_column, threshold
-
-Resolve = Callable[[str, str], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,14 @@ class Relation:
 
 
 def build(
-    query: Query, source: str, measures: list[str], columns: Mapping[str, set[str]], resolve: Resolve
+    query: Query,
+    source: str,
+    measures: list[str],
+    columns: Mapping[str, set[str]],
+    keys: Mapping[Filter, tuple[str, ...]],
 ) -> Relation:
-    """The relation of `source` that `measures` are computed over. `columns` are those of every table there is."""
+    """The relation of `source` that `measures` are computed over. `columns` are those of every table there is,
+    `keys` the season's keys of each filter's values."""
     spec = SOURCES[source]
     dims = tuple(dimension_column(source, d) for d in query.by)
     needs = {d: column for d, column in zip(query.by, dims, strict=False)}
@@ -44,7 +47,7 @@ def build(
         if over_rows:
             after.append(over_rows)
             continue
-        conditions.append(condition(source, f, resolved(f, resolve), by_player, duel))
+        conditions.append(condition(source, f, keys[f], by_player, duel))
         needs[str(f)] = conditions[-1].column
     if "dismissal" in needs.values() and not set(measures) <= DISMISSAL_COUNTS:
         wrong = next(m for m in measures if m not in DISMISSAL_COUNTS)
@@ -59,12 +62,6 @@ def build(
     sums = [f"sum({c}) AS {c}" for c in spec.sums]
     sql = f"{_select(', '.join([*keep, *sums]), spec.balls, [where])} GROUP BY {', '.join(keep)}"
     return Relation(source, _select("*", f"({sql})", after) if after else sql, parameters, dims, where)
-
-
-def resolved(f: Filter, resolve: Resolve) -> list[str]:
-    """The season's keys of the filter's values."""
-    named = FILTERS[f.key].takes in "PTVD"
-    return [key for value in f.values for key in (resolve(f.key, value) if named else (value,))]
 
 
 def _select(what: str, relation: str, conditions: list[str]) -> str:

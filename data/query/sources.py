@@ -77,27 +77,27 @@ def threshold(source: str, f: Filter) -> str | None:
     return f"{column} {f.op} {_number(f)}"
 
 
-def condition(source: str, f: Filter, keys: list[str], by_player: bool = False, duel: bool = False) -> Condition:
+def condition(source: str, f: Filter, keys: tuple[str, ...], by_player: bool = False, duel: bool = False) -> Condition:
     """The SQL of a filter; `keys` are its resolved values, `by_player` says that the rows are single players'. In a
     `duel` (a batter's figures off a named bowler, or the other way round) a side may be meant from either man's point
     of view."""
-    keys_, marks = tuple(keys), ",".join("?" * len(keys)) or "NULL"
+    marks = ",".join("?" * len(keys)) or "NULL"
     no = "NOT " if f.op == "!=" else ""
     if f.key in PLAYER_KEYS:
         if source == "stand" and f.key in ("batter", "player"):
-            return Condition("batter1", f"{no}(batter1 IN ({marks}) OR batter2 IN ({marks}))", keys_ * 2)
+            return Condition("batter1", f"{no}(batter1 IN ({marks}) OR batter2 IN ({marks}))", keys * 2)
         in_side = f.key == "player" if source in ("team", "concede") else bool(SOURCES[source].people)
         if in_side and not by_player:
             inner = f"SELECT match_id, team FROM appearances WHERE player IN ({marks})"
-            return Condition("team", f"(match_id, team) {no}IN ({inner})", keys_)
+            return Condition("team", f"(match_id, team) {no}IN ({inner})", keys)
         column = dimension_column(source, f.key)
-        return Condition(column, f"{column} {no}IN ({marks})", keys_)
+        return Condition(column, f"{column} {no}IN ({marks})", keys)
     if duel and f.key in ("team", "opponent") and f.op == "=":
-        return Condition("opponent", f"(team IN ({marks}) OR opponent IN ({marks}))", keys_ * 2)
+        return Condition("opponent", f"(team IN ({marks}) OR opponent IN ({marks}))", keys * 2)
     if f.key in ("team", "opponent", "venue"):
-        return Condition(f.key, f"{f.key} {no}IN ({marks})", keys_)
+        return Condition(f.key, f"{f.key} {no}IN ({marks})", keys)
     if f.key == "between":
-        return Condition("opponent", f"(team IN ({marks}) AND opponent IN ({marks}))", keys_ * 2)
+        return Condition("opponent", f"(team IN ({marks}) AND opponent IN ({marks}))", keys * 2)
     if f.key == "date":
         return Condition("date", f"date IN ({marks})", tuple(_day(f, k) for k in keys))
     if f.key in _SPANS:

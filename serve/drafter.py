@@ -7,6 +7,7 @@ from all of them for those that begin.
 from __future__ import annotations
 
 from serve.drafts import Acceptance, NgramLookup
+from serve.errors import GrammarError
 from serve.scheduler import Scheduler
 from serve.sequence import Sequence
 
@@ -55,7 +56,10 @@ class Drafter:
         if state is None or not guess:
             return guess
         for i, token in enumerate(guess):
-            state = state.advance(self._pieces[token])
+            try:
+                state = state.advance(self._pieces[token])
+            except GrammarError:  # the request fails by itself where it gets there
+                return guess[:i]
             if state is None:
                 return guess[:i]
         return guess

@@ -25,7 +25,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,7 +102,7 @@ class Engine:
         self._grammars = GrammarCache()
         self._totals = Totals()
         self._arrived: deque[Sequence] = deque()
-        self._alive_requests = 0  # submitted and not yet ended
+        self._under_way: set[Sequence] = set()  # submitted and not yet ended
         self._cancelled = False  # some request was, since the last sweep
         self._next_deadline = float("inf")  # of those under way
         self._service_s = 1.0  # mean time from start to end, for Retry-After
@@ -134,10 +135,10 @@ class Engine:
         with self._condition:
             self._check_open()
             places = self.config.n_slots + self.config.queue_size
-            if self._alive_requests >= places:
+            if len(self._under_way) >= places:
                 wait_s = self._service_s * self.config.queue_size / self.config.n_slots
-                raise QueueFull(f"{self._alive_requests} requests are under way or waiting", max(1.0, wait_s))
-            self._alive_requests += 1
+                raise QueueFull(f"{len(self._under_way)} requests are under way or waiting", max(1.0, wait_s))
+            self._under_way.add(sequence)
             self._arrived.append(sequence)
             self._condition.notify_all()
         return handle
@@ -146,7 +147,7 @@ class Engine:
         """Take no new requests and wait for those under way to end; False where `timeout` seconds passed first."""
         with self._condition:
             self._draining = True
-            return self._condition.wait_for(lambda: self._alive_requests == 0 or self._error is not None, timeout)
+            return self._condition.wait_for(lambda: not self._under_way or self._error is not None, timeout)
 
     def close(self) -> None:
         """End everything at once: requests under way fail with EngineClosed. Idempotent."""
@@ -165,7 +166,7 @@ class Engine:
             ready=self._ready.is_set() and self._error is None and not self._draining,
             draining=self._draining,
             error=repr(self._error) if self._error else None,
-            waiting=max(0, self._alive_requests - running),
+            waiting=max(0, len(self._under_way) - running),
             running=running,
             used_cells=scheduler.used_cells if scheduler else 0,
             n_cells=scheduler.limits.n_cells if scheduler else 0,
@@ -262,7 +263,7 @@ class Engine:
     def _step(self) -> None:
         began, native_s = time.perf_counter(), self.runner.native_s
         while self._arrived:
-            self._guarded(self._arrived.popleft(), self._accept)
+            self._accept(self._arrived.popleft())
         if self._cancelled or began > self._next_deadline:
             self._sweep(began)
         drafts = self._drafter if self._drafter is not None and self._drafter.awake() else None
@@ -293,15 +294,17 @@ class Engine:
         self._next_deadline = min(self._next_deadline, sequence.deadline)
         if sequence.cancelled:  # before it was in a list that is swept
             self._cancelled = True
-        request = sequence.request
         if self._drafter is not None:
             self._drafter.begin(sequence)
-        if not request.sampling.greedy:
-            sequence.chain = self.runner.sampler(request.sampling, request.prompt)
-        if sequence.grammar is not None:
-            self._writer.jump(sequence)
-            if reason := self._writer.ended(sequence, 0):
-                self._finish(sequence, reason)
+        try:
+            if not sequence.request.sampling.greedy:
+                sequence.chain = self.runner.sampler(sequence.request.sampling, sequence.tokens)
+            if sequence.grammar is not None:
+                self._writer.jump(sequence)
+                if reason := self._writer.ended(sequence, 0):
+                    self._finish(sequence, reason)
+        except Exception as error:
+            self._fail(sequence, error)
 
     def _sweep(self, now: float) -> None:
         """End what was cancelled or is overdue, waiting or running."""
@@ -328,13 +331,6 @@ class Engine:
                 self._fail(chunk.sequence, error)
             at += chunk.rows
 
-    def _guarded(self, sequence: Sequence, function: Callable, *arguments) -> None:
-        """Call `function`; if it raises, this sequence fails and the engine goes on."""
-        try:
-            function(*(arguments or (sequence,)))
-        except Exception as error:
-            self._fail(sequence, error)
-
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         if sequence.phase is DONE:
             raise error
@@ -352,12 +348,14 @@ class Engine:
         for chunk in step.chunks:
             self.runner.drop_cells(chunk.sequence.cells.slot, chunk.start)
         for chunk in step.chunks:
-            self._guarded(chunk.sequence, self._decode_alone, chunk, step.adapter)
-
-    def _decode_alone(self, chunk: Chunk, adapter: str | None) -> None:
-        rows = self.runner.decode(Step([chunk], adapter, 0, chunk.end - chunk.start))
-        self._failed_steps = 0
-        self._choose(Step([chunk], adapter, 0, 0), rows)
+            alone = Step([chunk], step.adapter, 0, chunk.end - chunk.start)
+            try:
+                rows = self.runner.decode(alone)
+            except Exception as error:
+                self._fail(chunk.sequence, error)
+                continue
+            self._failed_steps = 0
+            self._choose(alone, rows)
 
     # -- one sequence
 
@@ -404,6 +402,7 @@ class Engine:
         self._scheduler.finish(sequence)
         if sequence.chain is not None:
             sequence.chain.close()
+            sequence.chain = None  # a candidate for each token of the vocabulary
         if isinstance(outcome, str):
             try:
                 self._writer.stream(sequence, final=True)
@@ -411,7 +410,7 @@ class Engine:
                 outcome = RequestFailed(f"on_text raised {error!r}")
         figures = self._book(sequence, outcome)
         with self._condition:
-            self._alive_requests -= 1
+            self._under_way.discard(sequence)
             self._condition.notify_all()
         future = sequence.handle.future
         if not future.set_running_or_notify_cancel():
@@ -441,7 +440,10 @@ class Engine:
             return
         with self._condition:
             self._draining = True
-        while self._arrived:
-            self._scheduler.add(self._arrived.popleft())
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
-            self._finish(sequence, error)
+            with suppress(Exception):
+                self._finish(sequence, error)
+        for sequence in self._under_way:  # not accepted yet, or broken by what broke the engine
+            with suppress(InvalidStateError):
+                sequence.handle.future.set_exception(error)
+        self._under_way.clear()

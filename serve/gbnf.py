@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from serve.errors import GrammarError
 
 MAX_CHARS = 65_536  # an answer grammar has about 2,000; a large JSON schema about 20,000
+MAX_RULES = 2_000
 MAX_NESTING = 64
 MAX_REPEAT = 2_000  # llama.cpp's own bound, so that a grammar accepted here is accepted by llama-server
 MAX_CODEPOINT = 0x10FFFF
@@ -107,6 +108,8 @@ class _Parser:
             self.at += 3
             self.skip(True)
             found[name.group()] = self.choice(0)
+            if len(found) > MAX_RULES:
+                raise self.fail(f"more than {MAX_RULES} rules")
             if self.at < len(self.text) and self.text[self.at] not in "\r\n":
                 raise self.fail(f"{self.text[self.at]!r} does not belong here; a rule ends with its line")
             self.skip(True)
@@ -275,11 +278,16 @@ def _check_left_recursion(rules: dict[str, Choice]) -> None:
                     if not can_be_empty(part):
                         break
 
-    while True:
-        grown = {name for name, rule in rules.items() if name not in empty and can_be_empty(rule)}
-        if not grown:
-            break
-        empty |= grown
+    users: dict[str, set[str]] = {name: set() for name in rules}
+    for name, rule in rules.items():
+        for used in _references(rule):
+            users[used].add(name)
+    todo = list(rules)
+    while todo:
+        name = todo.pop()
+        if name not in empty and can_be_empty(rules[name]):
+            empty.add(name)
+            todo += users[name]
     edges = {name: sorted(set(leftmost(rule))) for name, rule in rules.items()}
     finished: set[str] = set()
     for start in rules:  # depth first without Python recursion: a chain of rules may be thousands long

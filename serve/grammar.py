@@ -16,10 +16,12 @@ from os.path import commonprefix
 from serve import gbnf
 from serve.errors import GrammarError
 
-MAX_NODES = 100_000  # after repetitions are written out
-MAX_THREADS = 4_096  # parallel readings of one text; an ambiguous grammar can double them at every character
-MAX_STATES = 50_000  # then the next request with this grammar starts from a fresh one
-MAX_KEPT = 500_000  # nodes and states of all grammars that are kept for later requests
+MAX_NODES = 100_000  # after repetitions are written out; what is written out to nothing counts as well
+MAX_THREADS = 1_024  # parallel readings of one text; an ambiguous grammar can double them at every character
+MAX_SEEN = 50_000  # states and their readings, then the next request with this grammar starts from a fresh one
+MAX_READINGS = 250_000  # of all states that one grammar may come to, some 200 bytes each
+MAX_KEPT = 500_000  # nodes, states and readings of all grammars that are kept for later requests
+MAX_REFUSED = 64  # texts for which a state remembers that it does not admit them
 MAX_SHARED_BEGINNINGS = 100  # one within the other: "a" | "ab" | "abc" has three
 MAX_FORCED = 512  # bytes of forced text in one go; `root ::= "a" root` forces without end
 
@@ -62,13 +64,16 @@ class State:
 
     def advance(self, piece: bytes) -> State | None:
         """The state after `piece`, or None where the grammar does not admit it. An empty piece is never admitted."""
-        found = self._tokens.get(piece, self)
+        known = self._tokens
+        found = known.get(piece, self)
         if found is not self:
             return found
         state, at = self if piece else None, 0
         while state is not None and at < len(piece):
             state, at = state._run(piece, at)
-        self._tokens[piece] = state
+        if state is not None or len(known) < MAX_REFUSED:
+            known[piece] = state
+            self._grammar.seen += 1
         return state
 
     def forced(self) -> tuple[bytes, State]:
@@ -123,17 +128,20 @@ class Grammar:
     """A compiled grammar; `start` is its first state. Raises GrammarError where the text is not usable."""
 
     def __init__(self, text: str) -> None:
-        rules = gbnf.parse(text)
         self._nodes: list[tuple] = []  # ("byte", mask, next) | ("split", nodes) | ("call", rule, next)
         self._entry: dict[str, int] = {}
         self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
         self._stack_numbers: dict[tuple[int, int], int] = {}
         self._states: dict[tuple[frozenset, bool], State] = {}
+        self.seen = 0  # states, their readings, and texts that they remember
+        self._readings = 0
+        self._written = 0  # items, and alternatives of each
         try:
+            rules = gbnf.parse(text)
             for name, rule in rules.items():
                 self._entry[name] = self._compile(rule, _RETURN)
         except RecursionError:
-            raise GrammarError("the grammar has too many alternatives within one another") from None
+            raise GrammarError("the grammar has too many alternatives or repetitions within one another") from None
         self.start = self._state([(self._entry["root"], _EMPTY)])
         if self.start.complete and not self.start.accepting:
             raise GrammarError("the grammar admits no text at all")
@@ -141,22 +149,27 @@ class Grammar:
     @property
     def bloated(self) -> bool:
         """So many states were seen that this object should be let go."""
-        return len(self._states) > MAX_STATES or len(self._stacks) > MAX_STATES
+        return self.seen > MAX_SEEN or len(self._stacks) > MAX_SEEN
 
     @property
     def size(self) -> int:
-        """Nodes and states: what it takes in memory, some hundred bytes each."""
-        return len(self._nodes) + len(self._stacks) + len(self._states)
+        """What it takes in memory, some hundred bytes each."""
+        return len(self._nodes) + len(self._stacks) + self.seen
 
     # -- compiling: every item is translated with the node that follows it already known
 
-    def _add(self, *node) -> int:
-        if len(self._nodes) >= MAX_NODES:
+    def _count(self, n: int) -> None:
+        self._written += n
+        if self._written > MAX_NODES or len(self._nodes) >= MAX_NODES:
             raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are written out")
+
+    def _add(self, *node) -> int:
+        self._count(0)
         self._nodes.append(node)
         return len(self._nodes) - 1
 
     def _compile(self, item: gbnf.Item, after: int) -> int:
+        self._count(len(item.options) if isinstance(item, gbnf.Choice) else 1)
         if isinstance(item, gbnf.Literal):
             return self._byte_path([_BITS[byte] for byte in item.data], after)
         if isinstance(item, gbnf.Reference):
@@ -241,6 +254,10 @@ class Grammar:
         key = (frozenset(threads), accepting)
         state = self._states.get(key)
         if state is None:
+            self._readings += 1 + len(threads)
+            self.seen += 1 + len(threads)
+            if self._readings > MAX_READINGS:
+                raise GrammarError("the grammar is too ambiguous: its texts can be read in too many ways")
             state = self._states[key] = State(self, tuple(key[0]), accepting)
         return state
 

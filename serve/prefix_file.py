@@ -37,7 +37,7 @@ def save(store: PrefixStore, path: Path, key: str) -> int:
     """Write all prefixes; returns how many. A file that cannot be written is a warning: nothing but time is lost."""
     prefixes = list(store)
     entries = [
-        {"tokens": p.tokens, "adapter": p.adapter, "bytes": p.size, "crc32": zlib.crc32(store.read(p))}
+        {"tokens": p.tokens, "adapter": p.adapter, "bytes": p.size, "crc32": _checksum(p.tokens, store.read(p))}
         for p in prefixes
     ]
     part = path.with_name(path.name + ".part")
@@ -67,10 +67,14 @@ def load(store: PrefixStore, path: Path, key: str) -> int:
                 log.info("%s holds the prefixes of another model or llama.cpp: starting without", path)
                 return 0
             for entry in head["prefixes"]:
-                data = np.fromfile(file, np.uint8, entry["bytes"])
-                if len(data) != entry["bytes"] or zlib.crc32(data) != entry["crc32"]:
+                data = np.frombuffer(file.read(min(entry["bytes"], path.stat().st_size)), np.uint8)
+                if len(data) != entry["bytes"] or _checksum(entry["tokens"], data) != entry["crc32"]:
                     raise ValueError("it is damaged")
                 store.put(entry["tokens"], entry["adapter"], data)
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("prefixes could not be read from %s (%s): starting with %d", path, error, len(store))
     return len(store)
+
+
+def _checksum(tokens: list[int], data: np.ndarray) -> int:
+    return zlib.crc32(data, zlib.crc32(json.dumps(tokens).encode()))

@@ -11,13 +11,15 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from serve import memory, threads
+from serve import gbnf, memory, threads
 from serve.errors import GrammarError, ModelError
 from serve.native import Library, cpu_variant, last_error
 from serve.sampling import Chain
@@ -26,6 +28,8 @@ from serve.sequence import Sampling
 from serve.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
+
+_BOUNDS = re.compile(r"(\)?)\{([\d, ]*)\}")  # of a pattern's repetition, and whether it is one of a group
 
 
 class DecodeError(Exception):
@@ -123,12 +127,14 @@ class Runner:
     def _check_memory(self) -> None:
         """KV cache (half precision), a batch's logits and stored prefixes have to fit: a limit kills silently."""
         api, config = self._library.api, self.config
-        heads = api.llama_model_n_head_kv(self._model) / api.llama_model_n_head(self._model)
-        cell = 4 * api.llama_model_n_layer(self._model) * api.llama_model_n_embd(self._model) * heads
+        head = api.llama_model_n_embd(self._model) / api.llama_model_n_head(self._model)
+        name = self.metadata("general.architecture")
+        widths = (float(self.metadata(f"{name}.attention.{what}_length") or head) for what in ("key", "value"))
+        cell = 2 * api.llama_model_n_layer(self._model) * api.llama_model_n_head_kv(self._model) * sum(widths)
         vocabulary = api.llama_vocab_n_tokens(api.llama_model_get_vocab(self._model))
         context, prefixes = int(config.n_ctx * cell) + 4 * config.n_batch * vocabulary, config.prefix_mb << 20
         left = memory.available()
-        if self.gpu:
+        if self.gpu and config.n_gpu_layers:
             context = 0
         if left is not None and context + prefixes > left:
             raise ModelError(
@@ -273,7 +279,9 @@ class Runner:
 
     def sampler(self, sampling: Sampling, prompt: list[int]) -> Chain:
         """llama.cpp's sampler chain for one request; call its `close()` when the request ends."""
-        return Chain(self._library, self.vocabulary.size, sampling, prompt)
+        n_vocab, last_n = self.vocabulary.size, min(sampling.penalty_last_n, self.n_ctx)
+        bounded = replace(sampling, penalty_last_n=last_n, top_k=min(sampling.top_k, n_vocab))  # to 32 bits
+        return Chain(self._library, n_vocab, bounded, prompt)
 
     def metadata(self, key: str) -> str | None:
         """A value of the GGUF's metadata as text, None where it has no such key."""
@@ -306,8 +314,31 @@ def grammar_from_schema(schema: dict | str) -> str:
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     try:
-        return json_schema_to_gbnf(schema if isinstance(schema, str) else json.dumps(schema))
+        read = json.loads(schema) if isinstance(schema, str) else schema
+        _check_repetitions(read)
+        return json_schema_to_gbnf(json.dumps(read))
+    except GrammarError:
+        raise
     except RecursionError:
         raise GrammarError("the JSON schema is nested too deeply") from None
     except Exception as error:
         raise GrammarError(f"the JSON schema cannot be turned into a grammar: {error!r}") from None
+
+
+def _check_repetitions(schema: Any) -> None:
+    """The library writes repetitions out, and only then is the grammar's size looked at."""
+    todo = [schema]
+    while todo:
+        part = todo.pop()
+        todo += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        if not isinstance(part, dict):
+            continue
+        counts = [part.get(key) for key in ("minLength", "maxLength", "minItems", "maxItems")]
+        counts = [count for count in counts if isinstance(count, (int, float))]
+        pattern = part["pattern"] if isinstance(part.get("pattern"), str) else ""
+        size = len(pattern)  # once groups within groups are written out
+        for group, bounds in _BOUNDS.findall(pattern):
+            counts += map(int, re.findall(r"\d+", bounds))
+            size *= max(1, counts[-1]) if group and bounds else 1
+        if max([0, *counts]) > gbnf.MAX_REPEAT or size * max([1, *counts]) > 20 * gbnf.MAX_CHARS:
+            raise GrammarError(f"the JSON schema repeats something more than {gbnf.MAX_REPEAT} times: lower its bounds")

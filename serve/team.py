@@ -135,13 +135,12 @@ class Teams:
     def __init__(self, most: int, fixed: bool = False) -> None:
         self.light, self.heavy = TeamSize(most, fixed), TeamSize(most, fixed)
         self._patience = Patience()
-        self._team, self._threads, self._held = self.light, most, False  # those of the step that was chosen last
+        self._team, self._threads = self.light, most  # those of the step that was chosen last
 
     def choose(self, tokens: int, delays: bool) -> tuple[int, bool]:
         """Threads for a step of so many tokens, and whether they sleep soon; `delays`: streams wait for it already."""
         self._team = team = self.heavy if tokens > LIGHT_STEP else self.light
-        self._held = delays and team.tries_fewer  # a trial must not lengthen it
-        self._threads = team.current if self._held else team.size()
+        self._threads = team.current if delays and team.tries_fewer else team.size()  # no trial may lengthen it
         return self._threads, self._patience.brief
 
     @property
@@ -154,7 +153,7 @@ class Teams:
 
         They may be several outside of trials.
         """
-        if not self._held:
+        if self._threads == self._team.size():  # not so where it was left out of a trial, or one began since
             self._team.observe(seconds, expected, steps)
         self._patience.observe(seconds, expected, self.light.current == self.light.most, steps)
         return self._threads == self._team.current

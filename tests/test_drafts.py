@@ -4,6 +4,8 @@ import pytest
 
 from serve.drafter import PAUSE, Drafter
 from serve.drafts import Acceptance, NgramLookup
+from serve.errors import GrammarError
+from serve.grammar import Grammar
 from serve.prefixes import PrefixStore
 from serve.scheduler import Limits, Scheduler
 from serve.sequence import Request, Sequence
@@ -76,3 +78,20 @@ def test_where_guessing_pays_for_no_sequence_it_is_thought_of_only_now_and_then(
         costly.acceptance.observe(3, 0)
     assert all(awake(20, costly, cheap)), "for one of them it pays"
     assert awake(3 * PAUSE + 1, costly) == 3 * [True, *[False] * (PAUSE - 1)] + [True]
+
+
+def test_a_grammar_that_fails_on_a_guess_ends_the_guess_and_not_the_engine():
+    limits = Limits(n_cells=100, n_slots=2, n_sequences=4, n_batch=32, max_drafts=3, stall=1.0, apart=16)
+    scheduler = Scheduler(limits, cache=None, prefixes=PrefixStore(0))
+    pieces = [bytes([token]) for token in range(128)]
+    drafter = Drafter(scheduler, pieces)
+    sequence = Sequence(Request([0]), list(b"abababababababababab"), 0.0, 0.0)
+    sequence.grammar = Grammar('root ::= [^x] root "c" | [^x] root "d" | [^x]').start.advance(b"a")
+    scheduler.running = [sequence]
+    scheduler.cost.base, scheduler.cost.slope = 1.0, 0.001
+    drafter.begin(sequence)
+    state, admitted = sequence.grammar, 0
+    with pytest.raises(GrammarError, match="too ambiguous"):
+        for piece in 10 * [b"a", b"b"]:
+            state, admitted = state.advance(piece), admitted + 1
+    assert drafter(sequence, 20) == list(b"ab" * 10)[:admitted]

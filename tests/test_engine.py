@@ -249,8 +249,10 @@ def test_prefixes_outlive_the_engine_in_a_file(start, tmp_path):
         lambda data: b"[1]\n",
         lambda data: b"\xff" + data,
         lambda data: data.replace(b'"bytes": ', b'"bytes": -', 1),
+        lambda data: data.replace(b'"bytes": ', b'"bytes": 99999999999', 1),
+        lambda data: data.replace(b'"tokens": [1', b'"tokens": [2', 1),
     ],
-    ids=["cut", "changed", "empty", "no key", "no table", "no text", "negative"],
+    ids=["cut", "changed", "empty", "no key", "no table", "no text", "negative", "huge", "other tokens"],
 )
 def test_a_damaged_prefix_file_is_not_read_and_a_folder_that_cannot_be_written_is_a_warning(
     start, tmp_path, caplog, damage
@@ -355,6 +357,8 @@ def test_sampling_settings_take_effect(engine):
     seeds = {tuple(results(engine, [Request(prompt, 10, Sampling(1.5, seed=s))])[0].tokens) for s in (1, 2, 1)}
     assert len(seeds) == 2
     assert results(engine, [Request(prompt, 10, Sampling(2.0, top_k=1), ignore_eos=True)])[0].tokens == greedy
+    huge = Sampling(2.0, seed=1, top_k=2**32 + 1, penalty_last_n=2**31 - 1, repeat_penalty=1.1)  # 1 in 32 bits
+    assert results(engine, [Request(prompt, 10, huge, ignore_eos=True)])[0].tokens != greedy
     penalised = results(engine, [Request(prompt, 40, Sampling(repeat_penalty=5.0), ignore_eos=True)])[0].tokens
     assert len(set(penalised)) == 40, "a strong penalty lets no token come twice"
 
@@ -503,16 +507,17 @@ def test_a_request_that_makes_the_native_call_fail_fails_alone(start):
     assert engine.health().alive and idle(engine)
 
 
-def test_the_death_of_the_thread_is_seen_by_everyone(start):
+@pytest.mark.parametrize("also", [(), ("finish",), ("add", "finish")])
+def test_the_death_of_the_thread_is_seen_by_everyone(start, also):
     engine = start(n_slots=2)
     seen = []
     engine.on_death = seen.append
     running = [engine.submit(Request(prompts(engine, 1)[0], 1000, ignore_eos=True)) for _ in range(4)]
 
-    def die(now, drafts=None):
+    def die(*_):
         raise MemoryError("made up")
 
-    engine._scheduler = _Replaced(engine._scheduler, schedule=die)
+    engine._scheduler = _Replaced(engine._scheduler, schedule=die, **dict.fromkeys(also, die))
     for handle in running:
         with pytest.raises(EngineClosed, match="made up"):
             handle.result(10)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from serve import gbnf
 from serve.errors import GrammarError
-from serve.grammar import Grammar, GrammarCache
+from serve.grammar import MAX_READINGS, MAX_REFUSED, Grammar, GrammarCache
 from serve.grammar_tokens import admitted_tokens, forced_tokens
 from serve.runner import Runner, RunnerConfig, grammar_from_schema
 from serve.sequence import Request, Sequence
@@ -55,6 +55,11 @@ BAD = [
     ('root ::= "a"{9999}', "beyond 2000"),
     ('root ::= "a"{999999999999}', "a repetition is written"),
     ('root ::= (("a"{1000}){1000}){1000}', "parts once repetitions"),
+    ('root ::= ""{2000}{2000}{2000}{2000}', "parts once repetitions"),
+    ('root ::= "a"{0}{2000}{2000} (){2000}{2000}', "parts once repetitions"),
+    ("root ::= (" + '"a" | ' * 9_000 + '"b"){2000}{25}', "parts once repetitions"),
+    ('root ::= "a"' + "*" * 5000, "within one another"),
+    ("root ::= r1\n" + "\n".join(f'r{i} ::= "a"' for i in range(1, 2500)), "more than 2000 rules"),
     ('root ::= "\\q"', "unknown escape"),
     ('root ::= "\\uD800"', "not a character"),
     ('root ::= "\\U00110000"', "not a character"),
@@ -97,6 +102,33 @@ def test_a_grammar_that_reads_one_text_in_thousands_of_ways_is_refused_before_it
     except GrammarError:
         pass
     assert time.perf_counter() - started < 20
+
+
+def test_a_grammar_whose_texts_can_be_read_in_many_ways_takes_bounded_memory():
+    parts = " | ".join(f'[a-z]* "{a}{b}" [a-z]{{60}}' for a in "abcde" for b in "fghijkl")
+    state, rng = Grammar(f"root ::= {parts}").start, random.Random(1)
+    grammar = state._grammar
+    with pytest.raises(GrammarError, match="too ambiguous"):
+        for _ in range(20_000):
+            state = state.advance(rng.choice("abcdefghijkl").encode())
+    assert grammar.bloated and sum(len(state.threads) for state in grammar._states.values()) < MAX_READINGS
+
+
+def test_a_state_remembers_few_of_the_texts_that_it_does_not_admit():
+    state = Grammar('root ::= "a" | "b"').start
+    assert all(state.advance(f"x{i}".encode()) is None for i in range(1000))
+    assert len(state._tokens) == MAX_REFUSED
+    assert state.advance(b"a") is state.advance(b"a") and state._tokens[b"a"] is not None
+
+
+def test_a_chain_of_rules_that_may_be_empty_is_followed_to_its_end():
+    names = list(range(1500))
+    random.Random(1).shuffle(names)
+    rules = [f"r{a} ::= r{b}" for a, b in zip(names, names[1:], strict=False)]
+    end = names[-1]
+    assert matches(Grammar("\n".join([f'root ::= r{names[0]} "x"', *rules, f'r{end} ::= "y" | ""'])), "x")
+    with pytest.raises(GrammarError, match="left-recursive"):
+        Grammar("\n".join([f'root ::= r{names[0]} root | "x"', *rules, f'r{end} ::= ""']))
 
 
 @given(st.text(alphabet='rot:=|()[]{}*+?"\\ \n-^az09,.#<!\u00e9', max_size=60))
@@ -302,6 +334,27 @@ def test_a_json_schema_becomes_a_grammar_that_admits_its_documents():
         grammar_from_schema({"type": "nonsense"})
     with pytest.raises(GrammarError):
         grammar_from_schema("{not json")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 300_000_000},
+        {"type": "array", "items": {"type": "array", "items": {"type": "null"}, "maxItems": 1e9}},
+        {"properties": {"a": {"type": "string", "pattern": "^a{300000000}$"}}},
+        {"type": "string", "pattern": "^((((a{2000}){2000}){2000}){2000})$"},
+        {"type": "string", "pattern": "^((a{90}){90,}){ ,90}$"},
+    ],
+)
+def test_a_json_schema_is_not_written_out_at_any_length(schema):
+    with pytest.raises(GrammarError, match="repeats something more than 2000 times"):
+        grammar_from_schema(json.dumps(schema))
+
+
+def test_a_json_schema_may_repeat_what_a_grammar_may():
+    schema = {"type": "string", "pattern": "^[a-z]{3,30}-([0-9]{2}){2}$"}
+    assert matches(Grammar(grammar_from_schema(schema)), '"abc-0123"')
+    assert matches(Grammar(grammar_from_schema({"type": "string", "minLength": 2, "maxLength": 50})), '"ab"')
 
 
 def test_ranges_of_a_class_are_merged_and_complemented():

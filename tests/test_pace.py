@@ -72,6 +72,14 @@ def test_trials_of_fewer_threads_are_made_step_by_step():
     assert sum(steps for *_, steps in pace.cost.told) == len(sizes) - sizes.count(1), "those on trial are no example"
 
 
+def test_a_trial_that_begins_with_an_odd_step_does_not_count_it():
+    pace = Pace(Heard(), Teams(2))
+    make(pace, ONE, A_STEP, FIRST_PROBE)
+    make(pace, ONE, 3 * A_STEP)
+    trial = pace.teams.light
+    assert trial.tries_fewer and trial._spent == {1: [0.0, 0.0], 2: [0.0, 0.0]}
+
+
 def test_what_several_steps_teach_is_what_one_after_another_do():
     together, single = StepCost(apart=64), StepCost(apart=64)
     for tokens, seconds in ((1, 0.010), (8, 0.018), (1, 0.012), (8, 0.020), (4, 0.016)):

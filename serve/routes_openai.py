@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from agents.model import Generation
 from serve import sequence
 from serve.access import note
+from serve.json_schema import grammar_from_schema
 from serve.local_model import LocalModel
 from serve.problems import Problem, problem_of
 from serve.routes_infer import PROBLEMS, gone_away, until_gone
-from serve.runner import grammar_from_schema
 from serve.service import Service
 
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -9,18 +9,15 @@ giving it away and getting it back costs more than they do.
 from __future__ import annotations
 
 import ctypes
-import json
 import logging
-import re
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from serve import gbnf, memory, threads
-from serve.errors import GrammarError, ModelError
+from serve import memory, threads
+from serve.errors import ModelError
 from serve.native import Library, cpu_variant, last_error
 from serve.sampling import Chain
 from serve.scheduler import Step
@@ -28,8 +25,6 @@ from serve.sequence import Sampling
 from serve.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
-
-_BOUNDS = re.compile(r"(\)?)\{([\d, ]*)\}")  # of a pattern's repetition, and whether it is one of a group
 
 
 class DecodeError(Exception):
@@ -307,38 +302,3 @@ class Runner:
             api.llama_model_free(self._model)
         self._context = self._model = None
         self._adapters = {}
-
-
-def grammar_from_schema(schema: dict | str) -> str:
-    """A JSON schema as GBNF, by the library's own translation. Raises GrammarError."""
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
-
-    try:
-        read = json.loads(schema) if isinstance(schema, str) else schema
-        _check_repetitions(read)
-        return json_schema_to_gbnf(json.dumps(read))
-    except GrammarError:
-        raise
-    except RecursionError:
-        raise GrammarError("the JSON schema is nested too deeply") from None
-    except Exception as error:
-        raise GrammarError(f"the JSON schema cannot be turned into a grammar: {error!r}") from None
-
-
-def _check_repetitions(schema: Any) -> None:
-    """The library writes repetitions out, and only then is the grammar's size looked at."""
-    todo = [schema]
-    while todo:
-        part = todo.pop()
-        todo += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-        if not isinstance(part, dict):
-            continue
-        counts = [part.get(key) for key in ("minLength", "maxLength", "minItems", "maxItems")]
-        counts = [count for count in counts if isinstance(count, (int, float))]
-        pattern = part["pattern"] if isinstance(part.get("pattern"), str) else ""
-        size = len(pattern)  # once groups within groups are written out
-        for group, bounds in _BOUNDS.findall(pattern):
-            counts += map(int, re.findall(r"\d+", bounds))
-            size *= max(1, counts[-1]) if group and bounds else 1
-        if max([0, *counts]) > gbnf.MAX_REPEAT or size * max([1, *counts]) > 20 * gbnf.MAX_CHARS:
-            raise GrammarError(f"the JSON schema repeats something more than {gbnf.MAX_REPEAT} times: lower its bounds")

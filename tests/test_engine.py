@@ -26,8 +26,9 @@ from serve.errors import (
     RequestFailed,
     UnknownAdapter,
 )
+from serve.json_schema import grammar_from_schema
 from serve.local_model import LocalModel
-from serve.runner import DecodeError, grammar_from_schema
+from serve.runner import DecodeError
 from serve.sequence import Request, Sampling
 from tests.tiny_gguf import tiny_gguf, tiny_lora
 

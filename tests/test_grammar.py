@@ -17,7 +17,8 @@ from serve import gbnf
 from serve.errors import GrammarError
 from serve.grammar import MAX_READINGS, MAX_REFUSED, Grammar, GrammarCache
 from serve.grammar_tokens import admitted_tokens, forced_tokens
-from serve.runner import Runner, RunnerConfig, grammar_from_schema
+from serve.json_schema import grammar_from_schema
+from serve.runner import Runner, RunnerConfig
 from serve.sequence import Request, Sequence
 from serve.writer import Writer
 from tests.tiny_gguf import tiny_gguf
@@ -352,9 +353,17 @@ def test_a_json_schema_is_not_written_out_at_any_length(schema):
 
 
 def test_a_json_schema_may_repeat_what_a_grammar_may():
-    schema = {"type": "string", "pattern": "^[a-z]{3,30}-([0-9]{2}){2}$"}
+    schema = {"type": "string", "pattern": "^[a-z]{3,200}-([0-9]{2}){2}$"}
     assert matches(Grammar(grammar_from_schema(schema)), '"abc-0123"')
-    assert matches(Grammar(grammar_from_schema({"type": "string", "minLength": 2, "maxLength": 50})), '"ab"')
+    text = Grammar(grammar_from_schema({"type": "string", "minLength": 2, "maxLength": 2000}))
+    assert [n for n in (1, 2, 3, 1999, 2000, 2001) if matches(text, f'"{"a" * n}"')] == [2, 3, 1999, 2000]
+    for least in (0, 1, 3):
+        array = {"type": "array", "items": {"type": "integer"}, "minItems": least, "maxItems": 5}
+        grammar = Grammar(grammar_from_schema(array))
+        found = [n for n in range(8) if matches(grammar, json.dumps(list(range(n))).replace(" ", ""))]
+        assert found == list(range(least, 6))
+    for written in ("(a (a)?)?", "[(a (a)?)?]"):
+        assert matches(Grammar(grammar_from_schema({"enum": [written]})), json.dumps(written))
 
 
 def test_ranges_of_a_class_are_merged_and_complemented():

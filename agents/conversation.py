@@ -16,6 +16,7 @@ _HIS = re.compile(r"\b(his|her|their|its)\b", re.I)
 _HE = re.compile(r"\b(he|him|she|they|them)\b", re.I)
 _ABOUT = re.compile(r"^\s*(?:and|what about|how about|aur|or)\s+(?:for\s+)?(?P<rest>.+?)\s*\?*\s*$", re.I)
 MAX_WORDS_OF_A_FOLLOW_UP = 12
+MAX_CHARACTERS = 500  # of a question made whole, as of one that is sent: "he he he ..." would grow with every turn
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,15 @@ class Conversations:
 
     def whole(self, conversation: str | None, question: str, linker: Linker) -> str:
         """The question with what it leaves to the one before filled in; unchanged where it stands alone."""
+        made = self._filled(conversation, question, linker)
+        return made if len(made) <= MAX_CHARACTERS else question
+
+    def _filled(self, conversation: str | None, question: str, linker: Linker) -> str:
         with self._lock:
             turn = self._turns.get(conversation) if conversation else None
         if turn is None or len(question.split()) > MAX_WORDS_OF_A_FOLLOW_UP:
             return question
-        about = _ABOUT.match(question)
+        about = _ABOUT.match(" ".join(question.split()))
         mentions = linker.link(about["rest"] if about else question).mentions
         if about and len(mentions) == 1 and _bare(about["rest"], mentions[0].text):
             return _swap(turn, mentions[0].kind, mentions[0].text)

@@ -9,6 +9,7 @@ Knows nothing about HTTP, and of the model only `agents.model.TextModel`.
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,7 @@ class MultiAgent:
     ) -> Reply:
         """Answer, ask back or decline; never raises for what a question says. `listen` hears of each step once done."""
         watch = _Watch(deadline_s)
+        question = unicodedata.normalize("NFKC", question)  # some letters only look like others
         tell = listen or (lambda step, value: None)
         with watch.part("link"):
             question = self.conversations.whole(conversation_id, question, self.retriever.linker)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import date
 
 from agents.coverage import left_out
 from agents.messages import ASK_BACK, DECLINED, Planned, Refusal, Retrieved
-from agents.model import TextModel
+from agents.model import Generation, TextModel
 from data.linking import Linked, Linker, Mention
 from data.names import ABSENT, AMBIGUOUS, FOUND, Context, Names, Outcome
 from data.phrasing import Phrasebook
@@ -70,15 +71,19 @@ class RetrieverAgent:
         text = plain(linked.text)
         grammar = gbnf(p for p in linked.by_placeholder() if p[0] in "PTVD")
 
+        began = time.monotonic()
+
         def draw(temperature: float = 0.0, seed: int | None = None):
+            left = None if deadline_s is None else max(0.001, deadline_s - (time.monotonic() - began))
             return model.generate(plan_messages(text), grammar=grammar, max_tokens=MAX_PLAN_TOKENS,
-                                  deadline_s=deadline_s, temperature=temperature, seed=seed)  # fmt: skip
+                                  deadline_s=left, temperature=temperature, seed=seed)  # fmt: skip
 
         first = await draw()
-        plans = [_parsed(first.text)]
-        if plans[0] is None or left_out(plans[0], text):
-            more = await asyncio.gather(*(draw(REDRAW_TEMPERATURE, seed) for seed in range(1, REDRAWS + 1)))
-            plans += [_parsed(generation.text) for generation in more]
+        plans = [_parsed(first)]
+        if first.finish_reason != "deadline" and (plans[0] is None or left_out(plans[0], text)):
+            draws = (draw(REDRAW_TEMPERATURE, seed) for seed in range(1, REDRAWS + 1))
+            more = await asyncio.gather(*draws, return_exceptions=True)  # where none has room, the first counts
+            plans += [_parsed(generation) for generation in more if isinstance(generation, Generation)]
         readable = [plan for plan in plans if plan is not None]
         if not readable:
             raise QueryError(f"no query line in {first.text!r}")
@@ -158,10 +163,12 @@ class RetrieverAgent:
         return shown
 
 
-def _parsed(line: str) -> Plan | None:
-    """The plan without what is said twice; None where the line was cut off."""
+def _parsed(generation: Generation) -> Plan | None:
+    """The plan without what is said twice; None where the line was cut off, though it may read as if it were whole."""
+    if generation.finish_reason != "stop":
+        return None
     try:
-        plan = parse(line)
+        plan = parse(generation.text)
     except QueryError:
         return None
     queries = (replace(q, measures=tuple(dict.fromkeys(q.measures))) for q in plan.queries)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -92,6 +93,9 @@ class Manifest:
                     f"{source} names the file {name!r}: only plain file names inside the folder are "
                     "allowed, do not use this folder"
                 )
+        for name, entry in manifest.files.items():
+            if not re.fullmatch("[0-9a-f]{64}", str(entry.sha256)) or not isinstance(entry.size, int):
+                raise ManifestError(f"{source} has no sha256 and size for {name}: do not use this folder")
         if manifest.default_file not in manifest.files:
             raise ManifestError(
                 f"{source} has the default file {manifest.default_file!r}, which is not among its "

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 from dataclasses import dataclass
 
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
@@ -96,7 +97,7 @@ class Calendar:
         if NO_DATE_BEFORE.search(match.string[: match.start()]):
             return None
         groups = match.groupdict()
-        month = groups["month"].lower()
+        month = unicodedata.normalize("NFKC", groups["month"]).lower()  # "\u017fep" is found as "sep"
         number = int(month) if month.isdigit() else MONTHS.index(month[:3]) + 1
         year = int(groups["year"]) if groups.get("year") else None
         if year is not None and year < 100:

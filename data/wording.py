@@ -169,7 +169,7 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     query = table.query
     about = circumstances(query)
     if not rows:
-        return _nothing(query, about, pick)
+        return _nothing(table, about, pick)
     by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
     asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
     once = {"innings", "innings_played", "innings_bowled"} if not by and not _who(query) else set()
@@ -271,23 +271,37 @@ def _facts(by: list, asked: list, rows: int, pick) -> str:
     return "; ".join(lines) + "."
 
 
-def _nothing(query: Query, about: str, pick) -> str:
+def _nothing(table: StatTable, about: str, pick) -> str:
+    query = table.query
     label = MEASURES[query.measures[0]].label
     what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(
         query.measures[0], label
     )
     who = _who(query)
+    if table.qualification:
+        label = MEASURES[query.measures[0]].label
+        return pick([
+            f"nobody{about} has {table.qualification}, which a ranking by {label} takes.",
+            f"no ranking by {label}{about}: nobody has {table.qualification}.",
+        ])  # fmt: skip
     if who:
         return pick([f"{who} has no {what}{about}: there is no such record.", f"{who} never had any {what}{about}."])
     return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
 
 
 def _who(query: Query) -> str:
-    for key in ("batter", "bowler", "fielder", "player", "team"):
-        f = query.filter(key)
-        if f and f.op == "=":
-            return " and ".join(f.values)
-    return ""
+    subject = _subject_filter(query)
+    return " and ".join(subject.values) if subject else ""
+
+
+_SUBJECTS = {"bat": ("batter", "player", "team"), "bowl": ("bowler", "player", "team"),
+             "field": ("fielder", "player", "team")}  # fmt: skip
+
+
+def _subject_filter(query: Query) -> Filter | None:
+    """Whose figure it is: the wickets of a bowler and a batter are the bowler's."""
+    keys = _SUBJECTS.get(MEASURES[query.measures[0]].source, ("batter", "bowler", "fielder", "player", "team"))
+    return next((f for key in keys for f in query.filters if f.key == key and f.op == "="), None)
 
 
 def _lead(query: Query, pick) -> str:
@@ -349,14 +363,14 @@ def circumstances(query: Query) -> str:
 
 
 def circumstance_phrases(query: Query) -> list[str]:
-    subject = next((k for k in ("batter", "bowler", "fielder", "player", "team") if query.filter(k)), None)
-    words = [_words(f) for f in query.filters if (f.key != subject or f.op == "!=") and f.key != "innings"]
+    subject = _subject_filter(query)
+    words = [_words(f) for f in query.filters if f is not subject and f.key != "innings"]
     for f in query.filters:
         if f.key == "bowling" and MEASURES[query.measures[0]].source in ("bowl", "field", "concede"):
             words = [w.replace("against", "by", 1) + " bowlers" if w == _words(f) else w for w in words]
         if f.key == "innings":
             does = "bowling" if MEASURES[query.measures[0]].source in ("bowl", "field", "concede") else "batting"
-            words.insert(0, f"{does} {'first' if f.values[0] == '1' else 'second'}")
+            words.insert(0, f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
     words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
     return [w for w in words if w]
 
@@ -367,7 +381,6 @@ _BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "
 def _words(f: Filter) -> str:
     values = " and ".join(v.replace("_", " ") for v in f.values)
     no = f.op == "!="
-    first = f.values[0]
     if f.key in ENUMS:
         fixed = {
             ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs",
@@ -383,9 +396,9 @@ def _words(f: Filter) -> str:
             ("stage", "league"): "in the league stage", ("stage", "playoffs"): "in the playoffs",
             ("stage", "final"): "in the final", ("stage", "eliminator"): "in the eliminator",
             ("stage", "qualifier_1"): "in qualifier 1", ("stage", "qualifier_2"): "in qualifier 2",
-        }.get((f.key, first))  # fmt: skip
-        if fixed:
-            return fixed
+        }  # fmt: skip
+        if all((f.key, value) in fixed for value in f.values):
+            return " and ".join(fixed[f.key, value] for value in f.values)
         return {"bowling": f"against {values}", "hand": f"with {values}-handers on strike", "dismissal": f"({values})"}[
             f.key
         ]
@@ -401,7 +414,7 @@ def _words(f: Filter) -> str:
         "date": f"on {values}",
         "match": f"in match {values}",
         "overs": f"in over {values}" if "-" not in values else f"in overs {values}",
-        "last": f"in the last {first} overs",
+        "last": f"in the last {f.values[0]} overs",
         "position": f"batting at {values}",
         "wicket": f"for wicket {values}",
         "margin": f"by {_bound(f)}",

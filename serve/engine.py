@@ -25,7 +25,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -444,6 +444,7 @@ class Engine:
             with suppress(Exception):
                 self._finish(sequence, error)
         for sequence in self._under_way:  # not accepted yet, or broken by what broke the engine
-            with suppress(InvalidStateError):
-                sequence.handle.future.set_exception(error)
+            future = sequence.handle.future
+            if not future.done() and (future.running() or future.set_running_or_notify_cancel()):
+                future.set_exception(error)
         self._under_way.clear()

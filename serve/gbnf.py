@@ -14,6 +14,7 @@ from serve.errors import GrammarError
 
 MAX_CHARS = 65_536  # an answer grammar has about 2,000; a large JSON schema about 20,000
 MAX_RULES = 2_000
+MAX_LOOKED = 2_000_000  # parts looked at to find out which may be empty
 MAX_NESTING = 64
 MAX_REPEAT = 2_000  # llama.cpp's own bound, so that a grammar accepted here is accepted by llama-server
 MAX_CODEPOINT = 0x10FFFF
@@ -59,7 +60,7 @@ _SPACE_OR_NEWLINE = re.compile(r"(?:[ \t\r\n]+|#[^\r\n]*)*")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _CLASS = re.compile(r"\[(\^?)((?:[^\]\\]|\\.)*)\]", re.DOTALL)
-_BOUNDS = re.compile(r"\{\s*(\d{1,6})\s*(?:(,)\s*(\d{1,6})?\s*)?\}")
+_BOUNDS = re.compile(r"\{\s*(\d{1,6})\s*(?:(,)\s*(?:(\d{1,6})\s*)?)?\}")
 _CHAR = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|[^\\]", re.DOTALL)
 _ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "[": "[", "]": "]", "-": "-"}
 
@@ -256,8 +257,13 @@ def _check_references(rules: dict[str, Choice]) -> None:
 def _check_left_recursion(rules: dict[str, Choice]) -> None:
     """A rule that can call itself before it has matched a character would expand without end."""
     empty: set[str] = set()  # rules that can match the empty text
+    looked = 0
 
     def can_be_empty(item: Item) -> bool:
+        nonlocal looked
+        looked += 1
+        if looked > MAX_LOOKED:
+            raise GrammarError("the grammar has too many parts that may be empty")
         if isinstance(item, Literal):
             return not item.data
         if isinstance(item, Reference):

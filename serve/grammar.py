@@ -11,15 +11,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from os.path import commonprefix
 
 from serve import gbnf
 from serve.errors import GrammarError
 
 MAX_NODES = 100_000  # after repetitions are written out; what is written out to nothing counts as well
-MAX_THREADS = 1_024  # parallel readings of one text; an ambiguous grammar can double them at every character
+MAX_THREADS = 2_048  # parallel readings of one text; an ambiguous grammar can double them at every character
 MAX_SEEN = 50_000  # states and their readings, then the next request with this grammar starts from a fresh one
-MAX_READINGS = 250_000  # of all states that one grammar may come to, some 200 bytes each
+MAX_READINGS = 500_000  # of all states that one grammar may come to, some 200 bytes each
+MAX_LOOKED = 3_000_000  # places looked at to find them, some microseconds for ten
 MAX_KEPT = 500_000  # nodes, states and readings of all grammars that are kept for later requests
 MAX_REFUSED = 64  # texts for which a state remembers that it does not admit them
 MAX_SHARED_BEGINNINGS = 100  # one within the other: "a" | "ab" | "abc" has three
@@ -71,7 +73,7 @@ class State:
         state, at = self if piece else None, 0
         while state is not None and at < len(piece):
             state, at = state._run(piece, at)
-        if state is not None or len(known) < MAX_REFUSED:
+        if (state is not None or len(known) < MAX_REFUSED) and self._grammar.seen < 4 * MAX_SEEN:
             known[piece] = state
             self._grammar.seen += 1
         return state
@@ -134,7 +136,7 @@ class Grammar:
         self._stack_numbers: dict[tuple[int, int], int] = {}
         self._states: dict[tuple[frozenset, bool], State] = {}
         self.seen = 0  # states, their readings, and texts that they remember
-        self._readings = 0
+        self._readings = self._looked = 0
         self._written = 0  # items, and alternatives of each
         try:
             rules = gbnf.parse(text)
@@ -149,7 +151,7 @@ class Grammar:
     @property
     def bloated(self) -> bool:
         """So many states were seen that this object should be let go."""
-        return self.seen > MAX_SEEN or len(self._stacks) > MAX_SEEN
+        return self.seen > MAX_SEEN or len(self._stacks) > MAX_SEEN or self._looked > MAX_LOOKED // 5
 
     @property
     def size(self) -> int:
@@ -206,6 +208,7 @@ class Grammar:
             if len(group) == 1:
                 starts.append(self._compile_all(group[0], after))
                 continue
+            self._count(len(group))
             shared = commonprefix([option[0].data for option in group])
             rests = [(gbnf.Literal(option[0].data[len(shared) :]), *option[1:]) for option in group]
             start = self._split(self._compile_options(rests, after, depth + 1))
@@ -213,6 +216,7 @@ class Grammar:
         return starts
 
     def _split(self, starts: list[int]) -> int:
+        starts = list(dict.fromkeys(starts))
         return starts[0] if len(starts) == 1 else self._add("split", tuple(starts))
 
     def _byte_path(self, path: Sequence[int], after: int) -> int:
@@ -249,6 +253,7 @@ class Grammar:
                 if place not in seen:
                     seen.add(place)
                     todo.append(place)
+            self._looked += len(more)
             if len(seen) > MAX_THREADS * 4 or len(threads) > MAX_THREADS:
                 raise GrammarError("the grammar is too ambiguous: one text can be read in thousands of ways")
         key = (frozenset(threads), accepting)
@@ -256,7 +261,7 @@ class Grammar:
         if state is None:
             self._readings += 1 + len(threads)
             self.seen += 1 + len(threads)
-            if self._readings > MAX_READINGS:
+            if self._readings > MAX_READINGS or self._looked > MAX_LOOKED:
                 raise GrammarError("the grammar is too ambiguous: its texts can be read in too many ways")
             state = self._states[key] = State(self, tuple(key[0]), accepting)
         return state
@@ -265,6 +270,8 @@ class Grammar:
         key = (node, stack)
         number = self._stack_numbers.get(key)
         if number is None:
+            if len(self._stacks) > 4 * MAX_SEEN:
+                raise GrammarError("the grammar is too ambiguous: its rules call each other too often within one text")
             number = self._stack_numbers[key] = len(self._stacks)
             self._stacks.append(key)
         return number
@@ -317,6 +324,7 @@ def _span(low: int, high: int) -> int:
     return (1 << high + 1) - (1 << low)
 
 
+@lru_cache(1024)
 def _utf8_paths(ranges: gbnf.Ranges) -> list[tuple[int, ...]]:
     """Code point ranges as sequences of byte masks; all one-byte characters together make a single path."""
     ascii_mask, paths = 0, []

@@ -1,69 +1,84 @@
-"""A JSON schema as GBNF: the library's own translation, with its repetitions bounded and written as `{m,n}`.
+"""A JSON schema as GBNF: the library's own translation, within bounds.
 
-The library writes a repetition out, `(a (a (a)?)?)?` for three at most, before anything looks at the grammar's size or
-depth. Knows nothing about tokens or models.
+The library writes a repetition out (`(a (a (a)?)?)?` for three at most) and follows references without end; here
+repetitions are counted as GBNF counts them, and what is written is. Knows nothing about tokens or models.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from itertools import count
-from typing import Any
+from functools import cache
 
 from serve import gbnf
 from serve.errors import GrammarError
 
-_BOUNDS = re.compile(r"(\)?)\{([\d, ]*)\}")  # of a pattern's repetition, and whether it is one of a group
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]')
-_OPTIONAL = re.compile(r"((?:\(([^()]+?) )(?:\(\2 )*\(\2)((?:\)\?)+)")
+MAX_PARTS = 5_000  # that are translated, those behind references each time
+MAX_PROPERTIES = 128  # of an object: the library's time grows with the third power of the optional ones
 
 
 def grammar_from_schema(schema: dict | str) -> str:
     """GBNF that admits the schema's documents. Raises GrammarError."""
-    from llama_cpp.llama_grammar import json_schema_to_gbnf
-
     try:
-        read = json.loads(schema) if isinstance(schema, str) else schema
-        _check_repetitions(read)
-        return _counted(json_schema_to_gbnf(json.dumps(read)))
+        converter = _converter()(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+        read = json.loads(schema if isinstance(schema, str) else json.dumps(schema))  # it is changed below
+        converter.visit(converter.resolve_refs(read, ""), "")
+        return converter.format_grammar()
     except GrammarError:
         raise
     except RecursionError:
-        raise GrammarError("the JSON schema is nested or repeated too deeply") from None
+        raise GrammarError("the JSON schema is nested too deeply") from None
     except Exception as error:
         raise GrammarError(f"the JSON schema cannot be turned into a grammar: {error!r}") from None
 
 
-def _check_repetitions(schema: Any) -> None:
-    todo = [schema]
-    while todo:
-        part = todo.pop()
-        todo += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-        if not isinstance(part, dict):
-            continue
-        counts = [part.get(key) for key in ("minLength", "maxLength", "minItems", "maxItems")]
-        counts = [count for count in counts if isinstance(count, (int, float))]
-        pattern = part["pattern"] if isinstance(part.get("pattern"), str) else ""
-        size = len(pattern)  # once groups within groups are written out
-        for group, bounds in _BOUNDS.findall(pattern):
-            most = max(map(int, re.findall(r"\d+", bounds)), default=1)
-            counts.append(most)
-            size *= max(1, most) if group else 1
-        if max([0, *counts]) > gbnf.MAX_REPEAT or size * max([1, *counts]) > 20 * gbnf.MAX_CHARS:
-            raise GrammarError(f"the JSON schema repeats something more than {gbnf.MAX_REPEAT} times: lower its bounds")
+@cache
+def _converter() -> type:
+    from llama_cpp import llama_grammar
+
+    class Converter(llama_grammar.SchemaConverter):
+        """The library's, with an end to what it does for one schema."""
+
+        parts = characters = 0
+
+        def visit(self, schema, name):
+            self.parts += 1
+            if self.parts > MAX_PARTS:
+                raise GrammarError(f"the JSON schema has more than {MAX_PARTS} parts: make it smaller")
+            return super().visit(schema, name)
+
+        def _add_rule(self, name, rule):
+            self.characters += len(name) + len(rule)
+            if self.characters > 4 * gbnf.MAX_CHARS:
+                raise GrammarError("the JSON schema is too long as a grammar: make it smaller")
+            return super()._add_rule(name, rule)
+
+        def _build_object_rule(self, properties, *more, **named):
+            if len(properties) > MAX_PROPERTIES:
+                raise GrammarError(f"an object of the JSON schema has more than {MAX_PROPERTIES} properties: split it")
+            return super()._build_object_rule(properties, *more, **named)
+
+    assert callable(llama_grammar._build_repetition)
+    llama_grammar._build_repetition = _repetition  # what the library calls for every repetition
+    return Converter
 
 
-def _counted(grammar: str) -> str:
-    """Write `(a (a (a)?)?)?` as `(a){0,3}`; literals and classes, which may look like that, stay as they are."""
-    names: dict[str, str] = {}
-    numbers = count()
-    short = _TEXT.sub(lambda text: names.setdefault(text[0], f"\0{next(numbers)}\0"), grammar)
-
-    def counted(found: re.Match) -> str:
-        opened, item, closed = found.groups()
-        n, there = opened.count("("), len(closed) // 2
-        return f"({item}){{0,{n}}}{closed[2 * n :]}" if there >= n else found[0]
-
-    texts = {name: text for text, name in names.items()}
-    return re.sub("\0\\d+\0", lambda name: texts[name[0]], _OPTIONAL.sub(counted, short))
+def _repetition(
+    item_rule: str,
+    min_items: int,
+    max_items: int | None,
+    separator_rule: str | None = None,
+    item_rule_is_literal: bool = False,
+) -> str:
+    """The item between `min_items` and `max_items` times (None: without end), with a separator in between."""
+    counts = [min_items] if max_items is None else [min_items, max_items]
+    if not all(isinstance(n, int) and 0 <= n <= gbnf.MAX_REPEAT for n in counts) or counts != sorted(counts):
+        raise GrammarError(
+            f"the JSON schema repeats something {' to '.join(map(str, counts))} times: whole numbers in order, "
+            f"up to {gbnf.MAX_REPEAT}, are taken"
+        )
+    if not separator_rule:
+        return f"({item_rule}){{{min_items},{'' if max_items is None else max_items}}}"
+    if max_items == 0:
+        return ""
+    more = f"({separator_rule} {item_rule}){{{max(0, min_items - 1)},{'' if max_items is None else max_items - 1}}}"
+    return f"{item_rule} {more}" if min_items else f"({item_rule} {more})?"

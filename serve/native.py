@@ -57,6 +57,7 @@ class Library:
         self.llama_sampler_accept = bind(quick, "llama_sampler_accept", [void, i32], None)
         self.llama_model_get_vocab = bind(quick, "llama_model_get_vocab", [void], void)
         self.llama_vocab_type = bind(quick, "llama_vocab_type", [void], i32)
+        self.llama_vocab_get_text = bind(quick, "llama_vocab_get_text", [void, i32], ctypes.c_char_p)
         self.llama_vocab_n_tokens = bind(quick, "llama_vocab_n_tokens", [void], i32)
         self.llama_vocab_bos = bind(quick, "llama_vocab_bos", [void], i32)
         self.llama_vocab_is_eog = bind(quick, "llama_vocab_is_eog", [void, i32], flag)

@@ -102,14 +102,19 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "internal", "an error of the service; the log has the reason under this request_id")
 
 
+def reported(request: Request, error: Exception) -> Problem:
+    """The problem that an exception stands for; of one that is our fault, the log has the reason."""
+    problem = problem_of(error)
+    if problem.status == 500:
+        log.error("request failed", exc_info=error, extra={"request_id": request.scope.get("request_id")})
+    return problem
+
+
 def install(app: FastAPI) -> None:
     """Make every error reply of `app` a problem document."""
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
-        problem = problem_of(error)
-        if problem.status == 500:
-            log.error("request failed", exc_info=error, extra={"request_id": request.scope.get("request_id")})
-        return problem.response(request)
+        return reported(request, error).response(request)
 
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         kind = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(

@@ -20,7 +20,7 @@ from agents.messages import Reply
 from data.query import Plan, QueryError, parse
 from serve.access import note
 from serve.feedback import FeedbackStore
-from serve.problems import MEDIA_TYPE, Problem, problem_of
+from serve.problems import MEDIA_TYPE, Problem, reported
 from serve.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
 from serve.service import Service
 from serve.understanding import shape, understanding
@@ -99,8 +99,13 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
             raise QueryError(
                 "a line that declines has no table: write something like `runs by batter | top 3`"
             )
+        leave = service.enter()
         began = time.monotonic()
-        tables = [table_of(t) for t in service.compute(line.query)]
+        try:
+            found = await asyncio.to_thread(service.compute, line.query)
+        finally:
+            leave()
+        tables = [table_of(t) for t in found]
         note(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
         return Stats(query=str(plan), tables=tables)
 
@@ -163,7 +168,7 @@ async def _events(
             reply = await task
             yield sse("done", reply.model_dump(exclude={"trace"} if reply.trace is None else None))
         except Exception as error:
-            yield sse("error", json.loads(problem_of(error).response(request).body))
+            yield sse("error", json.loads(reported(request, error).response(request).body))
     finally:
         gone.cancel()
         task.cancel()

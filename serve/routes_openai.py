@@ -22,7 +22,7 @@ from serve import sequence
 from serve.access import note
 from serve.json_schema import grammar_from_schema
 from serve.local_model import LocalModel
-from serve.problems import Problem, problem_of
+from serve.problems import Problem, reported
 from serve.routes_infer import PROBLEMS, gone_away, until_gone
 from serve.service import Service
 
@@ -261,7 +261,7 @@ async def _events(
         try:
             generation = await task
         except Exception as error:
-            yield _data({"error": json.loads(problem_of(error).response(request).body)["error"]})
+            yield _data({"error": json.loads(reported(request, error).response(request).body)["error"]})
             return
         yield event(shape.part(None, first), _finish(generation))
         if usage:

@@ -14,8 +14,8 @@ from serve.native import Library
 
 SPM = 1  # LLAMA_VOCAB_TYPE_SPM: SentencePiece's merging by score
 MOST_WORDS, LONG_WORD = 8192, 32  # words whose tokens are kept, and the most characters of one: 3 MB
-_WORD = re.compile(" *[^ ]+| +")
-_SPACE_INSIDE = re.compile(rb"[^ ] ")
+_WORD = re.compile("[ \u2581]*[^ \u2581]+|[ \u2581]+")  # "\u2581" is what tokens have for a space
+_SPACE_INSIDE = re.compile("[^ \u2581][ \u2581]")
 
 
 class Vocabulary:
@@ -39,9 +39,11 @@ class Vocabulary:
                 self.by_piece.setdefault(piece, []).append(token)
         self.sorted_pieces = sorted(self.by_piece)
         self.longest = max(map(len, self.sorted_pieces), default=0)
-        spm = library.llama_vocab_type(vocab) == SPM
+        texts = (library.llama_vocab_get_text(vocab, t).decode(errors="replace") for t in range(self.size))
         self._by_words = (
-            spm and not any(map(_SPACE_INSIDE.search, self.pieces)) and self.text(self._tokenize("a")) == b"a"
+            library.llama_vocab_type(vocab) == SPM
+            and not any(map(_SPACE_INSIDE.search, texts))
+            and self.text(self._tokenize("a")) == b"a"
         )
         self._word = lru_cache(MOST_WORDS)(self._tokenize)
 

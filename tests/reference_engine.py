@@ -268,7 +268,8 @@ class Reference:
             f.key in ("date", "match") for f in query.filters
         ):
             return None
-        if any(f.key == "stage" and f.values[0] not in ("league", "playoffs") for f in query.filters):
+        if any(f.key == "stage" and len(f.values) == 1 and f.values[0] not in ("league", "playoffs")
+               for f in query.filters):  # fmt: skip
             return None
         name, season_long, narrowed = first.least
         return (name, ">=", narrowed if equal else season_long)
@@ -363,7 +364,7 @@ class Reference:
             return ("yes" if self.players[row[SUBJECT.get(source, "player")]]["keeper"] else "no") in f.values
         found = row[f.key] is not None and str(row[f.key]) in f.values
         if f.op == "!=":
-            return row[f.key] is not None and not found
+            return not found and (row[f.key] is not None or f.key in ("bowler", "fielder"))
         return found
 
     def fact(self, name: str, match_id: int) -> Any:

@@ -6,7 +6,9 @@ python -m pytest tests/test_grammar.py
 import ctypes
 import json
 import random
+import re
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -120,6 +122,29 @@ def test_a_state_remembers_few_of_the_texts_that_it_does_not_admit():
     assert all(state.advance(f"x{i}".encode()) is None for i in range(1000))
     assert len(state._tokens) == MAX_REFUSED
     assert state.advance(b"a") is state.advance(b"a") and state._tokens[b"a"] is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'root ::= "a"{1,' + " " * 49_000,
+        'root ::= "a" ' + "e " * 2000 + ' root "b"\ne ::= ""',
+        "root ::= [a-z] " + "r " * 1300 + '"x"\nr ::= ' + "|" * 47_000,
+        "root ::= x{50}\nx ::= [ -~] " + "e " * 2000 + '\ne ::= ""',
+        "root ::= r\nr ::= " + "e " * 14_000 + '"z" ' + " ".join(f"a{i}" for i in range(1990))
+        + "\n" + "\n".join(f'a{i} ::= ""' for i in range(1990)) + '\ne ::= ""',
+        "root ::= [" + "".join(chr(i) for i in range(65, 90, 2)) + "]{2000}{49}",
+        "root ::= (" + "|".join(f'"{"a" * i}"' for i in range(1, 102)) + ('|"' + "a" * 101 + '"') * 300 + "){90}",
+    ],
+)  # fmt: skip
+def test_no_grammar_takes_long_to_compile_or_to_follow(text):
+    began = time.process_time()
+    with suppress(GrammarError):
+        state = Grammar(text).start
+        for _ in range(5):
+            data, after = state.forced()
+            state = after if data else next(filter(None, map(state.step, b"ax~AB")), state)
+    assert time.process_time() - began < 20, "bounds far below what these take where one of them is missing"
 
 
 def test_a_chain_of_rules_that_may_be_empty_is_followed_to_its_end():
@@ -337,19 +362,41 @@ def test_a_json_schema_becomes_a_grammar_that_admits_its_documents():
         grammar_from_schema("{not json")
 
 
+def references(depth: int) -> dict:
+    """A schema that doubles with every level."""
+    both = [{"allOf": 2 * [{"$ref": f"#/$defs/a{i}"}]} for i in range(depth)]
+    levels = [{"type": "null"}, *both[:-1]]
+    return {"$defs": {f"a{i}": {"properties": {"x": level}} for i, level in enumerate(levels)}} | both[-1]
+
+
 @pytest.mark.parametrize(
     "schema",
     [
         {"type": "string", "minLength": 300_000_000},
-        {"type": "array", "items": {"type": "array", "items": {"type": "null"}, "maxItems": 1e9}},
+        {"type": "string", "minLength": -300_000_000, "maxLength": 1},
+        {"type": "string", "minLength": 5, "maxLength": 1},
+        {"type": "array", "items": {"type": "array", "items": {"type": "null"}, "maxItems": 10**9}},
         {"properties": {"a": {"type": "string", "pattern": "^a{300000000}$"}}},
-        {"type": "string", "pattern": "^((((a{2000}){2000}){2000}){2000})$"},
-        {"type": "string", "pattern": "^((a{90}){90,}){ ,90}$"},
+        {"type": "string", "pattern": "^a{2_000_000_000}$"},
+        {"type": "string", "pattern": "^[ab]{0,\t300000000}$"},
     ],
 )
 def test_a_json_schema_is_not_written_out_at_any_length(schema):
-    with pytest.raises(GrammarError, match="repeats something more than 2000 times"):
+    with pytest.raises(GrammarError, match="the JSON schema repeats something .* up to 2000"):
         grammar_from_schema(json.dumps(schema))
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (references(30), "too long"),
+        ({"properties": {f"p{i}": {} for i in range(900)}}, "properties"),
+        ({"properties": {"A" * 30_000: {"properties": {f"a{i}": {"const": i} for i in range(50)}}}}, "too long"),
+    ],
+)
+def test_a_json_schema_that_grows_without_end_is_refused(schema, message):
+    with pytest.raises(GrammarError, match=message):
+        Grammar(grammar_from_schema(schema))
 
 
 def test_a_json_schema_may_repeat_what_a_grammar_may():
@@ -362,8 +409,13 @@ def test_a_json_schema_may_repeat_what_a_grammar_may():
         grammar = Grammar(grammar_from_schema(array))
         found = [n for n in range(8) if matches(grammar, json.dumps(list(range(n))).replace(" ", ""))]
         assert found == list(range(least, 6))
-    for written in ("(a (a)?)?", "[(a (a)?)?]"):
-        assert matches(Grammar(grammar_from_schema({"enum": [written]})), json.dumps(written))
+    for pattern in ("^(c|d(c|d)?)?$", "^([A-Z]{1,3}){1,2}(-[0-9]{1,2}){0,1}$", "^(xx{0,100})*$", "^a{3}b{2,}$"):
+        grammar = Grammar(grammar_from_schema({"type": "string", "pattern": pattern}))
+        for text in ("", "c", "dc", "cc", "cd", "AB", "ABCD-12", "AB-1-2", "x" * 90, "aaabb", "aaab", "aaabbb"):
+            assert matches(grammar, f'"{text}"') == bool(re.fullmatch(pattern, text)), (pattern, text)
+    ordinary = {"type": ["string", "null"], "maxLength": 4000}
+    assert matches(Grammar(grammar_from_schema(ordinary)), "null")
+    assert matches(Grammar(grammar_from_schema({"anyOf": [{"const": f"c{i}"} for i in range(1000)]})), '"c999"')
 
 
 def test_ranges_of_a_class_are_merged_and_complemented():

@@ -29,9 +29,10 @@ from data.season import Season
 
 __all__ = ["StatTable", "Statistics", "show"]
 
-KEPT = 256  # tables, of a few kilobytes each
+KEPT = 64  # tables, most of a few kilobytes and the largest of two megabytes
 _M = "m_"  # in front of a measure's column: "innings" is a dimension too
 _ORDERED = {"over", "phase", "position", "innings", "wicket", "match"}  # in which people expect the rows
+_ONE_MATCH = ("qualifier_1", "eliminator", "qualifier_2", "final")
 _PHASES = ("powerplay", "middle", "death")
 Key = tuple[Any, ...]
 Record = dict[str, Any]
@@ -198,8 +199,8 @@ class _Run:
         leaderboard = q.rank and first.least and SOURCES[first.source].subject in ranked and "match" not in q.by
         if not leaderboard or q.having or named:
             return []
-        one_match = any(f.key in ("date", "match") or (f.key == "stage" and f.values[0] not in ("league", "playoffs"))
-                        for f in q.filters)  # fmt: skip
+        stage = next((f.values for f in q.filters if f.key == "stage"), ())
+        one_match = any(f.key in ("date", "match") for f in q.filters) or (len(stage) == 1 and stage[0] in _ONE_MATCH)
         if one_match:
             return []
         measure, season_long, narrowed = first.least

@@ -15,6 +15,7 @@ from data import errors
 from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, RANKS
 
 MAX_LENGTH = 2_000  # characters; the longest line people write has some 200
+MAX_QUERIES, MAX_MEASURES, MAX_DIMENSIONS = 4, 8, 3
 
 
 class QueryError(errors.QueryError, ValueError):
@@ -114,7 +115,10 @@ def parse(text: str) -> Plan:
         if reason not in DECLINES:
             raise QueryError(f"unknown reason {reason!r} after decline: use one of {', '.join(DECLINES)}")
         return Plan(decline=reason)
-    return Plan(queries=tuple(_query(part) for part in _split(text, ";")))
+    parts = _split(text, ";")
+    if len(parts) > MAX_QUERIES:
+        raise QueryError(f"the query line asks {len(parts)} things: at most {MAX_QUERIES} are taken, split it")
+    return Plan(queries=tuple(map(_query, parts)))
 
 
 def _split(text: str, mark: str) -> list[str]:
@@ -126,6 +130,8 @@ def _query(text: str) -> Query:
     names, _, dims = head.partition(" by ")
     measures = tuple(_known(n, MEASURES, "measure") for n in names.split(","))
     by = tuple(_known(d, DIMENSIONS, "dimension") for d in dims.split(",")) if dims.strip() else ()
+    if len(measures) > MAX_MEASURES or len(by) > MAX_DIMENSIONS:
+        raise QueryError(f"{head!r}: at most {MAX_MEASURES} measures by {MAX_DIMENSIONS} dimensions, split it")
     filters: list[Filter] = []
     having: list[Having] = []
     rank: Rank | None = None

@@ -91,7 +91,8 @@ def condition(source: str, f: Filter, keys: tuple[str, ...], by_player: bool = F
             inner = f"SELECT match_id, team FROM appearances WHERE player IN ({marks})"
             return Condition("team", f"(match_id, team) {no}IN ({inner})", keys)
         column = dimension_column(source, f.key)
-        return Condition(column, f"{column} {no}IN ({marks})", keys)
+        nobody = f"{column} IS NULL OR " if no else ""  # a run-out is no bowler's: not his either
+        return Condition(column, f"({nobody}{column} {no}IN ({marks}))", keys)
     if duel and f.key in ("team", "opponent") and f.op == "=":
         return Condition("opponent", f"(team IN ({marks}) OR opponent IN ({marks}))", keys * 2)
     if f.key in ("team", "opponent", "venue"):

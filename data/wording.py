@@ -184,7 +184,7 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
         figures = ", ".join(_figure(c, f"{x}1") for c, x in asked)
         where = "".join(f", {x}1" for _, x in at) or _place(by, 1)
         qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
-        name = _subject(by, 1)
+        name = _names(by, 1)
         lead = _lead(query, pick)
         return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
     listed = "; ".join(
@@ -290,18 +290,18 @@ def _nothing(table: StatTable, about: str, pick) -> str:
 
 
 def _who(query: Query) -> str:
-    subject = _subject_filter(query)
-    return " and ".join(subject.values) if subject else ""
+    return " and ".join(value for f in _subject(query) for value in f.values)
 
 
 _SUBJECTS = {"bat": ("batter", "player", "team"), "bowl": ("bowler", "player", "team"),
              "field": ("fielder", "player", "team")}  # fmt: skip
 
 
-def _subject_filter(query: Query) -> Filter | None:
-    """Whose figure it is: the wickets of a bowler and a batter are the bowler's."""
+def _subject(query: Query) -> list[Filter]:
+    """Who has the figure: of the wickets of a bowler and a batter it is the bowler."""
     keys = _SUBJECTS.get(MEASURES[query.measures[0]].source, ("batter", "bowler", "fielder", "player", "team"))
-    return next((f for key in keys for f in query.filters if f.key == key and f.op == "="), None)
+    named = ([f for f in query.filters if f.key == key and f.op == "="] for key in keys)
+    return next(filter(None, named), [])
 
 
 def _lead(query: Query, pick) -> str:
@@ -322,10 +322,10 @@ def _listed(by: list, row: int, figures: str) -> str:
     """A row of a list: "V Kohli 741", but "4 in innings 1"."""
     if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
         return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
-    return f"{_subject(by, row)}{_place(by, row)} {figures}"
+    return f"{_names(by, row)}{_place(by, row)} {figures}"
 
 
-def _subject(by: list, row: int) -> str:
+def _names(by: list, row: int) -> str:
     names = ((_NUMBERED[c.name][1] + " " if c.name in _NUMBERED else "", x, c.name) for c, x in by)
     return ", ".join(f"{before}{x}{row}" for before, x, name in names if name not in ("on", "ground"))
 
@@ -363,9 +363,10 @@ def circumstances(query: Query) -> str:
 
 
 def circumstance_phrases(query: Query) -> list[str]:
-    subject = _subject_filter(query)
-    words = [_words(f) for f in query.filters if f is not subject and f.key != "innings"]
+    words = [_words(f) for f in query.filters if f not in _subject(query) and f.key != "innings"]
     for f in query.filters:
+        if f.key == "bowler" and MEASURES[query.measures[0]].source == "field":
+            words = [w.replace("against", "off", 1) if w == _words(f) else w for w in words]
         if f.key == "bowling" and MEASURES[query.measures[0]].source in ("bowl", "field", "concede"):
             words = [w.replace("against", "by", 1) + " bowlers" if w == _words(f) else w for w in words]
         if f.key == "innings":

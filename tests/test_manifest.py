@@ -63,6 +63,13 @@ def test_the_file_to_serve_is_checked_before_its_path_is_given(folder: Path):
         verified_model_file(folder)
 
 
+def changed(folder: Path, **entry) -> None:
+    """Write other things about the first file into the manifest."""
+    raw = json.loads((folder / MANIFEST_NAME).read_text())
+    next(iter(raw["files"].values())).update(entry)
+    (folder / MANIFEST_NAME).write_text(json.dumps(raw))
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
@@ -72,6 +79,8 @@ def test_the_file_to_serve_is_checked_before_its_path_is_given(folder: Path):
         (lambda f: (f / MANIFEST_NAME).unlink(), "no manifest.json"),
         (lambda f: (f / MANIFEST_NAME).write_text("{"), "is not a manifest of this project"),
         (lambda f: (f / MANIFEST_NAME).write_text("[]"), "is not a manifest of this project"),
+        (lambda f: changed(f, sha256="../../elsewhere"), "has no sha256 and size for"),
+        (lambda f: changed(f, size="10"), "has no sha256 and size for"),
     ],
 )
 def test_verify_exits_non_zero_and_names_the_difference(folder: Path, capsys, damage, says):

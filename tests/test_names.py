@@ -483,6 +483,7 @@ def test_every_player_of_the_season_is_linked_in_a_question(linker: Linker) -> N
         "kohli " * 300,
         "31/02/2024",
         "99 may",
+        "Who won on 5 \u017fep?",
         "\x00",
         "v",
         "M.S.",

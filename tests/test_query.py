@@ -77,6 +77,9 @@ def test_blanks_around_marks_do_not_matter():
 
 
 BAD_LINES = [
+    ("runs ; balls ; fours ; sixes ; dots", "at most 4"),
+    ("dots by batter, bowler, match, over", "at most 8 measures by 3 dimensions"),
+    ("runs, balls, fours, sixes, dots, average, strike_rate, fifties, hundreds", "at most 8 measures"),
     ("", "write something like"),
     ("rans by batter", "did you mean runs"),
     ("xyzzy", "python -m data language"),
@@ -197,6 +200,17 @@ def admits(grammar: Grammar, line: str) -> bool:
 KEYS = {"P": ("462411b3", "ba607b88", "4a8a2e3b", "dbe50b21"), "V": ("Wankhede Stadium", "Eden Gardens"),
         "T": ("Mumbai Indians", "Chennai Super Kings", "Kolkata Knight Riders", "Punjab Kings"),
         "D": ("2024-04-14",)}  # fmt: skip
+
+
+def test_what_another_bowler_did_includes_run_outs(statistics) -> None:
+    """Shashank Singh was out eight times, once to Bumrah for a run, twice run out."""
+    bumrah = next(key for key, name in statistics.displays.items() if name == "Jasprit Bumrah")
+    shashank = next(key for key, name in statistics.displays.items() if name == "Shashank Singh")
+    rows = [
+        statistics.answer(parse(f"dismissals, runs | batter={shashank} {rest}").queries[0]).rows[0][:2]
+        for rest in ("", f"bowler={bumrah}", f"bowler!={bumrah}")
+    ]
+    assert rows == [(8, 354), (1, 1), (7, 353)]
 
 
 def test_a_line_asked_again_is_remembered_for_the_names_that_it_was_asked_for(statistics):

@@ -10,6 +10,8 @@ from agents.analyst import gbnf
 from agents.messages import Planned, Retrieved
 from agents.retriever import RetrieverAgent
 from agents.verifier import missing
+from data.ask import resolver
+from data.names import Names
 from data.query import Statistics, parse
 from data.season import SEASONS, load
 from data.text import plain
@@ -105,3 +107,28 @@ def test_a_split_s_row_is_no_circumstance_and_an_over_that_was_not_asked_is(stat
 def test_a_single_one_reads_as_one():
     assert fill("there were A1 sixes.", {"A1": "1"}) == "There was 1 six."
     assert fill("there were A1 sixes.", {"A1": "12"}) == "There were 12 sixes."
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("wickets | bowler=Bumrah batter=Kohli", "Bumrah took 1 wicket against Kohli ("),
+        ("runs | bowler=Bumrah batter=Kohli", "Kohli scored 0 runs against Bumrah ("),
+        ("economy | batter=Kohli bowler=Bumrah", "Bumrah's economy rate against Kohli was 0.00 ("),
+        ("runs_conceded | bowler=Chahal batter=Kohli", "Chahal conceded 25 runs against Kohli ("),
+        ("runs | bowler=Bumrah", "There were 315 runs against Bumrah ("),
+        ("catches | bowler=Bumrah", "There were 13 catches off Bumrah."),
+        ("catches | bowler=Bumrah fielder='Ishan Kishan'", "Ishan Kishan took 4 catches off Bumrah."),
+        ("runs | batter!=Kohli team=RCB", "RCB scored 2048 runs other than Kohli ("),
+        ("runs | batter=Kohli phase=powerplay,death", "Kohli scored 470 runs in the powerplay and at the death ("),
+        ("matches | player=Kohli result=won,tied", "Kohli played 7 matches in wins and in ties."),
+        ("runs | team=RCB innings=1,2", "RCB scored 2789 runs batting first and second ("),
+        ("partnership_runs | batter=Kohli batter='Faf du Plessis'", "Kohli and Faf du Plessis: "),
+        ("strike_rate by batter | bowler=Bumrah | top 1", "Nobody against Bumrah has at least 30 balls faced, which a"),
+    ],
+)
+def test_a_sentence_says_whose_figure_it_is_and_under_all_that_was_asked(statistics, line, said):
+    names = resolver(Names.for_season(statistics.season))
+    tables = [statistics.answer(query, names) for query in parse(line.replace("'", '"')).queries]
+    laid = sheet(tables)
+    assert fill(sentence(tables, laid), laid.values).startswith(said)

@@ -20,7 +20,8 @@ _CIRCUMSTANCE = re.compile(
     r"|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)"
     r"|shortened|full matches|wicket-keepers|handers on)\b"
 )
-_ROW = re.compile(r"\b(?:in over|for wicket) (?=[A-Z]\d)")  # a split's row, "40 in over A1", is no circumstance
+# a split's row, "40 in over A1" or "against A1 40", is no circumstance
+_ROW = re.compile(r"\b(?:in over|for wicket|against|toss) (?=[A-CE-OQRUWX]\d)")
 
 
 def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> str:

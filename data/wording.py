@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.query.engine import StatTable
-from data.query.language import ENUMS, MEASURES
+from data.query.language import ENUMS, LESS_IS_BETTER, MEASURES
 from data.query.line import Filter, Query
 
 MODEL_ROWS = 5  # a longer list is worded without the model
@@ -74,8 +74,9 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
 
 def _void(table: StatTable) -> bool:
     """A best figure of somebody who has none: the hundred that he never made."""
-    asked = [i for i, c in enumerate(table.columns) if c.role == "asked" and MEASURES[c.name].kind == "best"]
-    return not table.query.by and bool(asked) and all(row[i] is None for row in table.rows for i in asked)
+    asked = [i for i, c in enumerate(table.columns) if c.role == "asked"]
+    best = all(MEASURES[table.columns[i].name].kind == "best" for i in asked)
+    return not table.query.by and best and all(row[i] is None for row in table.rows for i in asked)
 
 
 def _worth(role: str, name: str, table: StatTable) -> bool:
@@ -173,6 +174,8 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
     asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
     once = {"innings", "innings_played", "innings_bowled"} if not by and not _who(query) else set()
+    if not _PEOPLE & {*query.by, *(f.key for f in query.filters if f.op == "=")}:
+        once |= {"innings", "innings_bowled"}  # of a side's batters or bowlers, not its own
     shown = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "shown" and c.name not in once]
     at = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "at"]
     if MEASURES[query.measures[0]].kind == "fact":
@@ -180,16 +183,25 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     if not by:
         return _single(query, asked, shown, at, about, pick)
     end = _least(table)
+    source = MEASURES[query.measures[0]].source
+    if (who := _who(query)) and not {f.key for f in _subject(query)} & set(query.by):
+        about = f" for {who}{about}"
     if rows == 1:
-        figures = ", ".join(_figure(c, f"{x}1") for c, x in asked)
-        where = "".join(f", {x}1" for _, x in at) or _place(by, 1)
+        places = _places(asked, at, 1)
+        figures = ", ".join(_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked)
+        where = ("" if places else "".join(f", {x}1" for _, x in at)) or _place(by, 1)
         qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
-        name = _names(by, 1)
+        name = _names(by, 1, source)
         lead = _lead(query, pick)
         return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
     listed = "; ".join(
-        _listed(by, r, ", ".join(_brief(c, f"{x}{r}", asked) for c, x in asked))
-        + "".join(f" ({x}{r})" for _, x in at)
+        _listed(
+            by,
+            r,
+            ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked),
+            source,
+        )
+        + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at))
         for r in range(1, min(rows, PLAIN_ROWS) + 1)
     )
     labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
@@ -200,11 +212,20 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     return f"{opening}{listed}{more}{tail}{end}."
 
 
+_PEOPLE = {"batter", "bowler", "player"}
+
+
+def _places(asked: list, at: list, row: int) -> dict[str, str]:
+    """Where each of several best figures was made, to stand beside it."""
+    return {c.name.removeprefix("at_"): f" ({x}{row})" for c, x in at} if len(asked) > 1 else {}
+
+
 def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) -> str:
     subject = _who(query)
-    figures = [_figure(c, f"{x}1") for c, x in asked]
+    places = _places(asked, at, 1)
+    figures = [_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked]
     joined = figures[0] if len(figures) == 1 else ", ".join(figures[:-1]) + " and " + figures[-1]
-    where = "".join(f", {x}1" for _, x in at)
+    where = "" if places else "".join(f", {x}1" for _, x in at)
     qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
     rate = len(asked) == 1 and asked[0][0].decimals
     column, letter = asked[0]
@@ -278,6 +299,13 @@ def _nothing(table: StatTable, about: str, pick) -> str:
         query.measures[0], label
     )
     who = _who(query)
+    if MEASURES[query.measures[0]].kind == "fact":
+        match = f"match{f' of {who}' if who else ''}{about}"
+        return pick([f"there was no such {match}.", f"no such {match} is on record."])
+    if query.having and query.by:
+        what = {"pair": "pair", "match": "match"} | {key: key for key in (*_PEOPLE, "fielder", "team")}
+        case = f"{what.get(query.by[0], 'case')}{f' for {who}' if who else ''}{about}"
+        return pick([f"there is no {case}.", f"no {case} is on record."])
     if table.qualification:
         label = MEASURES[query.measures[0]].label
         return pick([
@@ -294,12 +322,17 @@ def _who(query: Query) -> str:
 
 
 _SUBJECTS = {"bat": ("batter", "player", "team"), "bowl": ("bowler", "player", "team"),
-             "field": ("fielder", "player", "team")}  # fmt: skip
+             "field": ("fielder", "player", "team"), "team": ("team",), "concede": ("team",),
+             "result": ("team", "player")}  # fmt: skip
+_OTHERS = {"bat": "bowler", "bowl": "batter", "field": "batter"}  # the man on the other side
 
 
 def _subject(query: Query) -> list[Filter]:
     """Who has the figure: of the wickets of a bowler and a batter it is the bowler."""
-    keys = _SUBJECTS.get(MEASURES[query.measures[0]].source, ("batter", "bowler", "fielder", "player", "team"))
+    source = MEASURES[query.measures[0]].source
+    keys = _SUBJECTS.get(source, ("batter", "bowler", "fielder", "player", "team"))
+    if source in ("bat", "bowl") and query.filter(_OTHERS[source]):
+        keys = keys[:2]  # a side may be either man's then
     named = ([f for f in query.filters if f.key == key and f.op == "="] for key in keys)
     return next(filter(None, named), [])
 
@@ -311,6 +344,9 @@ def _lead(query: Query, pick) -> str:
             "first": ["first: ", "the first was "], "last": ["last: ", "the latest: "]}[query.rank.kind]  # fmt: skip
     if query.rank.kind == "top" and MEASURES[query.measures[0]].kind != "count":
         kind = ["highest: ", "on top: "]
+    if query.measures[0] in LESS_IS_BETTER and query.rank.kind in ("top", "bottom"):
+        # the best is at the bottom; as many choices as ever, so that a seed goes on to make the same ones
+        kind = len(kind) * ["highest: " if query.rank.kind == "top" else "lowest: "]
     return pick(["", *kind])
 
 
@@ -318,15 +354,27 @@ _NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": (
              "wicket": ("for", "wicket")}  # fmt: skip
 
 
-def _listed(by: list, row: int, figures: str) -> str:
+def _listed(by: list, row: int, figures: str, source: str) -> str:
     """A row of a list: "V Kohli 741", but "4 in innings 1"."""
     if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
         return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
-    return f"{_names(by, row)}{_place(by, row)} {figures}"
+    return f"{_names(by, row, source)}{_place(by, row)} {figures}"
 
 
-def _names(by: list, row: int) -> str:
-    names = ((_NUMBERED[c.name][1] + " " if c.name in _NUMBERED else "", x, c.name) for c, x in by)
+# what a row is, where it is not whose figure it is
+_BEFORE_ROW = {"bat": {"bowler": "off "}, "team": {"bowler": "off "},
+               "bowl": {"batter": "against ", "position": "batters at position "},
+               "concede": {"position": "batters at position "},
+               "field": {"bowler": "off ", "batter": "dismissing "}}  # fmt: skip
+
+
+def _before_row(name: str, source: str) -> str:
+    special = _BEFORE_ROW.get(source, {}).get(name) or {"opponent": "against ", "toss": "toss "}.get(name)
+    return special or (f"{_NUMBERED[name][1]} " if name in _NUMBERED else "")
+
+
+def _names(by: list, row: int, source: str) -> str:
+    names = ((_before_row(c.name, source), x, c.name) for c, x in by)
     return ", ".join(f"{before}{x}{row}" for before, x, name in names if name not in ("on", "ground"))
 
 
@@ -363,14 +411,15 @@ def circumstances(query: Query) -> str:
 
 
 def circumstance_phrases(query: Query) -> list[str]:
-    words = [_words(f) for f in query.filters if f not in _subject(query) and f.key != "innings"]
+    source = MEASURES[query.measures[0]].source
+    words = [
+        _of_side(f, query, source) or _words(f, source)
+        for f in query.filters
+        if f not in _subject(query) and f.key != "innings"
+    ]
     for f in query.filters:
-        if f.key == "bowler" and MEASURES[query.measures[0]].source == "field":
-            words = [w.replace("against", "off", 1) if w == _words(f) else w for w in words]
-        if f.key == "bowling" and MEASURES[query.measures[0]].source in ("bowl", "field", "concede"):
-            words = [w.replace("against", "by", 1) + " bowlers" if w == _words(f) else w for w in words]
         if f.key == "innings":
-            does = "bowling" if MEASURES[query.measures[0]].source in ("bowl", "field", "concede") else "batting"
+            does = "bowling" if source in ("bowl", "field", "concede") else "batting"
             words.insert(0, f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
     words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
     return [w for w in words if w]
@@ -379,7 +428,22 @@ def circumstance_phrases(query: Query) -> list[str]:
 _BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
 
 
-def _words(f: Filter) -> str:
+def _of_side(f: Filter, query: Query, source: str) -> str:
+    """A side of which it has to be said whose it is; empty where "for" and "against" say that."""
+    other = _OTHERS.get(source)
+    if f.key not in ("team", "opponent") or f.op != "=" or other is None:
+        return ""
+    side = " and ".join(f.values)
+    if source != "field" and query.filter(other):
+        return f"in matches of {side}"
+    if other not in query.by:
+        return ""
+    own, theirs = {"bat": ("by batters", "off bowlers"), "bowl": ("by bowlers", "to batters"),
+                   "field": ("by fielders", "dismissing batters")}[source]  # fmt: skip
+    return f"{own if f.key == 'team' else theirs} of {side}"
+
+
+def _words(f: Filter, source: str) -> str:
     values = " and ".join(v.replace("_", " ") for v in f.values)
     no = f.op == "!="
     if f.key in ENUMS:
@@ -400,11 +464,21 @@ def _words(f: Filter) -> str:
         }  # fmt: skip
         if all((f.key, value) in fixed for value in f.values):
             return " and ".join(fixed[f.key, value] for value in f.values)
-        return {"bowling": f"against {values}", "hand": f"with {values}-handers on strike", "dismissal": f"({values})"}[
-            f.key
-        ]
+        by = {"bowl": f"by {values} bowlers", "concede": f"by {values} bowlers", "field": f"off {values} bowlers"}
+        return {
+            "bowling": by.get(source, f"against {values}"),
+            "hand": f"with {values}-handers on strike",
+            "dismissal": f"({values})",
+        }[f.key]
+    if f.key == "venue" and re.fullmatch(r"T\d", f.values[0]):
+        return f"at the home of {values}"
+    if f.key == "batter" and source in ("team", "concede") and not no:
+        return f"with {values} on strike"
+    if f.key == "bowler" and source in ("field", "concede", "bat", "team"):
+        how = {"field": "off", "concede": "with"}.get(source, "off" if no else "against")
+        return f"{how} {'bowlers other than ' if no else ''}{values}{' bowling' if source == 'concede' else ''}"
     return {
-        "batter": f"other than {values}" if no else f"against {values}" ,
+        "batter": f"{'against batters ' if source == 'bowl' else ''}other than {values}" if no else f"against {values}",
         "bowler": f"other than {values}" if no else f"against {values}",
         "fielder": f"other than {values}" if no else f"with {values} in the field",
         "player": f"other than {values}" if no else f"with {values} playing",
@@ -416,7 +490,7 @@ def _words(f: Filter) -> str:
         "match": f"in match {values}",
         "overs": f"in over {values}" if "-" not in values else f"in overs {values}",
         "last": f"in the last {f.values[0]} overs",
-        "position": f"batting at {values}",
+        "position": f"to batters at {values}" if source in ("bowl", "concede") else f"batting at {values}",
         "wicket": f"for wicket {values}",
         "margin": f"by {_bound(f)}",
         "score": f"in innings of {_bound(f)}",

@@ -71,7 +71,7 @@ def engine_key(table: StatTable, row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def same(a: Any, b: Any, decimals: int) -> bool:
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return abs(a - b) <= 0.5 * 10.0 ** -max(decimals, 2) + 1e-9
+        return abs(a - b) <= 0.5 * 10.0 ** -(decimals or 2) + 1e-9
     return a == b
 
 

@@ -85,6 +85,7 @@ class _Run:
         self.query = _completed(query)
         self.asked = [MEASURES[m] for m in self.query.measures]
         self.relations: dict[str, Relation] = {}
+        self.left_out = False  # whether something belongs to none of the rows, so that they do not add up to all
 
     # -- one source -> {dimension values: {measure: value}}
 
@@ -111,7 +112,9 @@ class _Run:
             if record.pop("rows", 1) == 0 and not self._counts_none(source):
                 continue
             key = tuple(tuple(v) if isinstance(v, list) else v for v in row[: len(dims)])
-            if None not in key:  # a neutral ground is neither home nor away, a run-out no bowler's
+            if None in key:  # a neutral ground is neither home nor away, a run-out no bowler's
+                self.left_out = True
+            else:
                 found[key] = record
         return found
 
@@ -263,7 +266,7 @@ class _Run:
         )
 
     def _totals(self, rows: list[tuple[Key, Record]]) -> dict[str, float]:
-        if not self.query.by or self.query.rank or not 1 < len(rows):
+        if not self.query.by or self.query.rank or not 1 < len(rows) or self.left_out:
             return {}
         return {m.name: sum(r.get(m.name) or 0 for _, r in rows) for m in self.asked if self._adds_up(m)}
 
@@ -272,7 +275,7 @@ class _Run:
         by = set(self.query.by)
         by_player = bool(by & set(PLAYER_KEYS))
         distinct, classed = "DISTINCT" in measure.sql, "CASE WHEN" in measure.sql
-        if not measure.additive:
+        if not measure.additive or measure.source == "table":
             return False
         if measure.source == "field":
             return not (by_player and distinct)

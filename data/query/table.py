@@ -54,7 +54,7 @@ def cell(measure: str, value: Any, decimals: int) -> Any:
         return _PACKED[measure](value)
     if isinstance(value, (bool, str, date)):
         return value
-    return round(float(value), max(decimals, 2)) if decimals else (int(value) if value == int(value) else float(value))
+    return round(float(value), decimals) if decimals else (int(value) if value == int(value) else float(value))
 
 
 def compared(measure: str, value: Any) -> Any:

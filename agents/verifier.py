@@ -8,9 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from data.circumstances import circumstance_phrases
 from data.query import StatTable
 from data.query.language import MEASURES
-from data.wording import MODEL_ROWS, REFERENCE, Sheet, circumstance_phrases, nouns
+from data.wording import MODEL_ROWS, REFERENCE, Sheet, nouns
 
 # words that only circumstances have; a sentence that uses them beyond its query's own says what was not asked
 _CIRCUMSTANCE = re.compile(

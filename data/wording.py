@@ -12,9 +12,10 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from data.circumstances import circumstances, subject, who
 from data.query.engine import StatTable
-from data.query.language import ENUMS, LESS_IS_BETTER, MEASURES
-from data.query.line import Filter, Query
+from data.query.language import LESS_IS_BETTER, MEASURES
+from data.query.line import Query
 
 MODEL_ROWS = 5  # a longer list is worded without the model
 PLAIN_ROWS = 12
@@ -173,7 +174,7 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
         return _nothing(table, about, pick)
     by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
     asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
-    once = {"innings", "innings_played", "innings_bowled"} if not by and not _who(query) else set()
+    once = {"innings", "innings_played", "innings_bowled"} if not by and not who(query) else set()
     if not _PEOPLE & {*query.by, *(f.key for f in query.filters if f.op == "=")}:
         once |= {"innings", "innings_bowled"}  # of a side's batters or bowlers, not its own
     shown = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "shown" and c.name not in once]
@@ -184,8 +185,8 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
         return _single(query, asked, shown, at, about, pick)
     end = _least(table)
     source = MEASURES[query.measures[0]].source
-    if (who := _who(query)) and not {f.key for f in _subject(query)} & set(query.by):
-        about = f" for {who}{about}"
+    if (name := who(query)) and not {f.key for f in subject(query)} & set(query.by):
+        about = f" for {name}{about}"
     if rows == 1:
         places = _places(asked, at, 1)
         figures = ", ".join(_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked)
@@ -221,7 +222,7 @@ def _places(asked: list, at: list, row: int) -> dict[str, str]:
 
 
 def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) -> str:
-    subject = _who(query)
+    name = who(query)
     places = _places(asked, at, 1)
     figures = [_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked]
     joined = figures[0] if len(figures) == 1 else ", ".join(figures[:-1]) + " and " + figures[-1]
@@ -230,7 +231,7 @@ def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) 
     rate = len(asked) == 1 and asked[0][0].decimals
     column, letter = asked[0]
     if rate or (len(asked) == 1 and MEASURES[column.name].kind == "best"):
-        owner = f"{subject}'s" if subject else "the"
+        owner = f"{name}'s" if name else "the"
         text = pick([
             f"{owner} {column.label}{about} was {letter}1",
             f"{owner} {column.label}{about}: {letter}1",
@@ -238,18 +239,18 @@ def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) 
             f"{letter}1 was {owner} {column.label}{about}",
         ])  # fmt: skip
         return f"{text}{where}{qualifies}."
-    if not subject:
+    if not name:
         return pick([f"there were {joined}{about}{where}{qualifies}.", f"{joined}{about}{where}{qualifies}."])
     did = [f"{_DID[c.name][0]} {x}1 {_DID[c.name][1]}" for c, x in asked if c.name in _DID]
     if len(did) == len(asked):
         done = did[0] if len(did) == 1 else ", ".join(did[:-1]) + " and " + did[-1]
         return pick([
-            f"{subject} {done}{about}{where}{qualifies}.",
-            f"{about.strip() + ', ' if about else ''}{subject} {done}{where}{qualifies}.",
+            f"{name} {done}{about}{where}{qualifies}.",
+            f"{about.strip() + ', ' if about else ''}{name} {done}{where}{qualifies}.",
         ])  # fmt: skip
     return pick([
-        f"{subject}{about}: {joined}{where}{qualifies}.",
-        f"{joined} for {subject}{about}{where}{qualifies}.",
+        f"{name}{about}: {joined}{where}{qualifies}.",
+        f"{joined} for {name}{about}{where}{qualifies}.",
     ])  # fmt: skip
 
 
@@ -298,13 +299,13 @@ def _nothing(table: StatTable, about: str, pick) -> str:
     what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(
         query.measures[0], label
     )
-    who = _who(query)
+    name = who(query)
     if MEASURES[query.measures[0]].kind == "fact":
-        match = f"match{f' of {who}' if who else ''}{about}"
+        match = f"match{f' of {name}' if name else ''}{about}"
         return pick([f"there was no such {match}.", f"no such {match} is on record."])
     if query.having and query.by:
         what = {"pair": "pair", "match": "match"} | {key: key for key in (*_PEOPLE, "fielder", "team")}
-        case = f"{what.get(query.by[0], 'case')}{f' for {who}' if who else ''}{about}"
+        case = f"{what.get(query.by[0], 'case')}{f' for {name}' if name else ''}{about}"
         return pick([f"there is no {case}.", f"no {case} is on record."])
     if table.qualification:
         label = MEASURES[query.measures[0]].label
@@ -312,29 +313,9 @@ def _nothing(table: StatTable, about: str, pick) -> str:
             f"nobody{about} has {table.qualification}, which a ranking by {label} takes.",
             f"no ranking by {label}{about}: nobody has {table.qualification}.",
         ])  # fmt: skip
-    if who:
-        return pick([f"{who} has no {what}{about}: there is no such record.", f"{who} never had any {what}{about}."])
+    if name:
+        return pick([f"{name} has no {what}{about}: there is no such record.", f"{name} never had any {what}{about}."])
     return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
-
-
-def _who(query: Query) -> str:
-    return " and ".join(value for f in _subject(query) for value in f.values)
-
-
-_SUBJECTS = {"bat": ("batter", "player", "team"), "bowl": ("bowler", "player", "team"),
-             "field": ("fielder", "player", "team"), "team": ("team",), "concede": ("team",),
-             "result": ("team", "player")}  # fmt: skip
-_OTHERS = {"bat": "bowler", "bowl": "batter", "field": "batter"}  # the man on the other side
-
-
-def _subject(query: Query) -> list[Filter]:
-    """Who has the figure: of the wickets of a bowler and a batter it is the bowler."""
-    source = MEASURES[query.measures[0]].source
-    keys = _SUBJECTS.get(source, ("batter", "bowler", "fielder", "player", "team"))
-    if source in ("bat", "bowl") and query.filter(_OTHERS[source]):
-        keys = keys[:2]  # a side may be either man's then
-    named = ([f for f in query.filters if f.key == key and f.op == "="] for key in keys)
-    return next(filter(None, named), [])
 
 
 def _lead(query: Query, pick) -> str:
@@ -386,9 +367,6 @@ def _least(table: StatTable) -> str:
     return f" ({table.qualification})" if table.qualification else ""
 
 
-_BEFORE = {"highest score", "best figures", "highest total", "lowest total", "highest partnership"}
-
-
 def _figure(column, cell: str) -> str:
     """'741 runs' for a count, 'strike rate 154.70' for a rate."""
     kind = MEASURES[column.name].kind if column.name in MEASURES else "count"
@@ -403,103 +381,3 @@ def nouns(column_name: str) -> tuple[str, ...]:
     """What a column's figure may be called in a sentence."""
     label = MEASURES[column_name].label if column_name in MEASURES else column_name
     return (label, *((_DID[column_name][1],) if column_name in _DID else ()))
-
-
-def circumstances(query: Query) -> str:
-    """The filters in words: ' against T1 in the powerplay'. Numerals are the line's own."""
-    return "".join(f" {w}" for w in circumstance_phrases(query))
-
-
-def circumstance_phrases(query: Query) -> list[str]:
-    source = MEASURES[query.measures[0]].source
-    words = [
-        _of_side(f, query, source) or _words(f, source)
-        for f in query.filters
-        if f not in _subject(query) and f.key != "innings"
-    ]
-    for f in query.filters:
-        if f.key == "innings":
-            does = "bowling" if source in ("bowl", "field", "concede") else "batting"
-            words.insert(0, f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
-    words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
-    return [w for w in words if w]
-
-
-_BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
-
-
-def _of_side(f: Filter, query: Query, source: str) -> str:
-    """A side of which it has to be said whose it is; empty where "for" and "against" say that."""
-    other = _OTHERS.get(source)
-    if f.key not in ("team", "opponent") or f.op != "=" or other is None:
-        return ""
-    side = " and ".join(f.values)
-    if source != "field" and query.filter(other):
-        return f"in matches of {side}"
-    if other not in query.by:
-        return ""
-    own, theirs = {"bat": ("by batters", "off bowlers"), "bowl": ("by bowlers", "to batters"),
-                   "field": ("by fielders", "dismissing batters")}[source]  # fmt: skip
-    return f"{own if f.key == 'team' else theirs} of {side}"
-
-
-def _words(f: Filter, source: str) -> str:
-    values = " and ".join(v.replace("_", " ") for v in f.values)
-    no = f.op == "!="
-    if f.key in ENUMS:
-        fixed = {
-            ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs",
-            ("phase", "death"): "at the death",
-            ("result", "won"): "in wins", ("result", "lost"): "in defeats", ("result", "tied"): "in ties",
-            ("result", "no_result"): "without a result", ("home", "home"): "at home", ("home", "away"): "away",
-            ("toss", "won"): "having won the toss", ("toss", "lost"): "having lost the toss",
-            ("chose", "bat"): "when the toss winner chose to bat",
-            ("chose", "field"): "when the toss winner chose to field",
-            ("won_by", "runs"): "in matches won by runs", ("won_by", "wickets"): "in matches won by wickets",
-            ("keeper", "yes"): "among wicket-keepers", ("keeper", "no"): "leaving wicket-keepers aside",
-            ("shortened", "yes"): "in shortened matches", ("shortened", "no"): "in full matches",
-            ("stage", "league"): "in the league stage", ("stage", "playoffs"): "in the playoffs",
-            ("stage", "final"): "in the final", ("stage", "eliminator"): "in the eliminator",
-            ("stage", "qualifier_1"): "in qualifier 1", ("stage", "qualifier_2"): "in qualifier 2",
-        }  # fmt: skip
-        if all((f.key, value) in fixed for value in f.values):
-            return " and ".join(fixed[f.key, value] for value in f.values)
-        by = {"bowl": f"by {values} bowlers", "concede": f"by {values} bowlers", "field": f"off {values} bowlers"}
-        return {
-            "bowling": by.get(source, f"against {values}"),
-            "hand": f"with {values}-handers on strike",
-            "dismissal": f"({values})",
-        }[f.key]
-    if f.key == "venue" and re.fullmatch(r"T\d", f.values[0]):
-        return f"at the home of {values}"
-    if f.key == "batter" and source in ("team", "concede") and not no:
-        return f"with {values} on strike"
-    if f.key == "bowler" and source in ("field", "concede", "bat", "team"):
-        how = {"field": "off", "concede": "with"}.get(source, "off" if no else "against")
-        return f"{how} {'bowlers other than ' if no else ''}{values}{' bowling' if source == 'concede' else ''}"
-    return {
-        "batter": f"{'against batters ' if source == 'bowl' else ''}other than {values}" if no else f"against {values}",
-        "bowler": f"other than {values}" if no else f"against {values}",
-        "fielder": f"other than {values}" if no else f"with {values} in the field",
-        "player": f"other than {values}" if no else f"with {values} playing",
-        "team": f"other than {values}" if no else f"for {values}",
-        "opponent": f"against sides other than {values}" if no else f"against {values}",
-        "between": f"between {values}",
-        "venue": f"at {values}",
-        "date": f"on {values}",
-        "match": f"in match {values}",
-        "overs": f"in over {values}" if "-" not in values else f"in overs {values}",
-        "last": f"in the last {f.values[0]} overs",
-        "position": f"to batters at {values}" if source in ("bowl", "concede") else f"batting at {values}",
-        "wicket": f"for wicket {values}",
-        "margin": f"by {_bound(f)}",
-        "score": f"in innings of {_bound(f)}",
-        "haul": f"in hauls of {_bound(f)}",
-        "stand": f"in stands of {_bound(f)}",
-        "total": f"with a total of {_bound(f)}",
-        "target": f"with the other side on {_bound(f)}",
-    }[f.key]  # fmt: skip
-
-
-def _bound(f: Filter) -> str:
-    return f"{_BOUND.get(f.op, 'other than')} {f.values[0]}"

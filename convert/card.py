@@ -18,7 +18,7 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
     """The card's text. Where the gate failed, its first lines say so: `push` refuses such a model unless forced."""
     head = {
         # the weights' licence is that of their base: ours for the embedded one, otherwise what the base's page says
-        "license": "other" if _is_hub_id(manifest.base.id) else "apache-2.0",
+        "license": "apache-2.0" if manifest.base.id == "train/base" else "other",
         "language": ["en"],
         "library_name": "gguf",
         "pipeline_tag": "text-generation",

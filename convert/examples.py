@@ -38,7 +38,7 @@ def load(path: Path, count: int, seed: int = 0) -> list[Example]:
             f"no examples at {path}: make them with `python -m data.qa`, or name a JSONL file with --examples whose "
             'lines have "messages" and "completion"'
         )
-    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if line.strip()]
+    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1) if line.strip()]
     if not lines:
         raise ConvertError(f'{path} has no examples: its lines must have "messages" and "completion"')
     if len(lines) > count:

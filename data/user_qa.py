@@ -99,7 +99,7 @@ def _record(q: UserQuestion, split: str) -> dict[str, Any]:
 
 
 def _jsonl(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # a text may hold U+2028, at which splitlines splits too
         if line.strip():
             try:
                 yield f"line {number}", json.loads(line)

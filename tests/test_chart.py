@@ -258,6 +258,22 @@ def test_the_grace_period_outlasts_the_longest_answer() -> None:
     assert pod(manifests("shutdown.gracePeriodSeconds=300"))["terminationGracePeriodSeconds"] == 300
 
 
+@pytest.mark.parametrize(
+    ("sets", "surge"),
+    [
+        ((), 1),
+        (("cache.persistent=true",), 0),
+        (("cache.persistent=true", "cache.accessMode=ReadWriteMany"), 1),
+        (("cache.persistent=true", "cache.accessMode=ReadWriteMany", "replicaCount=2"), 1),
+        (("feedback.existingClaim=kept",), 0),
+        (("gpu.enabled=true",), 0),
+    ],
+)
+def test_the_old_pod_goes_first_where_the_new_one_could_not_have_what_it_holds(sets: tuple[str, ...], surge: int):
+    strategy = only(manifests(*sets), "Deployment")["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxSurge": surge, "maxUnavailable": 1 - surge}
+
+
 def test_replicas_are_left_to_the_autoscaler() -> None:
     assert only(manifests("replicaCount=3"), "Deployment")["spec"]["replicas"] == 3
     on_cpu = manifests("autoscaling.enabled=true")

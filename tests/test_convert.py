@@ -438,7 +438,7 @@ def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Pa
     assert fields["cricket.adapter.sha256"].contents() == manifest.adapter.sha256
     assert fields["cricket.llama_cpp_commit"].contents() == manifest.llama_cpp_commit
     card = yaml.safe_load((out / "README.md").read_text().split("---")[1])
-    assert card["license"] == "apache-2.0"  # a local base
+    assert card["license"] == "other"  # of a local base nothing is known
     assert [m["value"] for m in card["model-index"][0]["results"][0]["metrics"]][0] == 0.0
     assert str(shelf) not in (out / "README.md").read_text() + (out / "manifest.json").read_text()
     before = (out / "manifest.json").read_bytes()

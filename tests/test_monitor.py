@@ -322,3 +322,7 @@ def test_the_command_writes_the_report_and_its_status_says_drift(
     assert main(["sample", "--log", str(out / "log.jsonl"), "--count", "5"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert len(rows) == 5 and all(row["request_id"] for row in rows)
+    for days in (7, 10):  # whose judgements the report counts, unless told otherwise
+        assert main(["sample", "--log", str(out / "log.jsonl"), "--count", "9999", "--days", str(days)]) == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        assert len({row["at"][:10] for row in rows}) == days

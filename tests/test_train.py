@@ -14,12 +14,14 @@ import pytest
 import torch
 import yaml
 
+from data import user_qa
 from data.prompts import PROMPT_VERSION, plan_messages
 from tests.tiny_models import make_model
 from train import base_model, config, examples
 from train.base_model import encode, load_model, load_tokenizer
 from train.config import SftConfig
 from train.errors import BaseModelError, ExamplesError, RunExists, TrainError
+from train.hf_model import HfModel
 from train.train_sft import train
 from train.trainer import LengthGroups, look
 
@@ -180,6 +182,27 @@ def test_full_fine_tuning_writes_a_whole_model(small, tmp_path):
         load_tokenizer(str(tmp_path / "full" / "model")),
     )
     assert tokenizer.chat_template and model.num_parameters() == result.parameters
+
+
+def test_an_adapter_keeps_the_template_that_it_was_trained_on(small, tmp_path):
+    template = tmp_path / "t.jinja"
+    template.write_text(
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    train(replace(small, run="own", max_steps=1, chat_template=str(template)), tmp_path)
+    adapter = tmp_path / "own" / "adapter"
+    assert load_tokenizer(str(adapter)).chat_template == template.read_text()
+    assert HfModel(small.base, adapter).tokenizer.chat_template == template.read_text()
+    assert HfModel(small.base).tokenizer.chat_template != template.read_text()
+
+
+def test_a_line_separator_within_a_text_is_no_new_line(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    rows = [{"question": f"Who\u2028scored {n}\x85runs?", "answer": f"player {n}"} for n in range(12)]
+    file.write_text("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    assert len(examples.read(file)) == 12
+    assert len(list(user_qa.read(file))) == 12
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "smollm2"])

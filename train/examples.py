@@ -64,7 +64,7 @@ def load(source: Path, answer_share: float = 1.0, closed_book: bool = False) -> 
 def read(path: Path, closed_book: bool = False) -> list[Example]:
     """The examples of one JSONL file. Raises ExamplesError naming the line."""
     found: list[Example] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         try:

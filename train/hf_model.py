@@ -24,7 +24,8 @@ class HfModel:
 
     def __init__(self, base: str, adapter: Path | None = None, chat_template: str = ""):
         transformers.utils.logging.disable_progress_bar()  # of loading weights
-        self.tokenizer = load_tokenizer(base, chat_template=chat_template)
+        own = adapter is not None and (adapter / "tokenizer_config.json").is_file()  # with its own template
+        self.tokenizer = load_tokenizer(str(adapter) if own else base, chat_template=chat_template)
         model = load_model(base)
         if adapter is not None:
             if not (adapter / "adapter_config.json").is_file():

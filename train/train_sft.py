@@ -166,7 +166,7 @@ def _run(
     result = None
     if _is_main():
         target = folder / ("model" if config.method == "full" else "adapter")
-        digest = _save(trainer, tokenizer, target)
+        digest = _save(trainer, tokenizer, target, with_tokenizer=target.name == "model" or bool(config.chat_template))
         share = (steps - done_before) / max(1, trainer.state.max_steps) * arguments.num_train_epochs
         result = Result(
             inputs_sha256=inputs,
@@ -353,13 +353,16 @@ def _base_match(folder: Path, trainer: Trainer, resumed: Path | None) -> dict[st
     return found
 
 
-def _save(trainer: Trainer, tokenizer: Any, target: Path) -> str:
-    """Write the adapter (or model) beside its place and rename; returns a hash of its weights."""
+def _save(trainer: Trainer, tokenizer: Any, target: Path, with_tokenizer: bool) -> str:
+    """Write the adapter (or model) beside its place and rename; returns a hash of its weights.
+
+    The tokenizer goes with a whole model, and with an adapter whose template is not the base's own.
+    """
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.save_pretrained(part)
-    if target.name == "model":
+    if with_tokenizer:
         tokenizer.save_pretrained(part)
         base = Path(trainer.model.config._name_or_path)
         if (base / "tokenizer.model").is_file():  # the converter takes the merge order from it

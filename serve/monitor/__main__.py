@@ -55,7 +55,9 @@ def _report(args: argparse.Namespace) -> int:
 
 def _sample(args: argparse.Namespace) -> int:
     texts = {j.request_id: j.question for j in read_feedback(args.feedback)}
-    for asked in fair_sample(read_log(args.log).asked, args.count, args.seed):
+    log = read_log(args.log)
+    days = set(log.days[-args.days :])
+    for asked in fair_sample([asked for asked in log.asked if asked.day in days], args.count, args.seed):
         row = {"request_id": asked.request_id, "at": asked.at.isoformat(), "outcome": asked.outcome,
                "measures": asked.measures, "question": asked.question or texts.get(asked.request_id),
                "answer": asked.answer, "query": asked.query}  # fmt: skip
@@ -86,6 +88,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     sample = commands.add_parser("sample", help="a fair sample of questions to judge, as JSON lines")
     sample.add_argument("--log", type=Path, nargs="+", required=True)
     sample.add_argument("--feedback", type=Path, help="the file of FEEDBACK_DB, for texts that the log does not hold")
+    sample.add_argument("--days", type=int, default=7, help="the last ones of the log, as the report judges them")
     sample.add_argument("--count", type=int, default=50)
     sample.add_argument("--seed", type=int, default=0)
     sample.set_defaults(run=_sample)

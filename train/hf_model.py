@@ -24,8 +24,10 @@ class HfModel:
 
     def __init__(self, base: str, adapter: Path | None = None, chat_template: str = ""):
         transformers.utils.logging.disable_progress_bar()  # of loading weights
-        own = adapter is not None and (adapter / "tokenizer_config.json").is_file()  # with its own template
-        self.tokenizer = load_tokenizer(str(adapter) if own else base, chat_template=chat_template)
+        own = adapter / "chat_template.jinja" if adapter is not None else None  # the one it was trained on
+        if own is not None and own.is_file() and not chat_template:
+            chat_template = str(own)
+        self.tokenizer = load_tokenizer(base, chat_template=chat_template)
         model = load_model(base)
         if adapter is not None:
             if not (adapter / "adapter_config.json").is_file():

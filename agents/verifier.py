@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from data.circumstances import circumstance_phrases
+from data.circumstances import circumstance_phrases, subject
 from data.query import StatTable
 from data.query.language import MEASURES
 from data.wording import MODEL_ROWS, REFERENCE, Sheet, nouns
@@ -22,7 +22,7 @@ _CIRCUMSTANCE = re.compile(
     r"|shortened|full matches|wicket-keepers|handers on)\b"
 )
 # a split's row, "40 in over A1" or "against A1 40", is no circumstance
-_ROW = re.compile(r"\b(?:in over|for wicket|against|toss) (?=[A-CE-OQRUWX]\d)")
+_ROW = re.compile(r"\b(?:in over|for wicket|against) (?=[A-CE-OQRUWX]\d)")
 
 
 def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> str:
@@ -57,10 +57,8 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
                 if must and f"{letter}{row}" not in said:
                     return f"{column.label} of row {row} is not stated"
         if not table.query.by:
-            subjects = [
-                f.values[0] for f in table.query.filters if f.key in _SUBJECTS and f.op == "=" and len(f.values) == 1
-            ]
-            unnamed = [s for s in subjects[:1] if REFERENCE.fullmatch(s) and s not in said]
+            names = [name for f in subject(table.query) for name in f.values]
+            unnamed = [name for name in names if REFERENCE.fullmatch(name) and name not in said]
             if unnamed:
                 return f"{unnamed[0]} is not named"
     for cell in laid.values:
@@ -69,9 +67,6 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
     for phrase in (p for table in tables for p in circumstance_phrases(table.query)):
         text = text.replace(phrase, " ")  # "with at least 300 runs" names no column
     return _misnamed(text, owners)
-
-
-_SUBJECTS = ("batter", "bowler", "fielder", "player", "team")
 
 
 def _misnamed(text: str, owners: dict[str, tuple[str, ...]]) -> str:

@@ -304,11 +304,10 @@ def _nothing(table: StatTable, about: str, pick) -> str:
         match = f"match{f' of {name}' if name else ''}{about}"
         return pick([f"there was no such {match}.", f"no such {match} is on record."])
     if query.having and query.by:
-        what = {"pair": "pair", "match": "match"} | {key: key for key in (*_PEOPLE, "fielder", "team")}
-        case = f"{what.get(query.by[0], 'case')}{f' for {name}' if name else ''}{about}"
+        row = query.by[0] if query.by[0] in {*_PEOPLE, "fielder", "team", "pair", "match"} else "case"
+        case = f"{row}{f' for {name}' if name else ''}{about}"
         return pick([f"there is no {case}.", f"no {case} is on record."])
     if table.qualification:
-        label = MEASURES[query.measures[0]].label
         return pick([
             f"nobody{about} has {table.qualification}, which a ranking by {label} takes.",
             f"no ranking by {label}{about}: nobody has {table.qualification}.",

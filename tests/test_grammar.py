@@ -144,7 +144,7 @@ def test_no_grammar_takes_long_to_compile_or_to_follow(text):
         for _ in range(5):
             data, after = state.forced()
             state = after if data else next(filter(None, map(state.step, b"ax~AB")), state)
-    assert time.process_time() - began < 20, "bounds far below what these take where one of them is missing"
+    assert time.process_time() - began < 3, "where a bound is missing, they take from four seconds to hours"
 
 
 def test_a_chain_of_rules_that_may_be_empty_is_followed_to_its_end():

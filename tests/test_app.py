@@ -233,6 +233,22 @@ def test_secrets_are_blotted_out_of_the_printed_settings() -> None:
     assert "secret" not in shown and "k1" not in shown and "HF_TOKEN" in shown
 
 
+@pytest.mark.parametrize(("path", "body"), [("/infer", QUESTION), ("/v1/completions", {"prompt": "x"})])
+def test_the_log_has_the_reason_of_a_stream_that_failed(app, client, monkeypatch, caplog, path, body) -> None:
+    async def ask(*_):
+        raise ZeroDivisionError("made up")
+
+    async def run(_, on_text):
+        on_text("the first piece")
+        raise ZeroDivisionError("made up")
+
+    monkeypatch.setattr(app.service.agents, "ask", ask)
+    monkeypatch.setattr(app.service.model.model, "run", run)
+    events = stream(client, path, body | {"stream": True})
+    assert "the log has the reason" in json.dumps(events[-1][1])
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
 def test_openai_s_own_client_completes_streams_and_counts(app: InProcess) -> None:
     openai = pytest.importorskip(
         "openai", reason="the openai package is not installed (requirements-dev.txt)"

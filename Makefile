@@ -60,7 +60,7 @@ test-slow: model  ## memory over thousands of requests
 
 test-deploy: model  ## chart, image and pods with the real tools
 	$(PY) -m pytest -m deploy -rs --junitxml=runs/deploy.xml
-	@$(PY) -m tests.deploy_stamp passed runs/deploy.xml
+	@$(PY) -m tests.support.deploy_stamp passed runs/deploy.xml
 
 pretrain: venv  ## the embedded base from random weights (an hour on 2 cores), with answers of other seasons
 	$(PY) -m train.pretrain --pool $(ANSWERS)
@@ -72,15 +72,15 @@ evaluate: model  ## accuracy of every variant on unseen phrasings and the fan qu
 	$(PY) -m train --run by_heart --closed-book --replace
 	$(PY) -m train.evaluate --closed-book runs/by_heart/adapter --no-control
 	$(PY) -m train.evaluate --rules
-	$(PY) -m train.eval_report runs/$(RUN)/eval.json runs/eval/f16/eval.json runs/eval/base/eval.json \
+	$(PY) -m train.evaluate.report runs/$(RUN)/eval.json runs/eval/f16/eval.json runs/eval/base/eval.json \
 		runs/by_heart/eval.json runs/control/eval.json
 
 bench-engine: venv  ## the engine against llama-server, which is compiled first (or LLAMA_SERVER=path)
-	LLAMA_SERVER="$${LLAMA_SERVER:-$$($(PY) -m convert.llama_cpp_source --server | tee /dev/stderr | tail -n 1)}" \
-		$(PY) -m serve.bench_engine
+	LLAMA_SERVER="$${LLAMA_SERVER:-$$($(PY) -m convert.gguf.llama_cpp_source --server | tee /dev/stderr | tail -n 1)}" \
+		$(PY) -m serve.bench.engine
 
 bench-infer: venv  ## latency of /infer by clients and part
-	$(PY) -m serve.bench_infer
+	$(PY) -m serve.bench.infer
 
 bench-train: venv  ## training speed against TRL's defaults
 	$(PY) -m train.bench

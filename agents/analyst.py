@@ -11,7 +11,8 @@ from agents.messages import Retrieved, Worded
 from agents.model import TextModel
 from agents.verifier import missing
 from data.prompts import answer_messages
-from data.wording import MODEL_ROWS, Sheet, fill, sentence, sheet, wordings
+from data.wording.sentence import sentence, wordings
+from data.wording.sheet import MODEL_ROWS, Sheet, fill, sheet
 
 MAX_ANSWER_TOKENS = 160
 

@@ -10,7 +10,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from data.linking import Linked, Linker
+from data.linking.linker import Linker
+from data.linking.mention import Linked
 
 _HIS = re.compile(r"\b(his|her|their|its)\b", re.I)
 _HE = re.compile(r"\b(he|him|she|they|them)\b", re.I)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.model import Generation
-from data.linking import Linked
+from data.linking.mention import Linked
 from data.query import Plan, StatTable
 
 ANSWERED, ASK_BACK, DECLINED = "answered", "ask_back", "declined"

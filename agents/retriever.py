@@ -15,9 +15,10 @@ from datetime import date
 from agents.coverage import left_out
 from agents.messages import ASK_BACK, DECLINED, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
-from data.linking import Linked, Linker, Mention
-from data.names import ABSENT, AMBIGUOUS, FOUND, Context, Names, Outcome
-from data.phrasing import Phrasebook
+from data.linking.linker import Linker
+from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Context, Linked, Mention, Outcome
+from data.linking.resolver import Names
+from data.phrasing.composer import Phrasebook
 from data.prompts import plan_messages
 from data.query import Plan, Query, QueryError, Statistics, parse
 from data.query.grammar import gbnf

@@ -8,10 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from data.circumstances import circumstance_phrases, subject
 from data.query import StatTable
 from data.query.language import MEASURES
-from data.wording import MODEL_ROWS, REFERENCE, Sheet, nouns
+from data.wording.circumstances import circumstance_phrases, subject
+from data.wording.sentence import nouns
+from data.wording.sheet import MODEL_ROWS, REFERENCE, Sheet
 
 # words that only circumstances have; a sentence that uses them beyond its query's own says what was not asked
 _CIRCUMSTANCE = re.compile(

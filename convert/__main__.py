@@ -158,7 +158,8 @@ def _convert(options: argparse.Namespace) -> int:
     # imported here: verify, push and pull need neither torch nor transformers
     import transformers
 
-    from convert import gate_report, quantise
+    from convert.gate import report as gate_report
+    from convert.gguf import quantise
     from convert.pipeline import Pipeline, Settings
     from convert.run_folder import read_run
 

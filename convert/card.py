@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from convert.gate import GateResult
-from convert.gate_report import markdown_table, summary
+from convert.gate.report import markdown_table, summary
 from convert.manifest import Manifest
 
 

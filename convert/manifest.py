@@ -194,3 +194,13 @@ def verified_model_file(folder: Path, name: str | None = None) -> Path:
     chosen = name or manifest.default_file
     verify(folder, [chosen])
     return folder / chosen
+
+
+def wanted_files(manifest: Manifest, file: str | None, where: str) -> list[str]:
+    """The names to fetch: the default model file, file, or all. Raises ManifestError where file is not in the manifest."""
+    if file == "all":
+        return list(manifest.files)
+    name = file or manifest.default_file
+    if name not in manifest.files:
+        raise ManifestError(f"{where} has no file {name!r}: it has {', '.join(manifest.files)}")
+    return [name]

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from convert import examples as task
-from convert import gate, gate_report, imatrix, manifest, proofs, quantise
+from convert import gate, manifest
 from convert.card import card
 from convert.errors import ConvertError
-from convert.llama_cpp_source import LLAMA_CPP_COMMIT
+from convert.gate import proofs
+from convert.gate import report as gate_report
+from convert.gguf import imatrix, quantise
+from convert.gguf.conversion import lora_to_gguf, to_f16
+from convert.gguf.llama_cpp_source import LLAMA_CPP_COMMIT
 from convert.merge import merge
 from convert.run_folder import Run
 from convert.stages import Stages
-from convert.to_gguf import lora_to_gguf, to_f16
 
 STEPS = ("merge", "gguf", "lora", "imatrix", "quantise", "gate", "manifest")
 ADAPTER_FILE = "adapter-f16.gguf"

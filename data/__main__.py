@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         if arguments[:1] == ["qa"]:  # has options of its own
-            from data import qa
+            from data.dataset import build as qa
 
             return qa.main(arguments[1:])
         args = _parser().parse_args(arguments)
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _import(args: argparse.Namespace) -> None:
-    from data.importer import import_season
+    from data.cricsheet.importer import import_season
 
     began = time.perf_counter()
     about = import_season(args.source, args.name, season=args.pick, replace=args.replace)
@@ -88,7 +88,7 @@ def _import(args: argparse.Namespace) -> None:
 
 def _ask(args: argparse.Namespace) -> None:
     from data.ask import as_text, ask, resolver
-    from data.names import Names
+    from data.linking.resolver import Names
     from data.query import Statistics, parse
 
     plan = parse(args.line)
@@ -131,8 +131,8 @@ def _language(args: argparse.Namespace) -> None:
 
 
 def _bench(args: argparse.Namespace) -> None:
-    from data.bench import measure
     from data.query import Statistics
+    from data.query.bench import measure
 
     began = time.perf_counter()
     statistics = Statistics(load(args.season))

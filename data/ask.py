@@ -5,7 +5,8 @@ Use: `python -m data ask 'economy | bowler=Bumrah'`. Knows nothing about questio
 
 from __future__ import annotations
 
-from data.names import FOUND, Names, Outcome
+from data.linking.mention import FOUND, Outcome
+from data.linking.resolver import Names
 from data.query import QueryError, Statistics, StatTable, parse
 from data.query.language import FILTERS
 

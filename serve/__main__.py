@@ -17,10 +17,11 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
-from serve import logs, memory
 from serve.app import create_app
+from serve.engine import memory
 from serve.service import Service
 from serve.settings import Settings
+from serve.telemetry import logs
 
 log = logging.getLogger("serve")
 ENGINE_DIED = 70  # EX_SOFTWARE

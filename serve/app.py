@@ -10,13 +10,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from serve import problems, routes_health, routes_infer, routes_openai, routes_page
-from serve.access import Access
-from serve.feedback import FeedbackStore
-from serve.security import Gate
+from serve.api import health as routes_health
+from serve.api import infer as routes_infer
+from serve.api import openai_compat as routes_openai
+from serve.api import page as routes_page
+from serve.api import problems
+from serve.api.middleware import Access
+from serve.api.security import Gate
 from serve.service import Service
 from serve.settings import Settings
-from serve.telemetry import Telemetry
+from serve.telemetry.feedback import FeedbackStore
+from serve.telemetry.otel import Telemetry
 
 DESCRIPTION = """Questions about one cricket season, answered with figures that are computed, never guessed.
 `POST /infer` takes a question; `POST /stats` a query line. Errors are problem documents (RFC 9457)."""

@@ -20,9 +20,9 @@ import jinja2.ext
 import jinja2.sandbox
 
 from agents.model import Generation
-from serve.engine import Engine
-from serve.errors import BadSetting, ModelError
-from serve.sequence import Completion, Request, Sampling
+from serve.engine.engine import Engine
+from serve.engine.errors import BadSetting, ModelError
+from serve.engine.sequence import Completion, Request, Sampling
 
 _ROLE = re.compile("[a-z]{1,20}")
 _MARK = re.compile("\ue000(\\d+)\ue001")  # stands for the content of message n while the template is rendered
@@ -65,7 +65,7 @@ class LocalModel:
         seed: int | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Generation:
-        """Answer a conversation. `on_text` is called on the event loop as text appears. Raises serve.errors."""
+        """Answer a conversation. `on_text` is called on the event loop as text appears. Raises serve.engine.errors."""
         request = Request(
             self.prompt(messages),
             max_tokens,

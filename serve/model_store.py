@@ -17,7 +17,6 @@ from pathlib import Path
 from convert.hub import pull
 from convert.manifest import MANIFEST_NAME, Manifest, ManifestError, check_file, load, sha256_file
 from data.prompts import PROMPT_VERSION
-from serve.schemas import ModelInfo
 from serve.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,19 @@ _QUANTISATION = re.compile(r"(?<![A-Za-z0-9])(I?Q\d\w*|BF16|F16|F32)(?![A-Za-z0-
 
 class ModelMissing(Exception):
     """There is no model where the settings say it is."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Provenance: which model worded an answer, made from what. `season`: the one that it was fine-tuned on."""
+
+    name: str
+    file: str | None = None
+    quantisation: str | None = None
+    sha256: str | None = None
+    base: str | None = None
+    season: str | None = None
+    data_sha256: str | None = None
 
 
 @dataclass(frozen=True)

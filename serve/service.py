@@ -25,14 +25,12 @@ from data.errors import SeasonError
 from data.prompts import plan_messages
 from data.query import StatTable
 from data.query.grammar import gbnf
-from serve.engine import Engine, EngineConfig
-from serve.errors import EngineError
+from serve.engine.engine import Engine, EngineConfig
+from serve.engine.errors import EngineError
 from serve.local_model import LocalModel
-from serve.model_store import ModelMissing, downloaded, locate
-from serve.problems import Problem
-from serve.schemas import ModelInfo
+from serve.model_store import ModelInfo, ModelMissing, downloaded, locate
 from serve.settings import Settings
-from serve.telemetry import Telemetry, Watched
+from serve.telemetry.otel import InstrumentedModel, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +53,22 @@ _WARM = (
 )  # placeholders of most questions
 
 
+class NotReady(Exception):
+    """Questions cannot be answered yet, or no longer."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"not ready ({stage}): {reason}")
+        self.stage = stage
+
+
+class Overloaded(Exception):
+    """All places are taken; `retry_after_s` says when one should be free."""
+
+    def __init__(self, detail: str, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class Service:
     """All state of the service. Its methods belong on the event loop."""
 
@@ -66,7 +80,7 @@ class Service:
         self.retrying = False  # something is missing that a person or the hub may supply
         self.agents: MultiAgent | None = None
         self.engine: Engine | None = None
-        self.model: Watched | None = None
+        self.model: InstrumentedModel | None = None
         self.info: ModelInfo | None = None
         self.retriever: RetrieverAgent | None = None
         self.on_ready: Callable[[], None] | None = None
@@ -159,7 +173,7 @@ class Service:
             key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
             client = OpenAIModel(settings.openai_base_url, settings.openai_model or "default", key)
             self.info = ModelInfo(name=client.name)
-            self.model = Watched(client, client.name, "openai", self.telemetry)
+            self.model = InstrumentedModel(client, client.name, "openai", self.telemetry)
             return
         if settings.model_repo:
             self._downloading = True
@@ -188,7 +202,7 @@ class Service:
         engine.on_death = self._engine_died
         engine.start()
         self.engine, self.info = engine, found.info
-        self.model = Watched(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
+        self.model = InstrumentedModel(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
 
     async def _warm_up(self, agents: MultiAgent) -> None:
         """Warm; a model server that is away is asked again and again."""
@@ -261,7 +275,7 @@ class Service:
         """The agents, or the problem that says why there are none yet."""
         ready, stage, reason = self.state
         if not ready:
-            raise Problem(503, "not-ready", f"not ready ({stage}): {reason}", 5, stage=stage)
+            raise NotReady(stage, reason)
         assert self.agents is not None
         return self.agents
 
@@ -269,7 +283,7 @@ class Service:
         """Take a place among the requests under way; what it returns gives the place back (a task's done callback).
 
         A question keeps its place through all its model calls, so that one that was let in is never turned away
-        half-way. Raises Problem 429.
+        half-way. Raises Overloaded.
         """
         if self.entered >= self.places:
             wait = max(1.0, self._mean_s * self.entered / self.settings.n_slots)
@@ -277,7 +291,7 @@ class Service:
                 f"{self.entered} requests are under way or waiting, which is all that QUEUE_SIZE admits: try again "
                 "after the time in Retry-After"
             )
-            raise Problem(429, "queue-full", detail, wait)
+            raise Overloaded(detail, wait)
         self.entered += 1
         began = time.monotonic()
 

@@ -29,7 +29,7 @@ def stand_in(folder: Path) -> Path:
     """A model folder with a manifest over a quantised GGUF of random weights."""
     from convert.manifest import Adapter, Base, Data, Manifest, entry_for, save
     from data.prompts import PROMPT_VERSION
-    from serve.random_model import SHAPES, write_gguf
+    from serve.bench.random_model import SHAPES, write_gguf
 
     folder.mkdir(parents=True, exist_ok=True)
     path = write_gguf(folder / "model-q8_0.gguf", SHAPES["tiny"], quantised=True)

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from serve import bench_engine
-from serve.bench_servers import LLAMA_SERVER, Connection, ask_all
-from serve.bench_traffic import Ask
+from serve.bench import engine as bench_engine
+from serve.bench.servers import LLAMA_SERVER, Connection, ask_all
+from serve.bench.traffic import Ask
 
 
 async def asked(asks, clients, answer, pieces=1):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from k8s import render, tools
-from tests.kube_api import KubeApi
+from tests.support.kube_api import KubeApi
 
 REQUIRED = render.HERE / "tests" / "values" / "required.yaml"
 EVERYTHING = render.HERE / "tests" / "values" / "everything.yaml"

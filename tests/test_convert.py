@@ -22,15 +22,20 @@ import yaml  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
 from convert import examples as task  # noqa: E402
-from convert import gate, imatrix, proofs, quantise  # noqa: E402
+from convert import gate  # noqa: E402
 from convert.__main__ import main  # noqa: E402
 from convert.errors import ConvertError  # noqa: E402
-from convert.llama_cpp_source import llama_cpp_source  # noqa: E402
-from convert.llama_runtime import Runtime, Sequence  # noqa: E402
+from convert.gate import proofs  # noqa: E402
+from convert.gguf import (
+    imatrix,  # noqa: E402
+    quantise,  # noqa: E402
+)
+from convert.gguf.conversion import lora_to_gguf, to_f16  # noqa: E402
+from convert.gguf.llama_cpp_source import llama_cpp_source  # noqa: E402
+from convert.gguf.runtime import Runtime, Sequence  # noqa: E402
 from convert.manifest import load  # noqa: E402
 from convert.merge import merge  # noqa: E402
-from convert.to_gguf import lora_to_gguf, to_f16  # noqa: E402
-from tests.tiny_models import KINDS, cricket_texts, make_adapter, make_model  # noqa: E402
+from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -525,7 +530,7 @@ def test_conversion_and_quantisation_stream_a_larger_model(tmp_path: Path, sourc
 
 
 def test_the_example_server_is_unpacked_from_the_same_source_distribution(source, monkeypatch, tmp_path):
-    from convert import llama_cpp_source
+    from convert.gguf import llama_cpp_source
 
     sdist = llama_cpp_source._sdist()
     monkeypatch.setenv("LLAMA_CPP_SDIST", str(sdist))

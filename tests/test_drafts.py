@@ -2,13 +2,12 @@
 
 import pytest
 
-from serve.drafter import PAUSE, Drafter
-from serve.drafts import Acceptance, NgramLookup
-from serve.errors import GrammarError
-from serve.grammar import Grammar
-from serve.prefixes import PrefixStore
-from serve.scheduler import Limits, Scheduler
-from serve.sequence import Request, Sequence
+from serve.engine.errors import GrammarError
+from serve.engine.grammar.automaton import Grammar
+from serve.engine.prefix_cache import PrefixStore
+from serve.engine.scheduler import Limits, Scheduler
+from serve.engine.sequence import Request, Sequence
+from serve.engine.speculative import PAUSE, Acceptance, Drafter, NgramLookup
 
 
 def test_lookup_proposes_what_followed_before_and_nothing_when_new():

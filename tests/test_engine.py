@@ -13,9 +13,9 @@ import time
 import pytest
 from llama_cpp import Llama
 
-from serve import threads
-from serve.engine import Engine, EngineConfig
-from serve.errors import (
+from serve.engine import cpu_threads as threads
+from serve.engine.engine import Engine, EngineConfig
+from serve.engine.errors import (
     BadSetting,
     BadToken,
     EngineClosed,
@@ -26,11 +26,11 @@ from serve.errors import (
     RequestFailed,
     UnknownAdapter,
 )
-from serve.json_schema import grammar_from_schema
+from serve.engine.grammar.json_schema import grammar_from_schema
+from serve.engine.runner import DecodeError
+from serve.engine.sequence import Request, Sampling
 from serve.local_model import LocalModel
-from serve.runner import DecodeError
-from serve.sequence import Request, Sampling
-from tests.tiny_gguf import tiny_gguf, tiny_lora
+from tests.support.tiny_gguf import tiny_gguf, tiny_lora
 
 ONE_THREAD = dict(n_threads=1, n_threads_batch=1)
 EXACT = ONE_THREAD | dict(flash_attention=False)  # random weights leave candidates close together

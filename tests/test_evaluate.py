@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agents.model import Generation
-from train import eval_report
-from train.evaluate import FAN_QUESTIONS, Case, cases, evaluate, main, score
-from train.rules import NearestPhrasing
-from train.scoring import judge, numbers
-from train.systems import Agents, Asked, Service, of_rules
+from train.evaluate import report as eval_report
+from train.evaluate.exam import FAN_QUESTIONS, Case, cases, evaluate, main, score
+from train.evaluate.nearest_phrasing import NearestPhrasing
+from train.evaluate.scoring import judge, numbers
+from train.evaluate.systems import Agents, Asked, Service, of_rules
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT.parent / "shared" / "eval" / "score.py"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from data.cricsheet import BOWLER_KINDS, NOT_A_DISMISSAL
-from data.league import teams
+from data.cricsheet.format import BOWLER_KINDS, NOT_A_DISMISSAL
+from data.cricsheet.league import teams
 from data.season import Season
-from tests.cricsheet_files import ZIPS, raw_matches, season_of
+from tests.support.cricsheet_files import ZIPS, raw_matches, season_of
 
 SHORT = {team.name: team.short for team in teams()}
 

@@ -2,16 +2,16 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from data.ask import ask
-from data.names import Names
+from data.dataset.leakage import FAN_QUESTIONS
+from data.linking.resolver import Names
 from data.query import Statistics
 from data.season import load
 
-CASES = [json.loads(line) for line in Path(__file__).with_name("fan_questions.jsonl").read_text().splitlines()]
+CASES = [json.loads(line) for line in FAN_QUESTIONS.read_text(encoding="utf-8").splitlines()]
 ANSWERABLE = [case for case in CASES if case["line"]]
 
 

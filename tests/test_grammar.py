@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve import gbnf
-from serve.errors import GrammarError
-from serve.grammar import MAX_READINGS, MAX_REFUSED, Grammar, GrammarCache
-from serve.grammar_tokens import admitted_tokens, forced_tokens
-from serve.json_schema import grammar_from_schema
-from serve.runner import Runner, RunnerConfig
-from serve.sequence import Request, Sequence
-from serve.writer import Writer
-from tests.tiny_gguf import tiny_gguf
+from serve.engine.errors import GrammarError
+from serve.engine.grammar import gbnf
+from serve.engine.grammar.automaton import MAX_READINGS, MAX_REFUSED, Grammar, GrammarCache
+from serve.engine.grammar.json_schema import grammar_from_schema
+from serve.engine.grammar.tokens import admitted_tokens, forced_tokens
+from serve.engine.output import Writer
+from serve.engine.runner import Runner, RunnerConfig
+from serve.engine.sequence import Request, Sequence
+from tests.support.tiny_gguf import tiny_gguf
 
 
 @pytest.fixture(scope="module")

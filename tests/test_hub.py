@@ -1,4 +1,4 @@
-"""Publishing and fetching, over real HTTP to tests/hub_server.py with the real huggingface_hub client, and locally.
+"""Publishing and fetching, over real HTTP to tests/support/hub_server.py with the real huggingface_hub client, and locally.
 
 Pushes run as `python -m convert push` in a process of their own: the client reads its settings when it is imported.
 """
@@ -25,7 +25,7 @@ from convert.manifest import (
     save,
     verified_model_file,
 )
-from tests.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, Repository
+from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, Repository
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "alice/cricket"

@@ -1,7 +1,7 @@
 """The image: its Dockerfile read by a linter, and built, run and put into a pod for real.
 
 The first tests need nothing. Those marked `deploy` need root, podman, buildah, runc, catatonit and debootstrap
-(tests/deploy_tools.py says how to get them), and take a minute and a half on two cores, a quarter of an hour when
+(tests/support/deploy_tools.py says how to get them), and take a minute and a half on two cores, a quarter of an hour when
 the libraries have to be compiled and the base image made first.
 
     pytest tests/test_image.py                  # the light ones
@@ -27,8 +27,8 @@ import pytest
 import yaml
 
 from k8s import render, slim_venv, tools
-from tests import deploy_stamp, deploy_tools
-from tests.deploy_tools import ROOT, Containers, ContainersUnavailable, ask, status_of, wait_for
+from tests.support import deploy_stamp, deploy_tools
+from tests.support.deploy_tools import ROOT, Containers, ContainersUnavailable, ask, status_of, wait_for
 
 IMAGE = "localhost/cricket-inference:deploy-test"
 LIMIT_MB = 450

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from data import season as season_module
+from data.cricsheet.importer import import_season
 from data.errors import SeasonDamaged, SeasonExists, SeasonNotFound, SourceError
-from data.importer import import_season
 from data.season import load, seasons
-from tests.cricsheet_files import ZIPS, ball, folder_of, match, parsed, zip_of
+from tests.support.cricsheet_files import ZIPS, ball, folder_of, match, parsed, zip_of
 
 OVER = [ball(runs=1)] * 6
 

@@ -1,6 +1,6 @@
 """The agents over a real llama-server: one setting moves the model there, and the answers stay.
 
-Needs llama-server: LLAMA_SERVER=path, or `python -m convert.llama_cpp_source --server` once; skipped with a message
+Needs llama-server: LLAMA_SERVER=path, or `python -m convert.gguf.llama_cpp_source --server` once; skipped with a message
 otherwise.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from convert.llama_cpp_source import server_folder
+from convert.gguf.llama_cpp_source import server_folder
 from convert.manifest import load
 from tests.conftest import Launch, Running, wait_for
 
@@ -28,7 +28,7 @@ def llama_server(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Its address, with the demo's model."""
     binary = Path(os.environ.get("LLAMA_SERVER") or server_folder() / "llama-server")
     if not binary.is_file():
-        pytest.skip(f"no {binary}: `python -m convert.llama_cpp_source --server` compiles it")
+        pytest.skip(f"no {binary}: `python -m convert.gguf.llama_cpp_source --server` compiles it")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

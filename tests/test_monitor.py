@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from agents.messages import Reply
-from serve.feedback import FeedbackStore
 from serve.monitor.__main__ import DRIFTED, main
 from serve.monitor.accuracy import accuracy, settled, wilson
 from serve.monitor.drift import Windows, compare, psi, too_few, windows
@@ -26,7 +25,8 @@ from serve.monitor.records import Asked, Judgement, MonitorError, read_feedback,
 from serve.monitor.report import Report, build, html
 from serve.monitor.signals import SIGNALS, Signal
 from serve.monitor.simulate import simulate
-from serve.understanding import understanding
+from serve.telemetry.feedback import FeedbackStore
+from serve.telemetry.log_fields import understanding
 from tests.conftest import Running
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data.linking import Linker
-from data.name_index import NICKNAMES, nicknames
-from data.names import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Context, Names
-from data.people import load_people
-from data.roster import Ground, Player, Roster
+from data.cricsheet.people import load_people
+from data.linking.index import NICKNAMES, nicknames
+from data.linking.linker import Linker
+from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Context
+from data.linking.resolver import Names
+from data.linking.roster import Ground, Player, Roster
+from data.linking.spelling import Speller
 from data.season import load
-from data.spelling import Speller
 
-ORDINARY = (Path(__file__).parent / "questions_without_names.txt").read_text(encoding="utf-8").splitlines()
+ORDINARY = (Path(__file__).parent / "support" / "questions_without_names.txt").read_text(encoding="utf-8").splitlines()
 WORDS = frozenset(re.findall("[a-z]+", " ".join(ORDINARY)))
 
 

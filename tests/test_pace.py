@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from serve.pace import TOGETHER_S, Pace
-from serve.scheduler import Step
-from serve.step_cost import StepCost
-from serve.team import BLOCK, FIRST_PROBE, TRIAL, Patience, Teams, TeamSize
+from serve.engine.scheduler import Step
+from serve.engine.step_cost import StepCost
+from serve.engine.thread_tuner import BLOCK, FIRST_PROBE, TOGETHER_S, TRIAL, Pace, Patience, Teams, TeamSize
 
 A_STEP = 0.001
 TOGETHER = round(TOGETHER_S / A_STEP)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.prefixes import PrefixStore, common_prefix
+from serve.engine.prefix_cache import PrefixStore, common_prefix
 
 tokens = st.lists(st.integers(0, 2), min_size=1, max_size=12)
 

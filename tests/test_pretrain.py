@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs requirements-train.txt")
 
-from train import pretrain as module  # noqa: E402
-from train.pretrain import PretrainConfig, learning_rate, main, pretrain, sha256  # noqa: E402
+from train.pretrain import training as module  # noqa: E402
+from train.pretrain.training import PretrainConfig, learning_rate, main, pretrain, sha256  # noqa: E402
 
 TOKENIZER = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 
@@ -46,7 +46,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: 
 
 
 def test_a_missing_pool_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="python -m data.corpus"):
+    with pytest.raises(SystemExit, match="python -m data.dataset.pretraining"):
         main(["--pool", str(tmp_path / "none.jsonl"), "--work", str(tmp_path)])
 
 

@@ -6,19 +6,19 @@ from collections import Counter
 
 import pytest
 
-from data import user_qa
-from data.apart import HELD_OUT_PHRASES, Apart, fan_texts, overlap, tokens
-from data.corpus import samples
+from data.dataset import user_data as user_qa
+from data.dataset.build import SPLITS, DatasetError, make, write
+from data.dataset.leakage import HELD_OUT_PHRASES, Apart, fan_texts, overlap, tokens
+from data.dataset.pretraining import samples
+from data.dataset.record import held_out
 from data.errors import SourceError
-from data.linking import Linker
-from data.names import Names
-from data.phrasing import Phrasebook, expand, read_pairs
-from data.qa import SPLITS, DatasetError, make, write
-from data.qa_record import held_out
+from data.linking.linker import Linker
+from data.linking.resolver import Names
+from data.phrasing.composer import Phrasebook, expand, read_pairs
 from data.query import parse
 from data.season import SEASONS, load
 from data.text import PLACEHOLDER, plain
-from data.wording import MODEL_ROWS
+from data.wording.sheet import MODEL_ROWS
 
 FOLDER = SEASONS / "ipl_2024" / "qa"
 
@@ -133,9 +133,9 @@ def test_near_is_what_shares_four_fifths_of_the_words():
 
 def test_training_does_not_read_the_held_out_phrasings():
     assert len(read_pairs(HELD_OUT_PHRASES)) == 500
-    from data import phrasing
+    from data.phrasing import composer as phrasing
 
-    assert HELD_OUT_PHRASES.name not in phrasing.PAIR_FILES and "validation.txt" not in phrasing.PAIR_FILES
+    assert HELD_OUT_PHRASES.name not in phrasing.PAIR_FILES and HELD_OUT_PHRASES.parent != phrasing.PHRASES
 
 
 def test_held_out_players_are_never_named_in_training_and_often_in_the_test(shipped, names, linker):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data.__main__ import main
 from data.errors import DataError
-from data.phrasing import PAIR_FILES, PHRASES, read_pairs
+from data.phrasing.composer import PAIR_FILES, PHRASES, read_pairs
 from data.query import QueryError, Statistics, parse
 from data.query.documentation import text as documentation
 from data.query.engine import KEPT
@@ -24,7 +24,7 @@ from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, 
 from data.query.line import Having
 from data.query.random_lines import random_query
 from data.season import load
-from serve.grammar import Grammar
+from serve.engine.grammar.automaton import Grammar
 
 PLACEHOLDERS = [f"{kind}{n}" for kind in "PTVD" for n in range(1, 5)]
 LINES = sorted({line for name in PAIR_FILES if (PHRASES / name).exists() for _, line in read_pairs(PHRASES / name)})

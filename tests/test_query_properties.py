@@ -1,4 +1,4 @@
-"""Random query lines: the engine and the plain-Python reference of tests/reference_engine.py give the same tables."""
+"""Random query lines: the engine and the plain-Python reference of tests/support/reference_engine.py give the same tables."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from data.query import Query, QueryError, Statistics, StatTable, parse
 from data.query.language import MEASURES
 from data.query.random_lines import random_query
 from data.query.table import show
-from tests.cricsheet_files import ZIPS, season_of
-from tests.reference_engine import Reference, holds
+from tests.support.cricsheet_files import ZIPS, season_of
+from tests.support.reference_engine import Reference, holds
 
 LINES = int(os.environ.get("PROPERTY_LINES", "60"))  # a season; raise it for a longer search
 SEED = int(os.environ.get("PROPERTY_SEED", "2024"))

@@ -25,11 +25,11 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from serve import memory
 from serve.__main__ import Server
 from serve.app import create_app
+from serve.engine import memory
+from serve.engine.output import Writer
 from serve.settings import Settings
-from serve.writer import Writer
 from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
 
 # the grammar admits no end before 1,500 letters

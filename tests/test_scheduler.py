@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serve.prefixes import PrefixStore
-from serve.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler, Step
-from serve.sequence import Figures, Phase, Request, Sequence
+from serve.engine.prefix_cache import PrefixStore
+from serve.engine.scheduler import MAX_DELAYING, MAX_STEP_S, SHORT_S, Limits, Scheduler, Step
+from serve.engine.sequence import Figures, Phase, Request, Sequence
 
 
 class FakeRunner:

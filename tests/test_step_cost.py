@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve.step_cost import StepCost
+from serve.engine.step_cost import StepCost
 
 
 def test_step_cost_finds_base_and_slope():

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from data.conditions import Conditions
-from data.phrasing import Phrasebook, expand
+from data.phrasing.composer import Phrasebook, expand
+from data.phrasing.conditions import Conditions
+from data.phrasing.swaps import Swaps
 from data.query import parse
-from data.swaps import Swaps
 from data.text import plain
 
 BANK = {

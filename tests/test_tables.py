@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from data.league import team_of, teams, venue_of
-from data.people import batting_hand_of, bowling_of, display_name, load_people, usual_names
+from data.cricsheet.league import team_of, teams, venue_of
+from data.cricsheet.people import batting_hand_of, bowling_of, display_name, load_people, usual_names
 from data.season import Season
-from data.tables import STORED
-from tests.cricsheet_files import BATTERS, ball, loaded, match, season_of
+from data.season.tables import STORED
+from tests.support.cricsheet_files import BATTERS, ball, loaded, match, season_of
 
 DERIVED = {
     "batting": """match_id innings team opponent batter position runs balls fours sixes dots out how

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from serve import threads
-from serve.team import BLOCK, FIRST_PROBE, LAST_PROBE, Patience, TeamSize
-from serve.threads import MOST_CPUS, SPINNING, _loaded_libgomp, available
+from serve.engine import cpu_threads as threads
+from serve.engine.cpu_threads import MOST_CPUS, SPINNING, _loaded_libgomp, available
+from serve.engine.thread_tuner import BLOCK, FIRST_PROBE, LAST_PROBE, Patience, TeamSize
 
 
 def run(team: TeamSize, steps: int, speed: dict[int, float], seed: int = 1, a_step: float = 0.001) -> list[int]:

@@ -125,7 +125,7 @@ def test_one_reader_serves_the_scrape_and_the_collector_and_survives_a_collector
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
     from prometheus_client import CollectorRegistry, generate_latest
 
-    from serve.metric_reader import ScrapedAndPushed
+    from serve.telemetry.metric_reader import ScrapedAndPushed
 
     class Exporter(MetricExporter):
         pushed = 0

@@ -15,14 +15,14 @@ import torch
 import yaml
 from transformers import AutoTokenizer
 
-from data import user_qa
+from data.dataset import user_data as user_qa
 from data.prompts import PROMPT_VERSION, plan_messages
-from tests.tiny_models import make_model
+from tests.support.tiny_models import make_model
 from train import base_model, config, examples
 from train.base_model import encode, load_model, load_tokenizer
 from train.config import SftConfig
 from train.errors import BaseModelError, ExamplesError, RunExists, TrainError
-from train.hf_model import HfModel
+from train.evaluate.hf_model import HfModel
 from train.train_sft import train
 from train.trainer import LengthGroups, look
 

@@ -11,12 +11,13 @@ from agents.messages import Planned, Retrieved
 from agents.retriever import RetrieverAgent
 from agents.verifier import missing
 from data.ask import resolver
-from data.names import Names
+from data.linking.resolver import Names
 from data.query import Statistics, parse
 from data.season import SEASONS, load
 from data.text import plain
-from data.wording import MODEL_ROWS, fill, sentence, sheet, wordings
-from serve.grammar import Grammar
+from data.wording.sentence import sentence, wordings
+from data.wording.sheet import MODEL_ROWS, fill, sheet
+from serve.engine.grammar.automaton import Grammar
 
 KEYS = {"T1": ("Mumbai Indians",), "T2": ("Chennai Super Kings",)}
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_cpp import Llama
 
-from serve import random_model
-from serve.runner import Runner, RunnerConfig
-from serve.vocabulary import LONG_WORD, MOST_WORDS, Vocabulary
-from tests.tiny_gguf import SHAPE, tiny_gguf
+from serve.bench import random_model
+from serve.engine.runner import Runner, RunnerConfig
+from serve.engine.vocabulary import LONG_WORD, MOST_WORDS, Vocabulary
+from tests.support.tiny_gguf import SHAPE, tiny_gguf
 
 PARTS = st.sampled_from(["runs", "wickets", "of", "the", "P1", "'s", "6.48", " ", "  ", "\n", "é", "的", "<s>", "|"])
 TEXTS = st.lists(PARTS | st.text(max_size=3), max_size=30).map("".join)

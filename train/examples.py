@@ -1,7 +1,7 @@
 """Training examples from dataset files: prompt messages and the completion to learn, for both tasks of the
 model.
 
-Takes the records of `data.qa` (a plan, and an answer where the model words one), closed-book questions and
+Takes the records of `data.dataset.build` (a plan, and an answer where the model words one), closed-book questions and
 answers (also a plain JSON, JSONL or CSV file), and lines that hold `messages` and `completion`. Knows nothing
 about tokenizers."""
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data import user_qa
+from data.dataset import user_data as user_qa
 from data.errors import SourceError
 from data.prompts import answer_messages, plan_messages
 from train.errors import ExamplesError
@@ -71,7 +71,7 @@ def read(path: Path, closed_book: bool = False) -> list[Example]:
             found += of_record(json.loads(line), closed_book)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ExamplesError(
-                f"{path} line {number} is no example ({type(error).__name__}: {error}): expected a record of data.qa, "
+                f"{path} line {number} is no example ({type(error).__name__}: {error}): expected a record of data.dataset.build, "
                 '{"question": ..., "answer": ...} or {"messages": [...], "completion": ...}'
             ) from None
     return found

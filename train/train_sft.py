@@ -30,10 +30,10 @@ from trl import SFTConfig as TrlConfig
 from data.prompts import PROMPT_VERSION
 from train import examples as dataset
 from train.base_model import encode, fingerprint, is_out_of_memory, load_model, load_tokenizer
+from train.callbacks import DONE_MARK, Bar, Clock, Marker, Recorder, draw_loss
 from train.config import UNHASHED, SftConfig, as_dict
 from train.errors import ExamplesError, OutOfMemory, RunExists
 from train.examples import Example
-from train.run_record import DONE_MARK, Bar, Clock, Marker, Recorder, draw_loss
 from train.trainer import Encoded, Trainer
 
 RUNS = Path("runs")

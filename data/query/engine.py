@@ -64,7 +64,7 @@ class Statistics:
         """The matches and deliveries that the figures of `answer(query)` came from. Raises QueryError alike."""
         run = _Run(query, self, _keys(query, resolve))
         rows = dict(run.ranked()[0])
-        return trace(self, run.query, run.relations, rows, run.cursor)
+        return trace(self.matches, self.displays, run.query, run.relations, rows, run.cursor)
 
 
 def _keys(query: Query, resolve: Resolve | None) -> tuple[tuple[str, ...], ...]:

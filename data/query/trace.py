@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -18,9 +18,6 @@ from data.query.match import Match
 from data.query.relation import Relation
 from data.query.sources import SOURCES
 from data.query.table import show
-
-if TYPE_CHECKING:
-    from data.query.engine import Statistics
 
 _BALL = ("match_id", "innings", "over", "ball")
 
@@ -55,28 +52,29 @@ class Trace:
 
 
 def trace(
-    statistics: Statistics,
+    matches: Mapping[int, Match],
+    displays: Mapping[str, str],
     query: Query,
     relations: Mapping[str, Relation],
     rows: Mapping[tuple[Any, ...], dict[str, Any]],
     cursor: duckdb.DuckDBPyConnection,
 ) -> Trace:
     """Trace the answer `rows` (by dimension values) of `query`, computed over `relations` (by source)."""
-    matches: set[int] = set()
+    found_matches: set[int] = set()
     balls: set[tuple[int, int, int, int]] = set()
     for measure in (MEASURES[m] for m in query.measures):
         if measure.source == "table":
             teams = {key[0] for key in rows}
-            matches |= {m.match_id for m in statistics.matches.values()
+            found_matches |= {m.match_id for m in matches.values()
                         if m.stage == "league" and teams & _team_rows(m)}  # fmt: skip
             continue
         relation = relations[measure.source]
         innings = _innings(measure, relation, rows, cursor)
         found = _balls(measure, relation, innings, cursor)
         balls |= found
-        matches |= {ball[0] for ball in found} if _by_ball(measure) else {i[0] for i in innings}
-    in_order = sorted((statistics.matches[m] for m in matches), key=lambda m: m.order)
-    return Trace(tuple(in_order), tuple(_deliveries(statistics, in_order, balls, cursor)))
+        found_matches |= {ball[0] for ball in found} if _by_ball(measure) else {i[0] for i in innings}
+    in_order = sorted((matches[m] for m in found_matches), key=lambda m: m.order)
+    return Trace(tuple(in_order), tuple(_deliveries(in_order, displays, balls, cursor)))
 
 
 def _team_rows(match: Match) -> set[str]:
@@ -164,24 +162,24 @@ def _balls(
 
 
 def _deliveries(
-    statistics: Statistics,
     matches: list[Match],
+    displays: Mapping[str, str],
     balls: set[tuple[int, int, int, int]],
     cursor: duckdb.DuckDBPyConnection,
 ) -> list[Delivery]:
     if not balls:
         return []
-    chosen = [[m.match_id for m in matches]]
-    name = statistics.displays
+    by_id = {m.match_id: m for m in matches}
+    chosen = [list(by_id)]
     out: dict[tuple[int, int, int, int], list[str]] = {}
     cursor.execute("SELECT match_id, innings, over, ball, player_out, kind FROM dismissals "
                    "WHERE match_id IN (SELECT unnest(?)) ORDER BY wicket_number", chosen)  # fmt: skip
     for *ball, player, kind in cursor.fetchall():
-        out.setdefault(tuple(ball), []).append(f"{name.get(player, player)} {kind}")
+        out.setdefault(tuple(ball), []).append(f"{displays.get(player, player)} {kind}")
     cursor.execute("SELECT match_id, innings, over, ball, bowler, batter, runs, extras FROM deliveries "
                    "WHERE match_id IN (SELECT unnest(?)) ORDER BY innings, seq", chosen)  # fmt: skip
     found = [
-        Delivery(statistics.matches[row[0]], *row[1:4], name.get(row[4], row[4]), name.get(row[5], row[5]), *row[6:],
+        Delivery(by_id[row[0]], *row[1:4], displays.get(row[4], row[4]), displays.get(row[5], row[5]), *row[6:],
                  tuple(out.get(row[:4], ())))
         for row in cursor.fetchall() if row[:4] in balls
     ]  # fmt: skip

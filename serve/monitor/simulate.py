@@ -1,6 +1,6 @@
 """A made-up month of traffic in the service's own formats, to try the report on: `simulate(folder, days=30)`.
 
-Questions are the season's validation records, shaped by `serve.understanding` and written by `serve.logs`; what is
+Questions are the season's validation records, shaped by `serve.telemetry.log_fields` and written by `serve.telemetry.logs`; what is
 made up is who asks what when, how often the model slips, and what people think of it. Days differ as real days do:
 in volume, in what is asked about, in how well it goes. Knows nothing about how drift is found.
 """
@@ -19,12 +19,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from data.phrasing import Phrasebook
+from data.phrasing.composer import Phrasebook
 from data.query import parse
-from serve.feedback import FeedbackStore
-from serve.logs import JsonFormatter
 from serve.monitor.records import MonitorError
-from serve.understanding import shape, words_of
+from serve.telemetry.feedback import FeedbackStore
+from serve.telemetry.log_fields import shape, words_of
+from serve.telemetry.logs import JsonFormatter
 
 DRIFTS = {
     "none": "nothing changes",
@@ -179,7 +179,7 @@ class _Crowd:
         return self._line(at, fields), judgement
 
     def _line(self, at: datetime, fields: dict[str, Any]) -> str:
-        record = logging.LogRecord("serve.access", logging.INFO, "", 0, "request", None, None)
+        record = logging.LogRecord("serve.api.middleware", logging.INFO, "", 0, "request", None, None)
         record.created = at.timestamp()
         vars(record).update(fields)
         return self.formatter.format(record)

@@ -1,0 +1,247 @@
+"""The quality gate: what each quantisation costs in size and buys in fidelity, speed and right answers.
+
+Every quantisation reads the same examples with their right answers; divergence is measured against the F16 file,
+task accuracy against the merged model in transformers. Knows nothing about publishing.
+`python -m convert gate --run runs/<name>`.
+
+An example counts as right when every token of the right answer, EOS included, is the model's first choice after the
+tokens before it: exactly then does greedy decoding write that answer, so one pass gives what 200 generations would.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from convert.errors import ConvertError
+from convert.examples import EncodedExample
+from convert.gate.proofs import log_softmax, reference_logits
+from convert.gguf.runtime import Runtime, Sequence, Speed, threads_for, usable_threads
+
+MAX_LOSS_POINTS = 1.0  # of task accuracy, in points of 100
+REFERENCE_BYTES = 256 * 2**20  # F16 log-probabilities kept in memory; with a large vocabulary fewer positions
+
+
+@dataclass(frozen=True)
+class Score:
+    """One quantisation. KL in nats per token, accuracy 0 to 1, speeds in tokens a second on this machine."""
+
+    quantisation: str
+    file: str
+    size: int  # bytes
+    kl_mean: float
+    kl_p99: float
+    top1_agreement: float
+    perplexity: float
+    accuracy: float
+    prefill_tokens_s: float
+    decode_tokens_s: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class GateResult:
+    scores: list[Score]
+    reference_accuracy: float
+    reference: str  # what the accuracy is compared with
+    examples: int
+    positions: int  # tokens on which divergence was measured
+    default: str | None  # quantisation
+    passed: bool
+    reasons: list[str]  # why it did not pass
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> GateResult:
+        raw = json.loads(text)
+        return cls(**{**raw, "scores": [Score(**score) for score in raw["scores"]]})
+
+
+@dataclass(frozen=True)
+class _Pass:
+    log_probabilities: np.ndarray | None  # float32 [kept positions, vocabulary]
+    kl: np.ndarray  # per kept position
+    top1: np.ndarray
+    perplexity: float
+    accuracy: float
+
+
+def measure(
+    files: dict[str, Path],
+    examples: list[EncodedExample],
+    *,
+    reference_accuracy: float,
+    min_accuracy: float = 0.0,
+    accuracy_of: Callable[[Path], float] | None = None,
+) -> GateResult:
+    """Score files (quantisation → GGUF, F16 first) and pick one that loses at most MAX_LOSS_POINTS (`decide`).
+
+    accuracy_of replaces the exact match by another measure of a GGUF's task accuracy, compared with F16's.
+    """
+    if next(iter(files), None) != "F16":
+        raise ConvertError("the gate needs the F16 file first: run `python -m convert gguf` before it")
+    f16 = _read(files["F16"], examples, None)
+    others = [path for name, path in files.items() if name != "F16"]
+    # small models are read by one thread each, so several are read at once; large ones use every core by themselves
+    workers = max(1, usable_threads() // threads_for(files["F16"]))
+    with ThreadPoolExecutor(workers) as pool:
+        read = list(pool.map(lambda path: _read(path, examples, f16.log_probabilities), others))
+    passes = dict(zip(files, [f16, *read], strict=True))
+    speeds = {
+        name: _speed(path, examples) for name, path in files.items()
+    }  # one after another: nothing else may run
+    accuracies = {
+        name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()
+    }
+    reference = accuracies["F16"] if accuracy_of else reference_accuracy
+    scores = [
+        Score(
+            quantisation=name,
+            file=path.name,
+            size=path.stat().st_size,
+            kl_mean=float(passes[name].kl.mean()),
+            kl_p99=float(np.percentile(passes[name].kl, 99)),
+            top1_agreement=float(passes[name].top1.mean()),
+            perplexity=passes[name].perplexity,
+            accuracy=accuracies[name],
+            prefill_tokens_s=speeds[name].prefill_tokens_s,
+            decode_tokens_s=speeds[name].decode_tokens_s,
+            passed=_loss(reference, accuracies[name]) <= MAX_LOSS_POINTS,
+        )
+        for name, path in files.items()
+    ]
+    return decide(
+        scores,
+        reference,
+        "F16 by the given measure" if accuracy_of else "merged model, exact match",
+        len(examples),
+        len(passes["F16"].kl),
+        min_accuracy,
+    )
+
+
+def _loss(reference: float, accuracy: float) -> float:
+    return round(
+        100 * (reference - accuracy), 6
+    )  # rounded: 0.80 - 0.79 is not to be 1.0000000000000009 points
+
+
+def decide(
+    scores: list[Score],
+    reference_accuracy: float,
+    reference: str,
+    examples: int,
+    positions: int,
+    min_accuracy: float,
+) -> GateResult:
+    """The verdict over scores: which is the default, and why nothing may be published, if so.
+
+    The default is the smallest that passed, an i-quant (IQ...) only where nothing else did: it is unpacked through a
+    table, which makes it slow on a CPU (decode_tokens_s).
+    """
+    passing = [score for score in scores if score.passed]
+    reasons = []
+    if reference_accuracy < min_accuracy:
+        reasons.append(
+            f"the model answers {100 * reference_accuracy:.1f} % of {examples} examples right, at least "
+            f"{100 * min_accuracy:.1f} % is asked"
+        )
+    f16 = scores[0]
+    if not f16.passed:
+        reasons.append(
+            f"F16 loses {_loss(reference_accuracy, f16.accuracy):.1f} points against the {reference}, so the "
+            "conversion itself is at fault"
+        )
+    if not passing:
+        reasons.append(f"every quantisation loses more than {MAX_LOSS_POINTS:g} point of task accuracy")
+    by_preference = sorted(passing, key=lambda score: (score.quantisation.startswith("IQ"), score.size))
+    default = by_preference[0].quantisation if passing else None
+    return GateResult(
+        scores, reference_accuracy, reference, examples, positions, default, not reasons, reasons
+    )
+
+
+def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) -> _Pass:
+    longest = max(len(example.ids) for example in examples)
+    kept: list[np.ndarray] = []
+    kls: list[np.ndarray] = []
+    agreements: list[np.ndarray] = []
+    surprise, tokens, right, position = 0.0, 0, 0, 0
+    with Runtime(path, n_ctx=max(2048, longest), n_seqs=16) as runtime:
+        room = max(1, REFERENCE_BYTES // (4 * runtime.n_vocab))
+        sequences = [Sequence(example.ids[:-1], example.first) for example in examples]
+        for example, logits in zip(examples, runtime.logits(sequences), strict=True):
+            answer = np.array(example.ids[example.first + 1 :])
+            ours = log_softmax(logits)
+            surprise -= float(ours[np.arange(len(answer)), answer].sum())
+            tokens += len(answer)
+            right += bool((logits.argmax(-1) == answer).all())
+            ours = ours[: max(0, room - position)]
+            theirs = ours if f16 is None else f16[position : position + len(ours)]
+            kls.append((np.exp(theirs) * (theirs - ours)).sum(-1))
+            agreements.append(theirs.argmax(-1) == ours.argmax(-1))
+            position += len(ours)
+            if f16 is None:
+                kept.append(ours)
+    return _Pass(
+        np.concatenate(kept) if kept else None,
+        np.concatenate(kls),
+        np.concatenate(agreements),
+        float(np.exp(surprise / tokens)),
+        right / len(examples),
+    )
+
+
+def _speed(path: Path, examples: list[EncodedExample]) -> Speed:
+    prompt = [token for example in examples for token in example.ids]
+    with Runtime(path, n_ctx=1024) as runtime:
+        return runtime.speed((prompt * (512 // len(prompt) + 1))[:512])
+
+
+def merged_accuracy(merged: Path, examples: list[EncodedExample]) -> float:
+    """Share of examples that the merged model in transformers (float32) answers exactly right by greedy decoding."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
+    right = 0
+    for example in examples:
+        logits = reference_logits(model, example.ids[:-1])[example.first :]
+        right += bool((logits.argmax(-1) == np.array(example.ids[example.first + 1 :])).all())
+    return right / len(examples)
+
+
+def accuracy_by_command(command: str) -> Callable[[Path], float]:
+    """A measure that runs command with {gguf} replaced and reads {"accuracy": 0..1} from its last line."""
+    if "{gguf}" not in command:
+        raise ConvertError(
+            f"--accuracy-command {command!r} has no {{gguf}}: it stands where the file's path goes"
+        )
+
+    def measure_one(path: Path) -> float:
+        words = [word.replace("{gguf}", str(path)) for word in shlex.split(command)]
+        result = subprocess.run(words, capture_output=True, text=True)
+        try:
+            record: dict[str, Any] = json.loads(result.stdout.strip().splitlines()[-1])
+            accuracy = float(record["accuracy"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            accuracy = float("nan")
+        if result.returncode != 0 or not 0 <= accuracy <= 1:
+            said = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()[-1]
+            raise ConvertError(
+                f"{' '.join(words)} gave no accuracy (exit {result.returncode}; it said: {said}): its last "
+                'line must be {"accuracy": <0 to 1>}'
+            )
+        return accuracy
+
+    return measure_one

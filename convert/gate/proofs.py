@@ -1,0 +1,197 @@
+"""Proofs that the F16 GGUF is the merged model: the same token ids, the same rendered prompt, the same logits.
+
+Each proof returns what it measured or raises ProofError with the first difference. Run by `python -m convert gguf`.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from convert.errors import ConvertError
+from convert.gguf.runtime import Runtime, Sequence
+
+# What is accepted between the F16 GGUF and the merged model in float32: the largest difference of a logit, in standard
+# deviations of the logits, and the mean KL divergence in nats. llama.cpp rounds weights and activations to F16 (11
+# bits), which random models of five architectures measured at 0.006 (2 layers) to 0.024 (6 layers) and 1e-7 to 1e-5;
+# a wrong rope base or norm gives more than 0.5.
+LOGIT_BOUND = 0.15
+KL_BOUND = 1e-3
+
+
+class ProofError(ConvertError):
+    """A proof that failed: the file must not be published."""
+
+
+@dataclass(frozen=True)
+class TokenProof:
+    texts: int
+    normalised: (
+        bool  # texts were brought to NFC first, because the model's tokenizer does so and llama.cpp does not
+    )
+
+
+@dataclass(frozen=True)
+class LogitProof:
+    positions: int
+    max_difference: float  # in standard deviations of the reference's logits
+    mean_kl: float  # nats
+    top1_agreement: float
+    bound: float = LOGIT_BOUND
+    kl_bound: float = KL_BOUND
+
+
+@dataclass(frozen=True)
+class Proofs:
+    tokens: TokenProof
+    prompts: int
+    logits: LogitProof
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def hard_texts(seeds: list[str], special: list[str], count: int = 3000, seed: int = 7) -> list[str]:
+    """Texts meant to break a tokenizer: names, digits, spaces, every script and symbol, special tokens as text."""
+    draw = random.Random(seed)
+    characters = (
+        [chr(c) for c in range(32, 0x250)]
+        + list("—–’“”•…€₹ßﬁ你好क्रिकेटمرحباสวัสดี한국어\u200b\u00a0\ufeff🏏😶‍🌫️🧑🏽‍🚀")
+        + ["\n", "\t", "\r\n", "  ", "    "]
+    )
+    words = sorted({word for text in seeds for word in text.split()}) or ["Kohli", "economy", "6.17"]
+    texts = [
+        "",
+        " ",
+        "  ",
+        "\n",
+        " leading",
+        "trailing ",
+        "a  b   c",
+        "aaaaaaaaaaaaaaaaaaaa",
+        "1234567890",
+        "6.17 0.5",
+        *seeds,
+    ]
+    texts += [draw.choice(words) + s + draw.choice(words) for s in special] + special
+    while len(texts) < count:
+        kind = draw.random()
+        if kind < 0.3:
+            texts.append("".join(draw.choices(characters, k=draw.randint(1, 24))))
+        elif kind < 0.45:
+            texts.append(
+                " ".join(
+                    f"{draw.uniform(0, 10 ** draw.randint(1, 5)):.{draw.randint(0, 3)}f}"
+                    for _ in range(draw.randint(1, 8))
+                )
+            )
+        elif kind < 0.55:
+            texts.append(draw.choice(words)[: draw.randint(1, 3)] * draw.randint(1, 20))
+        else:
+            gap = draw.choice([" ", " ", "  ", "\n", "-", ", "])
+            texts.append(gap.join(draw.choices(words + special, k=draw.randint(1, 16))))
+    return texts
+
+
+def prove_tokens(runtime: Runtime, tokenizer: Any, seeds: list[str]) -> TokenProof:
+    """Ids by llama.cpp equal ids by transformers, with special tokens as tokens and as plain text."""
+    special = [t for t in tokenizer.all_special_tokens if t]
+    normalised = '"NFC"' in tokenizer.backend_tokenizer.to_str()
+    texts = hard_texts(seeds, special)
+    if normalised:
+        texts = [unicodedata.normalize("NFC", text) for text in texts]
+    for parse in (True, False):
+        for text in texts:
+            want = tokenizer.encode(text, add_special_tokens=True, split_special_tokens=not parse)
+            have = runtime.tokenize(text, add_special=True, parse_special=parse)
+            if want != have:
+                raise ProofError(
+                    f"the tokenizer changed in the conversion: {text!r} is {want[:24]} by transformers and "
+                    f"{have[:24]} by llama.cpp (special tokens {'parsed' if parse else 'as plain text'}); "
+                    "for a SentencePiece-style tokenizer ship tokenizer.model beside tokenizer.json"
+                )
+    return TokenProof(len(texts), normalised)
+
+
+def prove_prompts(runtime: Runtime, tokenizer: Any, conversations: list[list[dict[str, str]]]) -> int:
+    """The prompt rendered by the GGUF's own chat template has the tokens that training saw, BOS and EOS included."""
+    from convert.gguf.chat_template import GgufTemplate
+
+    template = GgufTemplate.of(runtime)
+    for messages in conversations:
+        want = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        text = template.render(messages)
+        # add_special=False: the template itself writes BOS where the model wants one
+        have = runtime.tokenize(text, add_special=False, parse_special=True)
+        if want != have:
+            raise ProofError(
+                f"the rendered prompt {text[:200]!r} has tokens {have[:24]} in the GGUF but {want[:24]} in "
+                "training: the chat template or the special tokens changed in the conversion"
+            )
+    for name, ours, theirs in (
+        ("BOS", tokenizer.bos_token_id, template.bos_id),
+        ("EOS", tokenizer.eos_token_id, template.eos_id),
+    ):
+        if ours is not None and ours != theirs:
+            raise ProofError(
+                f"the {name} token is {ours} by transformers and {theirs} in the GGUF: correct "
+                "config.json and tokenizer_config.json of the base model"
+            )
+    return len(conversations)
+
+
+def reference_logits(model: torch.nn.Module, ids: list[int]) -> np.ndarray:
+    """float32 [len(ids), vocabulary] by transformers."""
+    with torch.inference_mode():
+        return model(torch.tensor([ids])).logits[0].float().numpy()
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def prove_logits(runtime: Runtime, model: torch.nn.Module, sequences: list[list[int]]) -> LogitProof:
+    """Logits of the GGUF equal those of the merged model within both bounds on every position of the sequences."""
+    worst, divergence, agreed, positions = 0.0, 0.0, 0, 0
+    for ids, have in zip(sequences, runtime.logits([Sequence(ids) for ids in sequences]), strict=True):
+        want = reference_logits(model, ids)
+        have = have[:, : want.shape[1]]
+        worst = max(worst, float(np.abs(have - want).max() / want.std()))
+        p, q = log_softmax(want), log_softmax(have)
+        divergence += float((np.exp(p) * (p - q)).sum())
+        agreed += int((want.argmax(-1) == have.argmax(-1)).sum())
+        positions += len(ids)
+    divergence /= positions
+    if not (worst <= LOGIT_BOUND and divergence <= KL_BOUND):  # a NaN fails too
+        raise ProofError(
+            f"the F16 GGUF is not the merged model: a logit differs by {worst:.4f} standard deviations (at "
+            f"most {LOGIT_BOUND} is rounding) and the mean KL divergence is {divergence:.2g} (at most "
+            f"{KL_BOUND}); this architecture is not converted faithfully, do not use the file"
+        )
+    return LogitProof(positions, worst, divergence, agreed / positions)
+
+
+def prove(gguf: Path, merged: Path, conversations: list[list[dict[str, str]]], texts: list[str]) -> Proofs:
+    """All proofs for one F16 GGUF and the merged folder it came from. Raises ProofError at the first difference."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(merged)
+    with Runtime(gguf) as runtime:
+        tokens = prove_tokens(runtime, tokenizer, texts)
+        prompts = prove_prompts(runtime, tokenizer, conversations)
+        model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
+        limit = min(256, getattr(model.config, "max_position_embeddings", 256))
+        sequences = [
+            tokenizer.apply_chat_template(m, add_generation_prompt=True, return_dict=False)[:limit]
+            for m in conversations[:24]
+        ]
+        return Proofs(tokens, prompts, prove_logits(runtime, model, sequences))

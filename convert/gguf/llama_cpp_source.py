@@ -1,0 +1,210 @@
+"""llama.cpp's own converter, from the source distribution that the installed llama-cpp-python was built from.
+
+Fetches that source distribution with pip (pinned by hash), unpacks the converter into a cache folder and names the
+llama.cpp commit. Knows nothing about models. `python -m convert.gguf.llama_cpp_source` fetches it ahead of time;
+`python -m convert.gguf.llama_cpp_source --server` also compiles llama-server and llama-bench of the same commit, with which
+benchmarks and tests compare (some 4 minutes on 2 cores; needs cmake); `--example-server` unpacks llama-cpp-python's
+example server, which its wheel lacks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from convert.errors import ConvertError
+from convert.manifest import sha256_file
+
+PACKAGE_VERSION = "0.3.36"
+SDIST_NAME = f"llama_cpp_python-{PACKAGE_VERSION}.tar.gz"
+SDIST_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+# vendor/llama.cpp of that source distribution (its .git/modules/vendor/llama.cpp/HEAD); checked when it is unpacked.
+LLAMA_CPP_COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
+
+_ROOT = f"llama_cpp_python-{PACKAGE_VERSION}"
+_VENDOR = f"{_ROOT}/vendor/llama.cpp"
+_WANTED = (
+    "convert_hf_to_gguf.py",
+    "convert_lora_to_gguf.py",
+    "conversion/",
+    "gguf-py/gguf/",
+    "gguf-py/LICENSE",
+    "LICENSE",
+)
+
+
+@dataclass(frozen=True)
+class LlamaCppSource:
+    """folder holds convert_hf_to_gguf.py, convert_lora_to_gguf.py, conversion/ and gguf-py/."""
+
+    folder: Path
+    commit: str
+
+
+def cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "cricket-inference"
+
+
+def llama_cpp_source() -> LlamaCppSource:
+    """The converter's folder, fetched and unpacked on the first call. Raises ConvertError with what to do."""
+    _check_installed_version()
+    target = cache_folder() / f"llama.cpp-{LLAMA_CPP_COMMIT[:12]}"
+    if not (target / "convert_hf_to_gguf.py").is_file():
+        _unpack(_sdist(), target)
+    return LlamaCppSource(target, LLAMA_CPP_COMMIT)
+
+
+def _check_installed_version() -> None:
+    try:
+        installed = version("llama-cpp-python")
+    except PackageNotFoundError:
+        raise ConvertError("llama-cpp-python is not installed: `pip install -r requirements.txt`") from None
+    if installed != PACKAGE_VERSION:
+        raise ConvertError(
+            f"llama-cpp-python {installed} is installed, the converter is pinned to {PACKAGE_VERSION}: "
+            "install the pinned version, or change the pins in convert/gguf/llama_cpp_source.py"
+        )
+
+
+def _sdist() -> Path:
+    """The source distribution as a file: LLAMA_CPP_SDIST, the cache folder, or pip (which may have it cached too)."""
+    given = os.environ.get("LLAMA_CPP_SDIST")
+    cached = cache_folder() / "sdist" / SDIST_NAME
+    path = Path(given) if given else cached
+    if not path.is_file():
+        if given:
+            raise ConvertError(f"LLAMA_CPP_SDIST={given} is not a file: it must be the path of {SDIST_NAME}")
+        _download(path)
+    digest = sha256_file(path)
+    if digest != SDIST_SHA256:
+        raise ConvertError(
+            f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again"
+        )
+    return path
+
+
+def _download(path: Path) -> None:
+    print(f"fetching {SDIST_NAME} (77 MB, once) for llama.cpp's converter", flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        pinned = Path(folder) / "pinned.txt"
+        pinned.write_text(f"llama-cpp-python=={PACKAGE_VERSION} --hash=sha256:{SDIST_SHA256}\n")
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--no-binary",
+            "llama-cpp-python",
+            "--require-hashes",
+            "--dest",
+            folder,
+            "-r",
+            str(pinned),
+        ]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode != 0:
+            reason = (result.stderr.strip() or "no message").splitlines()[-1]
+            raise ConvertError(
+                f"pip could not fetch {SDIST_NAME} ({reason}): connect to a package index and run this again,"
+                f" or put the file from another machine at {path}, or name it in LLAMA_CPP_SDIST"
+            )
+        os.replace(Path(folder) / SDIST_NAME, path)
+
+
+def _unpack(sdist: Path, target: Path) -> None:
+    """Unpack only the converter, beside its final place, then rename: a half-unpacked folder is never trusted."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".llama.cpp."))
+    try:
+        commit = ""
+        with tarfile.open(sdist) as archive:
+            for member in archive:
+                if member.name == f"{_ROOT}/.git/modules/vendor/llama.cpp/HEAD":
+                    commit = archive.extractfile(member).read().decode().strip()
+                inside = member.name.removeprefix(f"{_VENDOR}/")
+                if member.isfile() and inside != member.name and inside.startswith(_WANTED):
+                    member.name = inside
+                    archive.extract(member, temporary, filter="data")
+        if commit != LLAMA_CPP_COMMIT:
+            raise ConvertError(
+                f"{sdist} holds llama.cpp {commit or 'without a commit'}, expected {LLAMA_CPP_COMMIT}: "
+                "correct LLAMA_CPP_COMMIT in convert/gguf/llama_cpp_source.py"
+            )
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def server_folder() -> Path:
+    """Where `--server` puts llama-server and llama-bench."""
+    return cache_folder() / f"llama-server-{LLAMA_CPP_COMMIT[:12]}"
+
+
+def build_server() -> Path:
+    """Compile llama-server as pip compiles llama-cpp-python: for this machine's CPU. Raises ConvertError."""
+    target = server_folder()
+    if (target / "llama-server").is_file():
+        return target
+    if shutil.which("cmake") is None:
+        raise ConvertError("cmake is needed to compile llama-server: install it (Debian: apt-get install cmake)")
+    with tempfile.TemporaryDirectory(dir=_sdist().parent) as folder:
+        with tarfile.open(_sdist()) as archive:
+            archive.extractall(folder, filter="data")
+        build = Path(folder) / "build"
+        options = ["BUILD_SHARED_LIBS", "LLAMA_CURL", "LLAMA_OPENSSL", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_UI"]
+        configure = ["cmake", "-S", str(Path(folder) / _VENDOR), "-B", str(build), *(f"-D{o}=OFF" for o in options)]
+        compile_ = ["cmake", "--build", str(build), "--target", "llama-server", "llama-bench", "--parallel"]
+        for command in (configure, [*compile_, str(os.cpu_count() or 1)]):
+            if subprocess.run(command).returncode != 0:
+                raise ConvertError(f"`{' '.join(command)}` failed: its last lines say why")
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("llama-bench", "llama-server"):  # the one that is looked for comes last
+            os.replace(build / "bin" / name, target / name)
+    return target
+
+
+def example_server() -> Path:
+    """llama-cpp-python's example server, a script of its source distribution. Raises ConvertError."""
+    target = cache_folder() / f"example-server-{PACKAGE_VERSION}" / "server.py"
+    if not target.is_file():
+        with tarfile.open(_sdist()) as archive:
+            text = archive.extractfile(f"{_ROOT}/examples/server/server.py").read()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text)
+    return target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server", action="store_true", help="compile llama-server and llama-bench too")
+    parser.add_argument("--example-server", action="store_true", help="unpack llama-cpp-python's example server too")
+    args = parser.parse_args()
+    try:
+        source = llama_cpp_source()
+        print(f"{source.folder} (llama.cpp {source.commit})")
+        if args.server:
+            print(build_server() / "llama-server")
+        if args.example_server:
+            print(example_server())
+    except ConvertError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Quantise an F16 GGUF through the installed library's own llama_model_quantize, with an importance matrix.
+
+Runs in a process of its own, because the C library aborts the process where it meets what it does not expect, and so
+that its peak memory can be told. Knows nothing about quality. `python -m convert quantise --run runs/<name>`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+
+from convert.errors import ConvertError
+from convert.gguf import imatrix as importance
+from convert.gguf.runtime import keep_log, last_log, usable_threads
+from convert.gguf.upstream_runner import begin_peak, peak_memory
+
+# name → LLAMA_FTYPE; in the order of size. F16 is what the converter wrote and is not made again.
+QUANTISATIONS = {
+    "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
+    "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
+    "Q6_K": llama_cpp.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "Q5_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q5_K_M,
+    "Q4_K_M": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "IQ4_XS": llama_cpp.LLAMA_FTYPE_MOSTLY_IQ4_XS,
+}
+_SUPER_BLOCK = 256  # columns that a K-quant or IQ4_XS packs together (QK_K of ggml)
+
+
+def file_name(quantisation: str) -> str:
+    return f"model-{quantisation.lower()}.gguf"
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """fallbacks: tensor type → how many tensors took it because their rows do not divide by 256."""
+
+    quantisation: str
+    path: Path
+    peak_extra_bytes: int
+    fallbacks: dict[str, int]
+
+    def fallback_line(self) -> str | None:
+        if not self.fallbacks:
+            return None
+        kinds = ", ".join(f"{count} as {kind}" for kind, count in sorted(self.fallbacks.items()))
+        return (
+            f"{self.quantisation}: {sum(self.fallbacks.values())} tensors have rows that do not divide by "
+            f"{_SUPER_BLOCK} and fell back: {kinds}"
+        )
+
+
+def quantise(f16: Path, imatrix_file: Path | None, targets: dict[str, Path]) -> list[Quantised]:
+    """Make each quantisation of targets (name → path). Raises ConvertError naming the one that failed."""
+    unknown = [name for name in targets if name not in QUANTISATIONS or name == "F16"]
+    if unknown:
+        raise ConvertError(
+            f"unknown quantisation {unknown[0]!r}: choose among {', '.join(list(QUANTISATIONS)[1:])}"
+        )
+    if not targets:
+        return []
+    job = {
+        "f16": str(f16),
+        "imatrix": str(imatrix_file) if imatrix_file else None,
+        "targets": {name: str(path) for name, path in targets.items()},
+    }
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "convert.gguf.quantise", json.dumps(job)],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+    finally:
+        for path in targets.values():
+            _temporary(path).unlink(missing_ok=True)
+    if result.returncode != 0:
+        said = (result.stderr.strip() or "no message").splitlines()[-1]
+        raise ConvertError(f"quantising {f16} failed (exit {result.returncode}): {said}")
+    peaks = json.loads(result.stdout.strip().splitlines()[-1])
+    return [Quantised(name, path, peaks[name], fallbacks(path, name)) for name, path in targets.items()]
+
+
+def fallbacks(path: Path, quantisation: str) -> dict[str, int]:
+    """Types of the weight matrices whose rows cannot be packed 256 at a time, for a quantisation that wants that."""
+    from gguf import GGUFReader
+
+    if quantisation in ("F16", "Q8_0"):
+        return {}
+    counts: dict[str, int] = {}
+    for tensor in GGUFReader(path).tensors:
+        if len(tensor.shape) == 2 and tensor.shape[0] % _SUPER_BLOCK:
+            counts[tensor.tensor_type.name] = counts.get(tensor.tensor_type.name, 0) + 1
+    return counts
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _quantise_one(f16: str, target: Path, ftype: int, matrix: dict[str, np.ndarray]) -> None:
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.nthread, parameters.ftype = usable_threads(), ftype
+    arrays = [np.ascontiguousarray(values, dtype=np.float32) for values in matrix.values()]
+    entries = (llama_cpp.llama_model_imatrix_data * (len(matrix) + 1))()  # ends with a null name
+    for entry, name, values in zip(entries, matrix, arrays, strict=False):
+        entry.name, entry.size = name.encode(), values.size
+        entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    if matrix:
+        parameters.imatrix = ctypes.cast(entries, ctypes.POINTER(llama_cpp.llama_model_imatrix_data))
+    temporary = _temporary(target)
+    code = llama_cpp.llama_model_quantize(f16.encode(), str(temporary).encode(), ctypes.byref(parameters))
+    if code != 0:
+        raise ConvertError(f"{target.name}: {last_log()}")
+    os.replace(temporary, target)
+
+
+def _main(job: dict) -> None:
+    keep_log()
+    matrix = importance.load(Path(job["imatrix"])) if job["imatrix"] else {}
+    peaks = {}
+    for name, path in job["targets"].items():
+        before = begin_peak()
+        _quantise_one(job["f16"], Path(path), QUANTISATIONS[name], matrix)
+        peaks[name] = peak_memory() - before
+    print(json.dumps(peaks))
+
+
+if __name__ == "__main__":
+    try:
+        _main(json.loads(sys.argv[1]))
+    except ConvertError as error:
+        sys.exit(str(error))

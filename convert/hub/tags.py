@@ -1,0 +1,23 @@
+"""Which version tag a published commit gets: one rule for the hub and for a local folder."""
+
+from __future__ import annotations
+
+import re
+
+from convert.hub.errors import HubError
+
+
+def choose_tag(tags: dict[str, str], commit: str, asked: str | None, where: str) -> str:
+    """The tag for commit: the asked one, one that it has already, or the next of v1, v2, ..."""
+    if asked:
+        if asked == "main" or tags.get(asked, commit) != commit:
+            raise HubError(
+                f"{where} has the tag {asked!r} for another commit ({tags.get(asked, 'main')[:12]}): choose "
+                "another tag, versions are not moved"
+            )
+        return asked
+    for name, target in sorted(tags.items()):
+        if target == commit:
+            return name
+    numbers = [int(match[1]) for name in tags if (match := re.fullmatch(r"v(\d+)", name))]
+    return f"v{max(numbers, default=0) + 1}"

@@ -1,0 +1,82 @@
+"""How long an innings was to be: overs after rain, powerplay, phases; and which balls count.
+
+Works on one match record. Knows nothing about tables.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from data.cricsheet.format import Delivery, Innings, Match
+
+FULL_POWERPLAY = 0.3  # of the overs, rounded: 6 of 20 (playing conditions, table of fielding restrictions)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How long an innings was to be: `quota_balls` for the net run rate, `scheduled_overs` for the phases.
+
+    They differ where rain ended a chase early: the phases are those the batters played by.
+    """
+
+    quota_balls: int
+    scheduled_overs: int
+    powerplay_overs: int
+
+    def phase(self, over: int) -> str:
+        if over <= self.powerplay_overs:
+            return "powerplay"
+        last_quarter = max(1, round(self.scheduled_overs / 4))
+        return "death" if over > self.scheduled_overs - last_quarter else "middle"
+
+
+def shapes_of(match: Match) -> list[Shape]:
+    """The shape of each main innings, from the target's overs and the powerplays; info.overs stays 20."""
+    main = [i for i in match.innings if not i.super_over]
+    full = match.info.overs
+    target = next((i.target for i in main if i.target and i.target.overs is not None), None)
+    shapes = []
+    for number, innings in enumerate(main, 1):
+        powerplay = innings.powerplays[0] if innings.powerplays else None
+        given = powerplay.overs if powerplay and powerplay.complete else None
+        quota = full * 6
+        if (
+            target is not None
+            and target.balls is not None
+            and (number == 2 or match.info.outcome.method is None)
+        ):
+            quota = target.balls
+        overs = math.ceil(quota / 6)
+        if (
+            number == 1
+            and match.info.outcome.method
+            and given is not None
+            and given < round(full * FULL_POWERPLAY)
+        ):
+            # Shortened before it began, by how much is not in the file: it ended when its overs were bowled.
+            overs = len(innings.overs)
+            quota = overs * 6
+        scheduled = overs
+        if given is not None and abs(given - full * FULL_POWERPLAY) < abs(given - overs * FULL_POWERPLAY):
+            scheduled = full  # a full powerplay: the overs were lost after it had begun
+        shapes.append(
+            Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY))
+        )
+    return shapes
+
+
+def balls_by_overs(innings: Innings) -> int:
+    """Balls faced as overs count them: 19.3 overs are 117, also where the umpire miscounted one before."""
+    if not innings.overs:
+        return 0
+    last = innings.overs[-1]
+    in_last = sum(is_legal(d) for d in last.deliveries)
+    if last.over in innings.miscounted_overs or in_last > 6:
+        in_last = 6
+    return last.over * 6 + in_last
+
+
+def is_legal(d: Delivery) -> bool:
+    """Counts for the over. A no-ball is faced by the batter but not legal (Law 21)."""
+    return not d.extras.wides and not d.extras.noballs

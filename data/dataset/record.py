@@ -1,0 +1,338 @@
+"""One question-and-answer record: a phrasing gets names of a season, is linked back, computed and put into
+words.
+
+    Maker("ipl_2024").record("P1 economy at the death", "economy | bowler=P1 phase=death", "train", rng)
+
+What does not come back from linking as it was meant is dropped, so that training has what is served. Knows
+nothing about splits or models."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.dataset.binding import Binder
+from data.dataset.name_forms import KINDS, NameForms
+from data.linking.linker import Linker
+from data.linking.mention import FOUND, Context, Linked, Mention
+from data.linking.resolver import Names
+from data.phrasing.composer import Phrasebook
+from data.query import QueryError, Statistics, StatTable, parse
+from data.query.engine import show
+from data.query.language import DECLINES, FILTERS, MEASURES
+from data.query.line import Filter, Plan, Query
+from data.season import SEASONS, load
+from data.text import PLACEHOLDER, plain, renumber
+from data.wording.sentence import sentence
+from data.wording.sheet import MODEL_ROWS, fill, sheet
+
+HELD_OUT_SHARE = 0.15  # of the players, by a hash of their id
+_FAMILY = {
+    "bat": "batting",
+    "bowl": "bowling",
+    "field": "fielding",
+    "team": "team",
+    "concede": "team",
+    "result": "results",
+    "table": "table",
+    "stand": "partnership",
+    "award": "award",
+    "match": "match",
+}
+_AUXILIARY = frozenset("did has have had was is does do were can will would should and or".split())
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question with all that training and evaluation need. `linked`, `query`, `cells` and `wording` are
+    what the model reads and writes; `names` says what the placeholders stand for. `cells` is empty where no
+    model words the answer."""
+
+    id: str
+    question: str
+    linked: str
+    query: str
+    names: dict[str, str]
+    table: list[dict[str, Any]]
+    cells: str
+    wording: str
+    answer: str
+    outcome: str  # answered | ask_back | declined
+    kind: str
+    split: str
+    players: list[str] = field(default_factory=list)  # keys of the players that the question names
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+
+def held_out(player: str) -> bool:
+    """Whether training never sees the player's name."""
+    digest = hashlib.sha256(f"held-out:{player}".encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32 < HELD_OUT_SHARE
+
+
+class Maker:
+    """Makes records over one season."""
+
+    def __init__(self, season: str, folder: Path = SEASONS):
+        self.season = load(season, folder)
+        self.statistics = Statistics(self.season)
+        self.binder = Binder(self.statistics)
+        self.book = Phrasebook.load()
+        self.names = Names.for_season(self.season)
+        self.linker = Linker(self.names, self.book.words())
+        self.forms = NameForms(self.names)
+        self.shared = self.forms.ambiguous_surnames()
+        self.nouns = frozenset(
+            plain(n).split()[0] for b in self.book.measures.values() for n in b.get("noun", ()) if n
+        )
+
+    def record(self, question: str, line: str, split: str, rng: random.Random) -> Record | None:
+        """A record of the phrasing, None where names, linking or statistics do not work out."""
+        plan = parse(line)
+        binding = self._binding(question, plan, split, rng)
+        if binding is None:
+            return None
+        text, spans = self._write(question, binding, rng)
+        linked = self.linker.link(text)
+        swap = _agreement(spans, linked.mentions)
+        if swap is None:
+            return None
+        shown, line = renumber(plain(linked.text), PLACEHOLDER.sub(lambda m: swap.get(m[0], m[0]), str(plan)))
+        if shown != plain(linked.text):  # the linker numbers as training does
+            return None
+        plan = parse(line).canonical()
+        players = sorted(
+            {
+                k
+                for m in linked.mentions
+                if m.kind == "player" and len(m.candidates) == 1
+                for k in m.candidates
+            }
+        )
+        made = self._outcome(
+            plan, linked, {swap[p]: keys for p, keys in binding.items() if p in swap}, shown, rng
+        )
+        if made is None:
+            return None
+        digest = hashlib.sha256(f"{split}|{text}".encode()).hexdigest()[:12]
+        return Record(digest, text, shown, str(plan), split=split, players=players, **made)
+
+    # -- names
+
+    def _binding(self, question: str, plan: Plan, split: str, rng: random.Random) -> Mapping[str, str] | None:
+        """Keys for the question's placeholders; for training no held-out player, for the test split such a
+        one if it can be."""
+        found: dict[str, str] | None = None
+        for _ in range(25):
+            bound = {p: keys[0] for p, keys in self.binder.bind(plan, rng).items()}
+            for kind, number in PLACEHOLDER.findall(question):
+                if kind + number not in bound:
+                    bound[kind + number] = self._any(kind, rng)
+            if not {k + n for k, n in PLACEHOLDER.findall(str(plan))} <= {
+                k + n for k, n in PLACEHOLDER.findall(question)
+            }:
+                return None
+            if len(set(bound.values())) < len(bound):
+                continue
+            kept = [held_out(v) for p, v in bound.items() if p[0] == "P"]
+            if split == "test":
+                found = bound
+                if any(kept) or not kept:
+                    break
+            elif not any(kept):
+                found = bound
+                break
+        if found and rng.random() < 0.02 and not plan.decline:
+            people = [p for p in found if p[0] == "P"]
+            if len(people) == 1:
+                found[people[0]] = rng.choice(self.forms.absent)
+        return found
+
+    def _any(self, kind: str, rng: random.Random) -> str:
+        anchor = rng.choice(self.binder.anchors)
+        years = [y for y in range(2008, 2027) if y not in self.season.years]
+        return {
+            "P": rng.choice([anchor.batter, anchor.bowler]),
+            "T": anchor.batting,
+            "V": anchor.venue,
+            "D": anchor.date,
+            "Y": str(rng.choice(years)),
+        }[kind]
+
+    def _write(
+        self, question: str, binding: Mapping[str, str], rng: random.Random
+    ) -> tuple[str, dict[tuple[int, int], str]]:
+        """The question as somebody types it, and which characters stand for which placeholder."""
+        pieces: list[str] = []
+        spans: dict[tuple[int, int], str] = {}
+        at, length = 0, 0
+        written: dict[str, str] = {}
+
+        def add(text: str) -> None:
+            nonlocal length
+            pieces.append(text)
+            length += len(text)
+
+        for m in PLACEHOLDER.finditer(question):
+            add(question[at : m.start()])
+            name = m[0]
+            if name not in written:
+                key = binding[name]
+                several = key in self.shared and rng.random() < 0.12
+                written[name] = (
+                    self.shared[key].lower() if several else self.forms.write(KINDS[name[0]], key, rng)
+                )
+            begin = length
+            add(written[name])
+            spans[begin, length] = name
+            after = question[m.end() :].split()[:1]
+            before = question[: m.start()].split()[-1:]
+            if (
+                name[0] in "PT"
+                and after
+                and after[0] in self.nouns
+                and not set(before) & _AUXILIARY
+                and rng.random() < 0.5
+            ):
+                add("'s" if rng.random() < 0.7 else "s")
+            at = m.end()
+        add(question[at:])
+        text = "".join(pieces)
+        if rng.random() < 0.1:
+            year = self.season.year
+            text += rng.choice(
+                [
+                    " this season",
+                    f" in ipl {year}",
+                    f" {year}",
+                    f" in IPL {year}",
+                    " this year",
+                    f" ipl {year}",
+                ]
+            )
+        if rng.random() < 0.3:
+            text = text[0].upper() + text[1:]
+        if rng.random() < 0.4:
+            text += "?"
+        return text, spans
+
+    # -- what comes out
+
+    def _outcome(
+        self, plan: Plan, linked: Linked, bound: Mapping[str, str], shown: str, rng: random.Random
+    ) -> dict | None:
+        names = {p: self._called(m) for p, m in linked.by_placeholder().items()}
+        declined = {"names": names, "table": [], "cells": "", "wording": "", "outcome": "declined"}
+        if plan.decline:
+            return {
+                **declined,
+                "answer": f"{self.season.title} cannot answer that: {DECLINES[plan.decline]}.",
+                "kind": "decline",
+            }
+        if any(p[0] == "Y" for p in names):
+            return None  # a line that computes something although the question is about another season
+        keys: dict[tuple[str, str], tuple[str, ...]] = {}
+        mentions = linked.by_placeholder()
+        for query in plan.queries:
+            for f in query.filters:
+                if FILTERS[f.key].takes not in "PTVD":
+                    continue
+                for value in f.values:
+                    mention = mentions.get(value)
+                    if mention is None:
+                        return None
+                    if mention.kind == "date":
+                        keys[f.key, value] = mention.candidates
+                        continue
+                    outcome = self.names.resolve(mention, _role(f, query), _context(f, query, mentions))
+                    if outcome.status != FOUND:
+                        asks = outcome.status == "ambiguous"
+                        if asks and bound.get(value) not in outcome.candidates:
+                            return None
+                        return {
+                            **declined,
+                            "answer": outcome.suggestion,
+                            "outcome": "ask_back" if asks else "declined",
+                            "kind": "ask_back" if asks else "absent",
+                        }
+                    if (
+                        bound.get(value) not in (*outcome.candidates, *mention.candidates)
+                        and f.key != "venue"
+                    ):
+                        return None
+                    keys[f.key, value] = outcome.candidates
+                    if f.key == "venue" and len(outcome.candidates) > 1:
+                        names[value] = mention.text.title()
+        try:
+            tables = [
+                self.statistics.answer(q, lambda key, value: keys.get((key, value), (value,)))
+                for q in plan.queries
+            ]
+        except QueryError:
+            return None
+        laid = sheet(tables)
+        by_model = max(laid.rows) <= MODEL_ROWS and not set(names) & set(laid.values)
+        wording = sentence(tables, laid, rng if by_model else None)
+        answer = fill(wording, {**names, **laid.values})
+        return {
+            "names": names,
+            "table": [_table(t) for t in tables],
+            "cells": laid.text if by_model else "",
+            "wording": wording if by_model else "",
+            "answer": answer[0].upper() + answer[1:],
+            "outcome": "answered",
+            "kind": _FAMILY[MEASURES[plan.queries[0].measures[0]].source],
+        }
+
+    def _called(self, mention: Mention) -> str:
+        if not mention.candidates:
+            return mention.text
+        if mention.kind == "date":
+            return show(datetime.date.fromisoformat(mention.candidates[0]))
+        return self.names.display(mention.candidates[0])
+
+
+def _role(f: Filter, query: Query) -> str:
+    return "bowler" if f.key == "player" and MEASURES[query.measures[0]].source == "bowl" else f.key
+
+
+def _context(f: Filter, query: Query, mentions: Mapping[str, Mention]) -> Context:
+    others: dict[str, list[str]] = {"team": [], "opponent": [], "batter": [], "bowler": []}
+    for other in query.filters:
+        if other.key in others and other.key != f.key:
+            for name in other.values:
+                if name in mentions and mentions[name].status == FOUND:
+                    others[other.key] += mentions[name].candidates
+    return Context(*(tuple(others[k]) for k in ("team", "opponent", "batter", "bowler")))
+
+
+def _agreement(spans: Mapping[tuple[int, int], str], mentions: Iterable[Mention]) -> dict[str, str] | None:
+    """The placeholder that linking gave each of ours; None unless it found just the names that were
+    written."""
+    swap: dict[str, str] = {}
+    left = dict(spans)
+    for mention in mentions:
+        ours = [s for s in left if s[0] < mention.end and mention.start < s[1]]
+        if len(ours) != 1 or mention.start > ours[0][0] or mention.end < ours[0][1]:
+            return None
+        name = left.pop(ours[0])
+        if swap.setdefault(name, mention.placeholder) != mention.placeholder:
+            return None
+    return swap if not left and len(set(swap.values())) == len(swap) else None
+
+
+def _table(table: StatTable) -> dict[str, Any]:
+    """The first rows as text: enough to check an answer by eye."""
+    return {
+        "columns": [c.name for c in table.columns],
+        "rows": table.texts()[:MODEL_ROWS],
+        "of": len(table.rows),
+    }

@@ -1,0 +1,224 @@
+"""Names of one season: who is meant by "Kohli", "Thala", "Yellow Army", "Chepauk", or that nobody is.
+
+`Names` answers for a name on its own and for a mention in the role that a query line gives it. Every
+answer is found, ambiguous (with the candidates), absent (known, not in this season) or unknown. Knows
+nothing about sentences.
+
+    python -m data.linking.resolver ipl_2024 "king kohli" sharma "ben stokes" motera
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice, product
+
+from data.linking.index import Alias, NameIndex, plain
+from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Context, Mention, Outcome
+from data.linking.roster import Ground, Player, Roster, roster_of
+from data.season import Season, load
+
+PLAYER_ROLES = frozenset(
+    {"player", "batter", "bowler", "fielder", "keeper", "partner", "dismissed", "winner"}
+)
+TEAM_ROLES = frozenset({"team", "opponent", "between"})
+# A word of a name has few near neighbours; this bounds the combinations tried for a misspelt full name.
+MAX_VARIANTS = 24
+
+
+_NO_CONTEXT = Context()
+
+
+class Names:
+    """Resolver over one season's roster."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+        self.index = NameIndex(roster)
+
+    @classmethod
+    def for_season(cls, season: Season) -> Names:
+        """Names of a loaded season (`data.season.load(...)`)."""
+        return cls(roster_of(season))
+
+    # -- a name on its own -------------------------------------------------------------------------
+
+    def player(self, text: str) -> Outcome:
+        return self._alone(text, "player")
+
+    def team(self, text: str) -> Outcome:
+        return self._alone(text, "team")
+
+    def venue(self, text: str) -> Outcome:
+        """A ground or a town; a town has all its grounds as candidates, which hold together."""
+        outcome = self._alone(text, "venue")
+        if outcome.status == UNKNOWN and (team := self._search(text, "team")):
+            return self._grounds_for(team)
+        return outcome
+
+    def _alone(self, text: str, kind: str) -> Outcome:
+        alias = self._search(text, kind)
+        if alias is None:
+            return Outcome(UNKNOWN, (), f'I know no {kind} called "{text.strip()}" in {self.roster.label}.')
+        return self.outcome(alias, text)
+
+    def _search(self, text: str, kind: str) -> Alias | None:
+        words = plain(text).split()
+        for joined_words, _ in self.variants(words):
+            if alias := self.index.of_kind(joined_words, kind):
+                return alias
+        if kind == "venue" and words and words[-1] in {"stadium", "ground", "cricket", "international"}:
+            return self._search(" ".join(words[:-1]), kind)
+        return None
+
+    def variants(self, words: Iterable[str], mend: bool = True) -> Iterator[tuple[str, int]]:
+        """Joined spellings of words to look up, exact first, each with the slips it mends."""
+        words = list(words)
+        yield "".join(words), 0
+        if not mend:
+            return
+        choices = [
+            ((w, 0),) if self.index.is_word(w) or len(w) < 4 else ((w, 0), *self.index.corrections(w))
+            for w in words
+        ]
+        options = list(islice(product(*choices), MAX_VARIANTS))[1:]
+        for option in sorted(options, key=lambda o: sum(d for _, d in o)):
+            yield "".join(w for w, _ in option), sum(d for _, d in option)
+        if len(words) > 1:
+            yield from self.index.corrections("".join(words))
+
+    def outcome(self, alias: Alias, text: str) -> Outcome:
+        """An alias as an answer about `text`."""
+        label = self.roster.label
+        if alias.kind == "elsewhere":
+            return Outcome(UNKNOWN, (), f"{alias.label.title()} is not among the players of {label}.")
+        if not alias.rank:
+            names = self._list(alias.keys) if alias.kind == "player" else alias.label or alias.keys[0]
+            verb = {"player": "did not play in", "team": "did not play in", "venue": "hosted no match of"}[
+                alias.kind
+            ]
+            return Outcome(ABSENT, alias.keys, f"{names} {verb} {label}.")
+        if len(alias.keys) > 1 and alias.kind != "venue" and not self.index.one_franchise(alias.keys):
+            return self._ambiguous(alias.keys, text)
+        return Outcome(FOUND, alias.keys)
+
+    def display(self, key: str) -> str:
+        """What people call a player id; teams and grounds are their own names."""
+        person = self.index.players.get(key)
+        return person.display if person else key
+
+    def _list(self, keys: Iterable[str]) -> str:
+        names = list(dict.fromkeys(self.display(k) for k in keys))
+        return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+    def _ambiguous(self, keys: tuple[str, ...], text: str) -> Outcome:
+        people = [self.index.players[k] for k in keys if k in self.index.players]
+        names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(
+            keys
+        )
+        asked = f"Which {text.strip().title()} do you mean? I can't tell from the name alone: it could be"
+        return Outcome(AMBIGUOUS, keys, f"{asked} {', '.join(names[:-1])} or {names[-1]}.")
+
+    # -- a mention in its role ---------------------------------------------------------------------
+
+    def resolve(self, mention: Mention, role: str, others: Context = _NO_CONTEXT) -> Outcome:
+        """What a mention stands for as the `role` of a query line: batter, bowler, fielder, player, team,
+        opponent or venue. `others` narrows ambiguous names (a bowler "Sharma" at Mumbai
+        Indians). A team used as a venue is its home grounds, or the grounds of the town it was
+        called by; several grounds hold together."""
+        if role == "venue" and mention.kind == "team":
+            alias = self._search(mention.text, "team")
+            return self._grounds_for(alias) if alias else self._alone(mention.text, "venue")
+        if role in TEAM_ROLES and mention.kind == "venue":
+            return self._team_at(mention)
+        if role in TEAM_ROLES and mention.kind == "player":
+            return self._team_of(mention)
+        if (role in PLAYER_ROLES) != (mention.kind == "player") and mention.kind in (
+            "player",
+            "team",
+            "venue",
+        ):
+            kind = "player" if role in PLAYER_ROLES else role
+            if role in PLAYER_ROLES or role in {*TEAM_ROLES, "venue"}:
+                return Outcome(UNKNOWN, (), f'"{mention.text}" is a {mention.kind}, not a {kind}.')
+        if mention.kind == "player" and mention.status == AMBIGUOUS:
+            return self._narrow(mention, role, others)
+        return self._again(mention)
+
+    def _again(self, mention: Mention) -> Outcome:
+        if mention.status == FOUND:
+            return Outcome(FOUND, mention.candidates)
+        if mention.status == AMBIGUOUS:
+            return self._ambiguous(mention.candidates, mention.text)
+        if mention.status == ABSENT and mention.kind in ("date", "season"):
+            return Outcome(ABSENT, mention.candidates, f"{mention.text} is not in {self.roster.label}.")
+        alias = self._search(mention.text, mention.kind)
+        if alias and not alias.rank:
+            return self.outcome(alias, mention.text)
+        unknown = f'I know no {mention.kind} called "{mention.text}" in {self.roster.label}.'
+        return Outcome(mention.status, mention.candidates, unknown)
+
+    def _narrow(self, mention: Mention, role: str, others: Context) -> Outcome:
+        people = [self.index.players[k] for k in mention.candidates]
+        same_side = others.batters if role == "bowler" else others.bowlers if role == "batter" else ()
+        against = {t for k in same_side if k in self.index.players for t in self.index.players[k].teams}
+        filters = (
+            lambda p: not others.teams or set(p.teams) & set(others.teams),
+            lambda p: not set(p.teams) <= set(others.opponents),
+            lambda p: not set(p.teams) <= against,
+            lambda p: role != "bowler" or p.balls_bowled > 0,
+        )
+        for keep in filters:
+            people = [p for p in people if keep(p)] or people
+        keys = tuple(p.key for p in people)
+        return Outcome(FOUND, keys) if len(keys) == 1 else self._ambiguous(keys, mention.text)
+
+    def _grounds_for(self, alias: Alias) -> Outcome:
+        grounds = self.index.grounds_in(alias.town) if alias.town else ()
+        if not grounds:
+            grounds = tuple(dict.fromkeys(g for team in alias.keys for g in self.index.home_grounds(team)))
+        if grounds:
+            return Outcome(FOUND, grounds)
+        place = alias.town or alias.keys[0]
+        return Outcome(ABSENT, (), f"No match of {self.roster.label} was played at a ground of {place}.")
+
+    def _team_at(self, mention: Mention) -> Outcome:
+        hosts = [t for t in self.roster.teams if set(self.index.home_grounds(t)) & set(mention.candidates)]
+        if len(hosts) == 1:
+            return Outcome(FOUND, tuple(hosts))
+        if hosts:
+            return Outcome(AMBIGUOUS, tuple(hosts), f"Which team at {mention.text}: {' or '.join(hosts)}?")
+        return Outcome(UNKNOWN, (), f"{mention.text} is a ground without a home team in {self.roster.label}.")
+
+    def _team_of(self, mention: Mention) -> Outcome:
+        if mention.status != FOUND:
+            return self._again(mention)
+        teams = self.index.players[mention.candidates[0]].teams
+        return Outcome(FOUND, teams) if len(teams) == 1 else self._ambiguous(teams, mention.text)
+
+
+def main(arguments: list[str]) -> None:
+    names = Names.for_season(load(arguments[0]))
+    for text in arguments[1:]:
+        for kind in ("player", "team", "venue"):
+            outcome = getattr(names, kind)(text)
+            if outcome.status != UNKNOWN:
+                shown = ", ".join(names.display(k) for k in outcome.candidates)
+                print(f"{text}: {kind} {outcome.status}: {shown} {outcome.suggestion}")
+
+
+__all__ = [
+    "ABSENT",
+    "AMBIGUOUS",
+    "FOUND",
+    "UNKNOWN",
+    "Context",
+    "Ground",
+    "Names",
+    "Outcome",
+    "Player",
+    "Roster",
+]
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,61 @@
+"""Typing slips in ordinary words, mended against a lexicon that the caller gives ("ecomony" → "economy").
+
+Knows no word of its own and nothing about names: the caller leaves those out.
+
+    python -c "from data.linking.spelling import Speller; print(Speller(frozenset({'economy'})).mend('ecomony'))"
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import lru_cache
+
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
+
+class Speller:
+    """Words of four to six letters may be one slip away from the lexicon's, longer ones two."""
+
+    def __init__(self, lexicon: frozenset[str]) -> None:
+        self.lexicon = lexicon
+        self._by_length: dict[int, list[str]] = defaultdict(list)
+        for word in sorted(lexicon):
+            if len(word) >= 3 and word.isalpha():
+                self._by_length[len(word)].append(word)
+        self.nearest = lru_cache(maxsize=16384)(self._nearest)
+
+    def mend(self, word: str) -> str:
+        """The lexicon's word meant, or the word itself where it is known, short, or where nothing is near."""
+        found = self.nearest(word)
+        return found[0] if found else word
+
+    def distance(self, word: str) -> int | None:
+        """Slips to the word's mended form; 0 for a known word, None where nothing is near."""
+        if word in self.lexicon:
+            return 0
+        found = self.nearest(word)
+        return found[1] if found else None
+
+    def _nearest(self, word: str) -> tuple[str, int] | None:
+        if len(word) < 4 or not word.isalpha() or word in self.lexicon:
+            return None
+        limit = 1 if len(word) <= 6 else 2
+        near = [
+            (w, d)
+            for length in range(len(word) - limit, len(word) + limit + 1)
+            for w, d, _ in process.extract(
+                word,
+                self._by_length.get(length, ()),
+                scorer=DamerauLevenshtein.distance,
+                score_cutoff=limit,
+                limit=20,
+            )
+        ]
+        if not near:
+            return None
+        # Slips seldom hit the first letter, and an exchange or a wrong key keeps the length.
+        best, distance = min(
+            near, key=lambda n: (n[1], n[0][0] != word[0], n[0][-1] != word[-1], len(n[0]) != len(word), n[0])
+        )
+        return best, int(distance)

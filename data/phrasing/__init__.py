@@ -1,0 +1,5 @@
+"""Questions composed from the phrase files of data/phrases, as training text."""
+
+from data.phrasing.composer import Phrasebook
+
+__all__ = ["Phrasebook"]

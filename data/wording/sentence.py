@@ -1,0 +1,286 @@
+"""The plain sentence about a computed table, which needs no model, and all its wordings.
+
+Sentences name cells (A1, B1 ...) and the question's mentions (P1, T1 ...); `data.wording.sheet.fill` puts the values in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from data.query.engine import StatTable
+from data.query.language import LESS_IS_BETTER, MEASURES
+from data.query.line import Query
+from data.wording.circumstances import circumstances, subject, who
+from data.wording.sheet import REFERENCE, Sheet, is_shown
+
+PLAIN_ROWS = 12
+MOST_WORDINGS = 64  # of one table
+
+Pick = Callable[[Sequence[str]], str]
+
+
+# -- the plain sentence ---------------------------------------------------------------------------------------------
+
+
+def sentence(tables: Sequence[StatTable], laid: Sheet, rng: random.Random | None = None) -> str:
+    """A sentence over the cells that states all that was asked; with `rng` one of many wordings (training)."""
+    pick = rng.choice if rng else (lambda options: options[0])
+    return _opened(" ".join(_one(*part, laid, pick) for part in _parts(tables, laid)))
+
+
+def wordings(tables: Sequence[StatTable], laid: Sheet) -> list[list[str]]:
+    """For each table all that `sentence` can say of it, the plain wording first; one of each makes a sentence."""
+    first, *others = ([*_all_of(lambda pick, part=part: _one(*part, laid, pick))] for part in _parts(tables, laid))
+    return [[_opened(text) for text in first], *others]
+
+
+def _all_of(say: Callable[[Pick], str]) -> dict[str, None]:
+    """What `say` returns for all the ways to make its choices, in order, at most MOST_WORDINGS."""
+    found: dict[str, None] = {}
+    path: list[tuple[int, int]] = []  # of every choice: which option is taken, out of how many
+    while len(found) < MOST_WORDINGS:
+        made = 0
+
+        def pick(options: Sequence[str]) -> str:
+            nonlocal made
+            if made == len(path):
+                path.append((0, len(options)))
+            made += 1
+            return options[path[made - 1][0]]
+
+        found[say(pick)] = None
+        while path and path[-1][0] + 1 == path[-1][1]:
+            path.pop()
+        if not path:
+            break
+        taken, options = path.pop()
+        path.append((taken + 1, options))
+    return found
+
+
+def _opened(text: str) -> str:
+    return text[0].upper() + text[1:] if not REFERENCE.match(text) else text
+
+
+def _parts(tables: Sequence[StatTable], laid: Sheet) -> list[tuple]:
+    """What `_one` takes of each table before `laid`."""
+    return [
+        (table, [c for c in table.columns if is_shown(c.role, c.name, table)], letters, rows)
+        for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True)
+    ]
+
+
+def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, laid: Sheet, pick: Pick) -> str:
+    query = table.query
+    about = circumstances(query)
+    if not rows:
+        return _nothing(table, about, pick)
+    by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
+    asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
+    once = {"innings", "innings_played", "innings_bowled"} if not by and not who(query) else set()
+    if not _PEOPLE & {*query.by, *(f.key for f in query.filters if f.op == "=")}:
+        once |= {"innings", "innings_bowled"}  # of a side's batters or bowlers, not its own
+    shown = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "shown" and c.name not in once]
+    at = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "at"]
+    if MEASURES[query.measures[0]].kind == "fact":
+        return _facts(by, asked, rows, pick)
+    if not by:
+        return _single(query, asked, shown, at, about, pick)
+    end = _least(table)
+    source = MEASURES[query.measures[0]].source
+    if (name := who(query)) and not {f.key for f in subject(query)} & set(query.by):
+        about = f" for {name}{about}"
+    if rows == 1:
+        places = _places(asked, at, 1)
+        figures = ", ".join(_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked)
+        where = ("" if places else "".join(f", {x}1" for _, x in at)) or _place(by, 1)
+        qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
+        name = _names(by, 1, source)
+        lead = _lead(query, pick)
+        return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
+    listed = "; ".join(
+        _listed(
+            by,
+            r,
+            ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked),
+            source,
+        )
+        + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at))
+        for r in range(1, min(rows, PLAIN_ROWS) + 1)
+    )
+    labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
+    more = f"; and {rows - PLAIN_ROWS} more" if rows > PLAIN_ROWS else ""
+    tail = "".join(f"; a difference of Z{k}" for k in range(1, 4) if f"Z{k}" in laid.values)
+    tail += "".join(f"; S{k} in all" for k in range(1, 4) if f"S{k}" in laid.values)
+    opening = pick([f"{labels}{about}: ", f"{_lead(query, pick)}{labels}{about}: ", f"by {labels}{about}: "])
+    return f"{opening}{listed}{more}{tail}{end}."
+
+
+_PEOPLE = {"batter", "bowler", "player"}
+
+
+def _places(asked: list, at: list, row: int) -> dict[str, str]:
+    """Where each of several best figures was made, to stand beside it."""
+    return {c.name.removeprefix("at_"): f" ({x}{row})" for c, x in at} if len(asked) > 1 else {}
+
+
+def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) -> str:
+    name = who(query)
+    places = _places(asked, at, 1)
+    figures = [_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked]
+    joined = figures[0] if len(figures) == 1 else ", ".join(figures[:-1]) + " and " + figures[-1]
+    where = "" if places else "".join(f", {x}1" for _, x in at)
+    qualifies = f" ({', '.join(_figure(c, f'{x}1') for c, x in shown)})" if shown else ""
+    rate = len(asked) == 1 and asked[0][0].decimals
+    column, letter = asked[0]
+    if rate or (len(asked) == 1 and MEASURES[column.name].kind == "best"):
+        owner = f"{name}'s" if name else "the"
+        text = pick([
+            f"{owner} {column.label}{about} was {letter}1",
+            f"{owner} {column.label}{about}: {letter}1",
+            f"{about.strip() + ', ' if about else ''}{owner} {column.label} was {letter}1",
+            f"{letter}1 was {owner} {column.label}{about}",
+        ])  # fmt: skip
+        return f"{text}{where}{qualifies}."
+    if not name:
+        return pick([f"there were {joined}{about}{where}{qualifies}.", f"{joined}{about}{where}{qualifies}."])
+    did = [f"{_DID[c.name][0]} {x}1 {_DID[c.name][1]}" for c, x in asked if c.name in _DID]
+    if len(did) == len(asked):
+        done = did[0] if len(did) == 1 else ", ".join(did[:-1]) + " and " + did[-1]
+        return pick([
+            f"{name} {done}{about}{where}{qualifies}.",
+            f"{about.strip() + ', ' if about else ''}{name} {done}{where}{qualifies}.",
+        ])  # fmt: skip
+    return pick([
+        f"{name}{about}: {joined}{where}{qualifies}.",
+        f"{joined} for {name}{about}{where}{qualifies}.",
+    ])  # fmt: skip
+
+
+# what a subject did to have a count
+_DID = {
+    "runs": ("scored", "runs"), "balls": ("faced", "balls"), "innings": ("batted in", "innings"),
+    "fours": ("hit", "fours"), "sixes": ("hit", "sixes"), "boundaries": ("hit", "boundaries"),
+    "dots": ("played out", "dot balls"),
+    "dismissals": ("was out", "times"), "not_outs": ("was not out", "times"), "fifties": ("made", "fifties"),
+    "hundreds": ("made", "hundreds"), "fifty_plus": ("made", "scores of fifty or more"), "ducks": ("made", "ducks"),
+    "wickets": ("took", "wickets"), "runs_conceded": ("conceded", "runs"), "balls_bowled": ("bowled", "balls"),
+    "innings_bowled": ("bowled in", "innings"), "maidens": ("bowled", "maidens"),
+    "dots_bowled": ("bowled", "dot balls"), "catches": ("took", "catches"), "stumpings": ("made", "stumpings"),
+    "run_outs": ("had a hand in", "run-outs"),
+    "total": ("scored", "runs with extras"), "wickets_lost": ("lost", "wickets"), "team_sixes": ("hit", "sixes"),
+    "team_fours": ("hit", "fours"), "wickets_taken": ("took", "wickets"), "conceded": ("conceded", "runs with extras"),
+    "matches": ("played", "matches"), "wins": ("won", "matches"), "losses": ("lost", "matches"),
+    "tosses_won": ("won", "tosses"), "tosses_lost": ("lost", "tosses"), "awards": ("won", "player-of-the-match awards"),
+    "points": ("had", "points"), "extras_conceded": ("gave away", "extras"), "times_all_out": ("were all out", "times"),
+}  # fmt: skip
+
+
+def _facts(by: list, asked: list, rows: int, pick) -> str:
+    lines = []
+    for r in range(1, min(rows, PLAIN_ROWS) + 1):
+        match = f"{by[0][1]}{r}"
+        when = "".join(f", {x}{r}" for c, x in by[1:])
+        facts = {c.name: f"{x}{r}" for c, x in asked}
+        said = []
+        if "winner" in facts and "margin" in facts:
+            said.append(
+                pick([f"{facts['winner']} won by {facts['margin']}", f"{facts['winner']} won it by {facts['margin']}"])
+            )
+        elif "winner" in facts:
+            said.append(pick([f"{facts['winner']} won", f"won by {facts['winner']}"]))
+        elif "margin" in facts:
+            said.append(f"margin {facts['margin']}")
+        said += [f"{c.label} {x}{r}" for c, x in asked if c.name not in ("winner", "margin")]
+        lines.append(f"{match}{when}: {', '.join(said)}")
+    return "; ".join(lines) + "."
+
+
+def _nothing(table: StatTable, about: str, pick) -> str:
+    query = table.query
+    label = MEASURES[query.measures[0]].label
+    what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(
+        query.measures[0], label
+    )
+    name = who(query)
+    if MEASURES[query.measures[0]].kind == "fact":
+        match = f"match{f' of {name}' if name else ''}{about}"
+        return pick([f"there was no such {match}.", f"no such {match} is on record."])
+    if query.having and query.by:
+        row = query.by[0] if query.by[0] in {*_PEOPLE, "fielder", "team", "pair", "match"} else "case"
+        case = f"{row}{f' for {name}' if name else ''}{about}"
+        return pick([f"there is no {case}.", f"no {case} is on record."])
+    if table.qualification:
+        return pick([
+            f"nobody{about} has {table.qualification}, which a ranking by {label} takes.",
+            f"no ranking by {label}{about}: nobody has {table.qualification}.",
+        ])  # fmt: skip
+    if name:
+        return pick([f"{name} has no {what}{about}: there is no such record.", f"{name} never had any {what}{about}."])
+    return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
+
+
+def _lead(query: Query, pick) -> str:
+    if not query.rank:
+        return ""
+    kind = {"top": ["most: ", "on top: ", "the leader: "], "bottom": ["lowest: ", "at the bottom: "],
+            "first": ["first: ", "the first was "], "last": ["last: ", "the latest: "]}[query.rank.kind]  # fmt: skip
+    if query.rank.kind == "top" and MEASURES[query.measures[0]].kind != "count":
+        kind = ["highest: ", "on top: "]
+    if query.measures[0] in LESS_IS_BETTER and query.rank.kind in ("top", "bottom"):
+        # the best is at the bottom; as many choices as ever, so that a seed goes on to make the same ones
+        kind = len(kind) * ["highest: " if query.rank.kind == "top" else "lowest: "]
+    return pick(["", *kind])
+
+
+_NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": ("at", "position"),
+             "wicket": ("for", "wicket")}  # fmt: skip
+
+
+def _listed(by: list, row: int, figures: str, source: str) -> str:
+    """A row of a list: "V Kohli 741", but "4 in innings 1"."""
+    if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
+        return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
+    return f"{_names(by, row, source)}{_place(by, row)} {figures}"
+
+
+# what a row is, where it is not whose figure it is
+_BEFORE_ROW = {"bat": {"bowler": "off "}, "team": {"bowler": "off "},
+               "bowl": {"batter": "against ", "position": "batters at position "},
+               "concede": {"position": "batters at position "},
+               "field": {"bowler": "off ", "batter": "dismissing "}}  # fmt: skip
+
+
+def _before_row(name: str, source: str) -> str:
+    special = _BEFORE_ROW.get(source, {}).get(name) or {"opponent": "against ", "toss": "toss "}.get(name)
+    return special or (f"{_NUMBERED[name][1]} " if name in _NUMBERED else "")
+
+
+def _names(by: list, row: int, source: str) -> str:
+    names = ((_before_row(c.name, source), x, c.name) for c, x in by)
+    return ", ".join(f"{before}{x}{row}" for before, x, name in names if name not in ("on", "ground"))
+
+
+def _place(by: list, row: int) -> str:
+    return "".join(f", {x}{row}" for c, x in by if c.name in ("on", "ground"))
+
+
+def _least(table: StatTable) -> str:
+    return f" ({table.qualification})" if table.qualification else ""
+
+
+def _figure(column, cell: str) -> str:
+    """'741 runs' for a count, 'strike rate 154.70' for a rate."""
+    kind = MEASURES[column.name].kind if column.name in MEASURES else "count"
+    return f"{cell} {column.label}" if kind == "count" else f"{column.label} {cell}"
+
+
+def _brief(column, cell: str, asked: list) -> str:
+    return cell if len(asked) == 1 else _figure(column, cell)
+
+
+def nouns(column_name: str) -> tuple[str, ...]:
+    """What a column's figure may be called in a sentence."""
+    label = MEASURES[column_name].label if column_name in MEASURES else column_name
+    return (label, *((_DID[column_name][1],) if column_name in _DID else ()))

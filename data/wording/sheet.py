@@ -1,0 +1,108 @@
+"""A computed table laid out as cells: what the model reads, and how references to cells become values.
+
+So a number or name in an answer is the table's or the question's by construction. Knows nothing about models or HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from data.query.engine import StatTable
+from data.query.language import MEASURES
+
+MODEL_ROWS = 5  # a longer list is worded without the model
+REFERENCE = re.compile(r"\b([A-Z])([1-9]\d?)\b")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Tables laid out like a spreadsheet: `values` by cell name, `text` is what the model reads."""
+
+    values: Mapping[str, str]
+    text: str
+    letters: tuple[tuple[str, ...], ...]  # per table, per column
+    rows: tuple[int, ...]
+
+
+def sheet(tables: Sequence[StatTable]) -> Sheet:
+    """Cells of the tables: letters go on from one table to the next; S is the total, Z the difference of two rows."""
+    # letters that are no placeholder's (P, T, V, D, Y) and not S or Z
+    free = iter([c for c in string.ascii_uppercase if c not in "PTVDYSZ"] + list("PTVDY"))
+    values: dict[str, str] = {}
+    parts, letters, counts = [], [], []
+    for table in tables:
+        columns = [(c, next(free, "X")) for c in table.columns if is_shown(c.role, c.name, table)]
+        empty = _is_empty(table)
+        texts = {} if empty else {i: row for i, row in enumerate(table.texts(), 1)}
+        index = {c.name: i for i, c in enumerate(table.columns)}
+        for number, row in texts.items():
+            for column, letter in columns:
+                values[f"{letter}{number}"] = row[index[column.name]]
+        letters.append(tuple(letter for _, letter in columns))
+        counts.append(0 if empty else len(table.rows))
+        if empty or not table.rows:
+            parts.append("nothing")
+        elif len(table.rows) == 1:
+            said = []
+            for column, letter in columns:
+                raw = table.rows[0][index[column.name]]
+                said.append(f"{letter}1 {column.name}{' none' if raw in (0, None) else ''}")
+            parts.append(" ".join(said))
+        else:
+            more = " more" if len(table.rows) > MODEL_ROWS else ""
+            parts.append(
+                f"{len(table.rows) if not more else 'many'} " + " ".join(f"{letter} {c.name}" for c, letter in columns)
+            )
+        for k, (name, value) in enumerate(_difference(table).items(), 1):
+            values[f"Z{k}"] = value
+            parts[-1] += f" Z{k} difference {name}"
+        for k, (name, value) in enumerate(() if _difference(table) else table.totals.items(), 1):
+            values[f"S{k}"] = f"{value:g}"
+            parts[-1] += f" S{k} total {name}"
+    return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
+
+
+def _is_empty(table: StatTable) -> bool:
+    """A best figure of somebody who has none: the hundred that he never made."""
+    asked = [i for i, c in enumerate(table.columns) if c.role == "asked"]
+    best = all(MEASURES[table.columns[i].name].kind == "best" for i in asked)
+    return not table.query.by and best and all(row[i] is None for row in table.rows for i in asked)
+
+
+def is_shown(role: str, name: str, table: StatTable) -> bool:
+    return not (role == "dimension" and name == "ground" and table.query.filter("venue"))
+
+
+def _difference(table: StatTable) -> dict[str, str]:
+    """Of the two rows of a comparison, by measure."""
+    if (
+        len(table.rows) != 2
+        or table.query.rank
+        or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}
+    ):
+        return {}
+    found = {}
+    for i, column in enumerate(table.columns):
+        a, b = table.rows[0][i], table.rows[1][i]
+        if column.role == "asked" and isinstance(a, (int, float)) and isinstance(b, (int, float)):
+            found[column.name] = f"{abs(a - b):.{column.decimals}f}"
+    return found
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template with every reference replaced, "1 runs" made "1 run". KeyError if it names a cell not there."""
+    text = REFERENCE.sub(lambda m: values[m[0]], template)
+    text = re.sub(rf"(?<![\d./])1 ({'|'.join(_ONE)})\b", lambda m: f"1 {_ONE[m[1]]}", text)
+    text = re.sub(r"\b([Tt])here were (?=1 [a-z])", r"\1here was ", text)
+    return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
+
+
+_ONE = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "match", "fours": "four", "sixes": "six",
+        "fifties": "fifty", "hundreds": "hundred", "ducks": "duck", "catches": "catch", "stumpings": "stumping",
+        "times": "time", "maidens": "maiden", "wins": "win", "losses": "loss", "run-outs": "run-out",
+        "dismissals": "dismissal", "boundaries": "boundary", "points": "point", "tosses": "toss",
+        "legal balls": "legal ball", "dot balls": "dot ball", "scores of": "score of", "hauls of": "haul of",
+        "partnerships": "partnership", "player-of-the-match awards": "player-of-the-match award"}  # fmt: skip

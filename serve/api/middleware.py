@@ -1,0 +1,98 @@
+"""Around every request: its id, log line, Server-Timing, security headers, body limit, a net for exceptions.
+
+Pure ASGI, so that streams and disconnects pass through. Routes add to the log line by
+`note(request, outcome=...)`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serve.api.problems import problem_of
+from serve.api.security import HEADERS, page_headers
+
+log = logging.getLogger("serve.api.middleware")
+
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds: logged at DEBUG
+
+
+def note(request: Request, **fields: Any) -> None:
+    """Add fields to this request's log line."""
+    request.scope["note"] |= fields
+
+
+class Access:
+    """ASGI middleware; `max_body` in bytes. (FastAPI's own limit answers in plain text.)"""
+
+    def __init__(self, app: ASGIApp, max_body: int) -> None:
+        self.app, self.max_body = app, max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.monotonic()
+        headers = Headers(scope=scope)
+        sent, length = headers.get("x-request-id", ""), headers.get("content-length", "")
+        request_id = scope["request_id"] = sent if _ID.fullmatch(sent) else uuid.uuid4().hex
+        notes: dict[str, Any] = scope.setdefault("note", {})
+        status, received = 0, 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body or (length.isdigit() and int(length) > self.max_body):
+                raise HTTPException(413)
+            return message
+
+        async def wrapped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["Server-Timing"] = _timing(notes.get("latency_ms"), began)
+                for name, value in (*HEADERS, *page_headers(scope["path"])):
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, bounded, wrapped)
+        except Exception as error:
+            if status:
+                raise
+            log.error(
+                "unexpected error", exc_info=error, extra={"request_id": request_id, "path": scope["path"]}
+            )
+            await problem_of(error).response(Request(scope))(scope, receive, wrapped)
+        finally:
+            route = scope.get("route")
+            fields = {
+                "request_id": request_id,
+                "method": scope["method"],
+                "path": getattr(route, "path", None) or scope["path"][:200],
+                "status": status or 499,  # 499: the client went away before there was a reply
+                "duration_ms": round((time.monotonic() - began) * 1000, 2),
+                "client": (scope.get("client") or ["-"])[0],
+            }
+            if problem := scope.get("problem"):
+                fields["problem"] = problem
+            level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+            log.log(level, "request", extra=fields | notes)
+
+
+def _timing(parts: dict[str, float] | None, began: float) -> str:
+    shown = dict(parts or {})
+    shown.setdefault("total", (time.monotonic() - began) * 1000)
+    return ", ".join(f"{name};dur={ms:.1f}" for name, ms in shown.items())

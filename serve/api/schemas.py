@@ -1,0 +1,174 @@
+"""What clients send and get, as pydantic models: the HTTP contract and the source of /openapi.json.
+
+Knows nothing about how answers are made; `table_of` and `reply_of` turn the agents' records into these.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from agents.messages import Reply
+from data.query import StatTable
+from serve.model_store import ModelInfo
+
+MAX_QUESTION = 500  # characters; the longest of the fan questions has about 150
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)]
+
+
+class Sent(BaseModel):
+    """Base of request bodies: unknown fields are errors, so that a typo is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Question(Sent):
+    """A question in plain English."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"question": "Who took the most wickets at the death?"},
+                {"question": "bumrah economy at the death?", "stream": True},
+            ]
+        },
+    )
+    question: Text = Field(description=f"the question, up to {MAX_QUESTION} characters")
+    conversation_id: Id | None = Field(None, description="of an earlier reply: makes this a follow-up")
+    stream: bool = Field(False, description="server-sent events: plan, table, token, done")
+    trace: bool = Field(False, description="add every step the agents took")
+
+
+class QueryLine(Sent):
+    """A query line, to compute without a model."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"query": "runs by batter | top 3"}]}
+    )
+    query: Text = Field(description="a query line as in replies; `python -m data language` has all of it")
+
+
+class Feedback(Sent):
+    """What a person thinks of an answer. All texts are stored as they are sent."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"request_id": "4c1d...", "verdict": "wrong", "comment": "he bowled 4 overs, not 3"}]
+        },
+    )
+    request_id: Id = Field(description="X-Request-ID of the answer")
+    verdict: Literal["right", "wrong", "unsure"]
+    comment: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    question: Annotated[str, StringConstraints(max_length=MAX_QUESTION)] | None = None
+    answer: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    query: Annotated[str, StringConstraints(max_length=MAX_QUESTION)] | None = None
+
+
+class Stored(BaseModel):
+    stored: bool = True
+
+
+class Column(BaseModel):
+    name: str
+    label: str
+    role: str = Field(
+        description="dimension, asked, shown (what qualifies a figure) or at (where it was made)"
+    )
+    decimals: int = 0
+
+
+class Table(BaseModel):
+    """Computed figures. Rows hold raw values; `decimals` says how they are shown."""
+
+    columns: list[Column]
+    rows: list[list[float | int | str | bool | None]]
+    totals: dict[str, float]
+    qualification: str | None
+    more_tied: bool = Field(False, description="more rows share the last place than are shown")
+
+
+class Stats(BaseModel):
+    query: str
+    tables: list[Table]
+
+
+class Answer(BaseModel):
+    """The reply of POST /infer."""
+
+    answer: str
+    outcome: Literal["answered", "ask_back", "declined"]
+    query: str | None = Field(description="the query line that was computed; null where none was")
+    table: Table | None = Field(description="the first of `tables`")
+    tables: list[Table]
+    worded_by: Literal["model", "plain"] = Field(
+        description="plain: the model's sentence did not state what was asked"
+    )
+    reason: str | None = Field(description="why it was declined or asked back")
+    candidates: list[str] = Field(description="who may be meant, where the reply asks back")
+    model: ModelInfo
+    season: str = Field(description="the season that the figures are of")
+    latency_ms: dict[str, float] = Field(description="queue, link, plan, retrieve, answer, total")
+    conversation_id: str
+    request_id: str
+    trace: list[dict[str, Any]] | None = None
+
+
+class Readiness(BaseModel):
+    ready: bool
+    stage: str
+    reason: str
+    model: ModelInfo
+    season: str
+    season_title: str
+
+
+def table_of(table: StatTable) -> Table:
+    columns = [Column(name=c.name, label=c.label, role=c.role, decimals=c.decimals) for c in table.columns]
+    rows = [[_cell(value) for value in row] for row in table.rows]
+    return Table(
+        columns=columns,
+        rows=rows,
+        totals=table.totals,
+        qualification=table.qualification,
+        more_tied=table.more_tied,
+    )
+
+
+def reply_of(
+    reply: Reply, model: ModelInfo, season: str, request_id: str, conversation: str, trace: bool
+) -> Answer:
+    tables = [table_of(t) for t in reply.tables]
+    return Answer(
+        answer=reply.answer,
+        outcome=reply.outcome,
+        query=reply.query if reply.tables else None,  # that of a refusal still has placeholders for names
+        table=tables[0] if tables else None,
+        tables=tables,
+        worded_by=reply.worded_by,
+        reason=reply.reason,
+        candidates=list(reply.candidates),
+        model=model,
+        season=season,
+        latency_ms=dict(reply.latency_ms),
+        conversation_id=conversation,
+        request_id=request_id,
+        trace=[_plain(step) for step in reply.trace] if trace else None,
+    )
+
+
+def _cell(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+def _plain(value: Any) -> Any:
+    """A trace step as JSON values."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if isinstance(value, int | float | str | bool | None) else str(value)

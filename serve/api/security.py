@@ -1,0 +1,83 @@
+"""Who may ask, how often, and what browsers may do with the replies. SECURITY.md has the threat model.
+
+Keys are compared in constant time; a client without a key is known by its address. Knows nothing about what
+is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+
+from fastapi import Request
+
+from serve.api.problems import Problem
+from serve.settings import Settings
+
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+MAX_CLIENTS = 10_000  # whose rate is remembered; the one not seen for longest is forgotten
+
+
+def page_headers(path: str) -> tuple[tuple[str, str], ...]:
+    """Content security policy and caching of a path: the page and /docs load their own files, all else nothing."""
+    if path in ("/", "/docs") or path.startswith("/page/"):
+        return (("Content-Security-Policy", _PAGE), ("Cache-Control", "no-cache"))
+    return (("Content-Security-Policy", _NOTHING), ("Cache-Control", "no-store"))
+
+
+class Gate:
+    """Checks the key and the rate of a request; a FastAPI dependency."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = [hashlib.sha256(key.encode()).digest() for key in settings.keys()]
+        self._per_minute = settings.rate_limit_per_minute
+        self._buckets: OrderedDict[bytes, tuple[float, float]] = (
+            OrderedDict()
+        )  # client -> (tokens left, when)
+
+    async def __call__(self, request: Request) -> None:
+        client = self._client(request)
+        if self._per_minute:
+            self._take(client)
+
+    def _client(self, request: Request) -> bytes:
+        if not self._keys:
+            return (request.client.host if request.client else "-").encode()
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        given = given.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+        digest = hashlib.sha256(given.encode()).digest()
+        # every key is compared, so that the time says nothing about which one came close
+        if not any([hmac.compare_digest(digest, key) for key in self._keys]):
+            raise Problem(
+                401, "no-key", "this service asks for an API key: send `Authorization: Bearer <key>`"
+            )
+        return digest
+
+    def _take(self, client: bytes) -> None:
+        now, full = time.monotonic(), float(self._per_minute)
+        left, when = self._buckets.pop(client, (full, now))
+        left = min(full, left + (now - when) * full / 60)
+        self._buckets[client] = (max(0.0, left - 1), now) if left >= 1 else (left, now)
+        while len(self._buckets) > MAX_CLIENTS:
+            self._buckets.popitem(last=False)
+        if left < 1:
+            raise Problem(
+                429,
+                "rate-limit",
+                f"more than {self._per_minute} requests in a minute: wait for the time in Retry-After",
+                (1 - left) * 60 / full,
+            )

@@ -1,0 +1,1 @@
+"""What tests share: simulated servers, tiny models, generated files, and a second query engine."""

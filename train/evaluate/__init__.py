@@ -1,0 +1,1 @@
+"""Exams of a model or of a running service: accuracy by kind, with a report."""

@@ -1,0 +1,1 @@
+"""The embedded base from random weights: tokenizer, training and scaling curves."""

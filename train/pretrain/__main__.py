@@ -1,0 +1,5 @@
+"""`python -m train.pretrain`: see train.pretrain.training."""
+
+from train.pretrain.training import main
+
+main()

@@ -1,0 +1,61 @@
+"""Accuracy against training data, time and size of the base, at small scale: `python -m train.pretrain.scaling`.
+
+Short pre-trainings from nothing, alike but for one thing, judged by the share of query lines that are exactly right
+on phrasings by another author (`data/dataset/exams/validation.txt`). What was measured before is not measured again. Prints a
+Markdown table and writes runs/scaling/scaling.png.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from train.pretrain.training import PretrainConfig, pretrain
+
+FOLDER = Path("runs/scaling")
+BASIS = PretrainConfig(steps=300)
+TRIALS: dict[str, list[tuple[str, PretrainConfig]]] = {
+    "hand-written phrasings": [(f"{s:.0%}", replace(BASIS, phrasings=s)) for s in (0.06, 0.25, 1.0)],
+    "steps of 4,096 tokens": [(str(n), replace(BASIS, steps=n)) for n in (75, 150, 300, 600)],
+    "parameters": [
+        ("1.3 M", replace(BASIS, hidden=128, layers=4, ffn=352)),
+        ("5.9 M", BASIS),
+        ("11.2 M", replace(BASIS, hidden=320, layers=8, heads=5, ffn=864)),
+    ],
+}
+
+
+def measure(config: PretrainConfig) -> float:
+    """Share of unseen phrasings whose line is exactly right after the training; kept in its folder."""
+    name = f"{config.hidden}x{config.layers}-{config.steps}-{config.phrasings:g}"
+    folder = FOLDER / name
+    log = folder / "metrics.jsonl"
+    if not (folder / "base").is_dir():
+        pretrain(replace(config, work=str(folder), out=str(folder / "base")))
+    return json.loads(log.read_text().splitlines()[-1])["unseen_exact_match"]
+
+
+def main() -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(TRIALS), figsize=(4 * len(TRIALS), 3.4), sharey=True, constrained_layout=True)
+    print("| varied | value | line exactly right |\n|---|---:|---:|")
+    for axis, (title, trials) in zip(axes, TRIALS.items(), strict=True):
+        shares = []
+        for label, config in trials:
+            shares.append(100 * measure(config))
+            print(f"| {title} | {label} | {shares[-1]:.1f} % |", flush=True)
+        axis.plot(range(len(shares)), shares, "o-", color="#2563eb")
+        axis.set_xticks(range(len(shares)), [label for label, _ in trials])
+        axis.set(title=title, ylim=(0, 100))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("% of lines exactly right")
+    figure.savefig(FOLDER / "scaling.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()

@@ -43,15 +43,10 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--imatrix-examples",
             type=Path,
-            help=(
-                "examples for the importance matrix, default train.jsonl "
-                "beside --examples, or --examples itself"
-            ),
+            help=("examples for the importance matrix, default train.jsonl beside --examples, or --examples itself"),
         )
         one.add_argument("--count", type=int, default=200, help="how many examples, default 200")
-        one.add_argument(
-            "--quantisations", help="comma-separated, default all: F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,IQ4_XS"
-        )
+        one.add_argument("--quantisations", help="comma-separated, default all: F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,IQ4_XS")
         one.add_argument(
             "--min-accuracy",
             type=float,
@@ -78,14 +73,10 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     push.add_argument("--tag", help="version to tag, default the next of v1, v2, ...")
-    push.add_argument(
-        "--force", action="store_true", help="publish although the gate failed; the card says so"
-    )
+    push.add_argument("--force", action="store_true", help="publish although the gate failed; the card says so")
     pull = commands.add_parser("pull", help="fetch a published model and check it")
     pull.add_argument("repository", nargs="?", help="hub repository or local folder, default MODEL_REPO")
-    pull.add_argument(
-        "--revision", help="commit, tag or branch, default MODEL_REVISION; a commit pins the files"
-    )
+    pull.add_argument("--revision", help="commit, tag or branch, default MODEL_REVISION; a commit pins the files")
     pull.add_argument(
         "--file", help="which model file, default MODEL_FILE or the manifest's default; 'all' for all files"
     )
@@ -172,9 +163,7 @@ def _convert(options: argparse.Namespace) -> int:
     beside = examples.with_name("train.jsonl")
     names = [name.strip() for name in options.quantisations.split(",")] if options.quantisations else None
     if names and (unknown := [name for name in names if name not in quantise.QUANTISATIONS]):
-        raise ConvertError(
-            f"unknown quantisation {unknown[0]!r}: choose among {', '.join(quantise.QUANTISATIONS)}"
-        )
+        raise ConvertError(f"unknown quantisation {unknown[0]!r}: choose among {', '.join(quantise.QUANTISATIONS)}")
     settings = Settings(
         examples=examples,
         imatrix_examples=options.imatrix_examples or (beside if beside.is_file() else examples),

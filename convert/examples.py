@@ -80,9 +80,7 @@ def encode(tokenizer: Any, examples: list[Example], limit: int) -> list[EncodedE
     """
     encoded = []
     for example in examples:
-        prompt = tokenizer.apply_chat_template(
-            example.messages, add_generation_prompt=True, return_dict=False
-        )
+        prompt = tokenizer.apply_chat_template(example.messages, add_generation_prompt=True, return_dict=False)
         answer = {"role": "assistant", "content": example.completion}
         whole = tokenizer.apply_chat_template([*example.messages, answer], return_dict=False)
         if whole[: len(prompt)] != prompt:

@@ -181,9 +181,7 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> Manifest:
     manifest = load(folder)
     for name in manifest.files if names is None else names:
         if name not in manifest.files:
-            raise ManifestError(
-                f"{name!r} is not in the manifest of {folder}; it has: {', '.join(manifest.files)}"
-            )
+            raise ManifestError(f"{name!r} is not in the manifest of {folder}; it has: {', '.join(manifest.files)}")
         check_file(folder, name, manifest.files[name])
     return manifest
 

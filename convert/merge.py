@@ -54,9 +54,7 @@ def merge(base: Path, adapter: Path | None, target: Path) -> MergeProof:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if adapter is not None and not (adapter / "adapter_config.json").is_file():
-        raise ConvertError(
-            f"no adapter in {adapter}: run `python -m train` first, or name another run with --run"
-        )
+        raise ConvertError(f"no adapter in {adapter}: run `python -m train` first, or name another run with --run")
     # a tokenizer saved with the adapter is the one that training used, with its added tokens
     own_tokenizer = adapter is not None and (adapter / "tokenizer_config.json").is_file()
     tokenizer_folder = adapter if own_tokenizer else base
@@ -67,18 +65,14 @@ def merge(base: Path, adapter: Path | None, target: Path) -> MergeProof:
         model.resize_token_embeddings(len(tokenizer))
     ids = [tokenizer.encode(text) for text in _SAMPLE]
     before = _logits(model, ids)
-    weights = (
-        {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if adapter else {}
-    )
+    weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if adapter else {}
     if adapter is None:
         adapted, changed, largest = before, 0, 0.0
     else:
         model, adapted = _apply(model, adapter, ids)
         changed, largest = _changes(weights, model.state_dict())
         if changed == 0:
-            raise ConvertError(
-                f"the adapter in {adapter} changes no weight: training did nothing, train it again"
-            )
+            raise ConvertError(f"the adapter in {adapter} changes no weight: training did nothing, train it again")
     merged = _logits(model, ids)
     if tied and model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
         raise ConvertError(
@@ -102,9 +96,7 @@ def merge(base: Path, adapter: Path | None, target: Path) -> MergeProof:
     return proof
 
 
-def _apply(
-    model: torch.nn.Module, adapter: Path, ids: list[list[int]]
-) -> tuple[torch.nn.Module, torch.Tensor]:
+def _apply(model: torch.nn.Module, adapter: Path, ids: list[list[int]]) -> tuple[torch.nn.Module, torch.Tensor]:
     """The merged model, and the logits of base + adapter before merging."""
     from peft import PeftModel
 
@@ -188,9 +180,7 @@ def _check(proof: MergeProof, tokenizer: Any, target: Path) -> None:
                 f"rounding: {target} has lost training, do not use it"
             )
     if proof.tokens != len(tokenizer):
-        raise ConvertError(
-            f"{target} has {proof.tokens} tokens, training had {len(tokenizer)}: added tokens were lost"
-        )
+        raise ConvertError(f"{target} has {proof.tokens} tokens, training had {len(tokenizer)}: added tokens were lost")
     if proof.tokens > proof.vocabulary:
         raise ConvertError(
             f"the tokenizer has {proof.tokens} tokens but the embedding only {proof.vocabulary} rows: "

@@ -142,9 +142,7 @@ class Pipeline:
         )
 
     def _quantise(self) -> None:
-        targets = {
-            name: self.out / quantise.file_name(name) for name in self.settings.quantisations if name != "F16"
-        }
+        targets = {name: self.out / quantise.file_name(name) for name in self.settings.quantisations if name != "F16"}
 
         def make() -> tuple[dict[str, Any], str]:
             made = quantise.quantise(self.f16, self._matrix, targets)

@@ -61,17 +61,13 @@ class Run:
 def read_run(folder: Path, base: str | None = None) -> Run:
     """Read a run folder; base overrides what it names. Raises ConvertError saying what is missing."""
     if not folder.is_dir():
-        raise ConvertError(
-            f"no run in {folder}: run `python -m train` first, or name a run with --run runs/<name>"
-        )
+        raise ConvertError(f"no run in {folder}: run `python -m train` first, or name a run with --run runs/<name>")
     adapter = folder / "adapter"
     config = _mapping(folder / "config.yaml", yaml.safe_load)
     if (folder / "model" / "config.json").is_file() and not adapter.is_dir():
         return _full_run(folder, config)
     if not (adapter / "adapter_config.json").is_file():
-        raise ConvertError(
-            f"no adapter in {adapter}: run `python -m train` first, or name another run with --run"
-        )
+        raise ConvertError(f"no adapter in {adapter}: run `python -m train` first, or name another run with --run")
     lora = _mapping(adapter / "adapter_config.json", json.loads)
     base_id = base or _find(config, "base") or lora.get("base_model_name_or_path") or EMBEDDED_BASE
     if isinstance(base_id, dict):
@@ -149,14 +145,10 @@ def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
     path = Path(base_id)
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ConvertError(
-                f"{path} has no config.json: --base must be a Hugging Face model folder or a model id"
-            )
+            raise ConvertError(f"{path} has no config.json: --base must be a Hugging Face model folder or a model id")
         return path, None
     if base_id.count("/") != 1 or base_id.startswith((".", "/")):
-        raise ConvertError(
-            f"no base model at {base_id}: give a folder with config.json or a model id with --base"
-        )
+        raise ConvertError(f"no base model at {base_id}: give a folder with config.json or a model id with --base")
     from huggingface_hub import snapshot_download
 
     from convert.hub import as_hub_error, token_from_environment

@@ -46,9 +46,7 @@ class Stages:
         result, line = make()
         write_atomically(
             record,
-            json.dumps(
-                {"inputs": key, "outputs": self._hashes(outputs), "result": result, "line": line}, indent=2
-            ),
+            json.dumps({"inputs": key, "outputs": self._hashes(outputs), "result": result, "line": line}, indent=2),
         )
         self._say(f"{stage:<9} {time.monotonic() - begin:5.1f} s  {line}")
         return result

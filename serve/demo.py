@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(
         f"\nGo on:  make serve\n"
         f"        curl -s localhost:8000/infer -H 'content-type: application/json' "
-        f"-d '{{\"question\": \"{QUESTIONS[1]}\"}}'\n"
+        f'-d \'{{"question": "{QUESTIONS[1]}"}}\'\n'
         f"        http://localhost:8000/ in a browser"
     )
 

@@ -68,9 +68,7 @@ def locate(settings: Settings) -> ModelFile:
     if (path.parent / MANIFEST_NAME).is_file() and path.name in load(path.parent).files:
         return _in_folder(path.parent, path.name)
     _check_magic(path)
-    info = ModelInfo(
-        name=path.stem, file=path.name, quantisation=_quantisation(path.name), sha256=sha256_file(path)
-    )
+    info = ModelInfo(name=path.stem, file=path.name, quantisation=_quantisation(path.name), sha256=sha256_file(path))
     return ModelFile(path, info)
 
 

@@ -103,9 +103,7 @@ class Service:
     async def _load(self) -> None:
         began = time.monotonic()
         try:
-            await asyncio.gather(
-                self._again("season", self._load_season), self._again("model", self._load_model)
-            )
+            await asyncio.gather(self._again("season", self._load_season), self._again("model", self._load_model))
             self._say("warm", "computing the prompts and grammars that all questions share")
             assert self.retriever is not None and self.model is not None
             agents = MultiAgent(self.retriever.season, self.model, self.retriever)
@@ -226,9 +224,7 @@ class Service:
 
     async def _warm(self, agents: MultiAgent) -> None:
         if self.engine is None:
-            await self.model.generate(
-                plan_messages("hello"), max_tokens=1, deadline_s=self.settings.deadline_s
-            )
+            await self.model.generate(plan_messages("hello"), max_tokens=1, deadline_s=self.settings.deadline_s)
             return
         for placeholders in _WARM:
             text = " ".join([*placeholders, "runs"])

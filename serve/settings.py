@@ -25,17 +25,12 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
 
     season: str = Field("ipl_2024", description="folder below data/seasons that questions are about")
-    model_path: Path = Field(
-        Path("models/demo"), description="model folder with manifest.json, or a .gguf file"
-    )
+    model_path: Path = Field(Path("models/demo"), description="model folder with manifest.json, or a .gguf file")
     model_repo: str | None = Field(
         None,
-        description="repository of the model (owner/name at the hub, or a local "
-        "folder); used instead of MODEL_PATH",
+        description="repository of the model (owner/name at the hub, or a local folder); used instead of MODEL_PATH",
     )
-    model_revision: str | None = Field(
-        None, description="commit, tag or branch of MODEL_REPO; a commit pins it"
-    )
+    model_revision: str | None = Field(None, description="commit, tag or branch of MODEL_REPO; a commit pins it")
     model_file: str | None = Field(None, description="file to serve, if not the manifest's default")
     hf_token: SecretStr | None = Field(None, description="token for a private MODEL_REPO")
     hf_home: Path | None = Field(None, description="where downloads are kept (default ~/.cache/huggingface)")
@@ -69,17 +64,11 @@ class Settings(BaseSettings):
     openai_model: str | None = Field(None, description="model name to ask that server for")
     openai_api_key: SecretStr | None = Field(None, description="key for that server")
 
-    api_keys: SecretStr | None = Field(
-        None, description="keys that clients must present, comma-separated; none: open"
-    )
-    rate_limit_per_minute: int = Field(
-        0, ge=0, description="requests a minute for each key (or address); 0: no limit"
-    )
+    api_keys: SecretStr | None = Field(None, description="keys that clients must present, comma-separated; none: open")
+    rate_limit_per_minute: int = Field(0, ge=0, description="requests a minute for each key (or address); 0: no limit")
     max_body_bytes: int = Field(65_536, ge=1024, description="largest request body")
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="level of the JSON log"
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="level of the JSON log")
     log_texts: bool = Field(
         False, description="write question and answer texts to log and traces; they may hold personal data"
     )
@@ -100,9 +89,7 @@ class Settings(BaseSettings):
 
     def redacted(self) -> dict[str, Any]:
         """All settings that have a value, secrets blotted out: for the start-up log line."""
-        return {
-            name.upper(): value for name, value in self.model_dump(mode="json").items() if value is not None
-        }
+        return {name.upper(): value for name, value in self.model_dump(mode="json").items() if value is not None}
 
 
 def main() -> None:

@@ -123,9 +123,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
 
     def start(**settings: object) -> Running:
         folder = tmp_path_factory.mktemp("service")
-        clean = {
-            k: v for k, v in os.environ.items() if k.upper() not in _settings() and not k.startswith("OTEL_")
-        }
+        clean = {k: v for k, v in os.environ.items() if k.upper() not in _settings() and not k.startswith("OTEL_")}
         # one thread each, so that a test machine's cores are left to the tests
         environment = clean | {
             "N_THREADS": "1",
@@ -146,9 +144,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
         running.append(Running(process, "", log))
 
         def listening() -> bool:
-            assert process.poll() is None, (
-                f"the service ended with {process.returncode}: {log.read_text()[-3000:]}"
-            )
+            assert process.poll() is None, f"the service ended with {process.returncode}: {log.read_text()[-3000:]}"
             found.extend(re.findall(r"listening on (http://[\d.:]+)", log.read_text()))
             return bool(found)
 

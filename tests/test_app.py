@@ -36,9 +36,7 @@ def stream(client: httpx.Client, path: str, body: dict[str, Any]) -> list[tuple[
     """Events of a stream: (name, data)."""
     found, name = [], ""
     with client.stream("POST", path, json=body) as response:
-        assert response.status_code == 200 and response.headers["content-type"].startswith(
-            "text/event-stream"
-        )
+        assert response.status_code == 200 and response.headers["content-type"].startswith("text/event-stream")
         for line in response.iter_lines():
             if line.startswith("event: "):
                 name = line[7:]
@@ -100,9 +98,7 @@ def test_a_body_that_grows_beyond_the_limit_is_cut_off_while_it_arrives(client: 
     ("method", "path", "status"),
     [("GET", "/nope", 404), ("GET", "/infer", 405), ("GET", "/page/..%2fapp.py", 404)],
 )
-def test_unknown_paths_and_methods_are_problems_too(
-    client: httpx.Client, method: str, path: str, status: int
-) -> None:
+def test_unknown_paths_and_methods_are_problems_too(client: httpx.Client, method: str, path: str, status: int) -> None:
     response = client.request(method, path)
     assert response.status_code == status and response.headers["content-type"] == "application/problem+json"
 
@@ -158,10 +154,7 @@ def test_metrics_have_the_names_that_dashboard_and_alerts_use(client: httpx.Clie
     client.post("/infer", json=QUESTION)
     client.post("/feedback", json={"request_id": "abc", "verdict": "right"})
     text = client.get("/metrics").text
-    there = {
-        re.sub("_(bucket|count|sum)$", "", name)
-        for name in re.findall(r"^([a-z][\w:]*)[{ ]", text, flags=re.M)
-    }
+    there = {re.sub("_(bucket|count|sum)$", "", name) for name in re.findall(r"^([a-z][\w:]*)[{ ]", text, flags=re.M)}
     assert METRICS - {"up"} <= there, METRICS - there
     assert re.search(r'cricket_answers_total\{.*outcome="\w+".*\} [1-9]', text)
     assert re.search(r'http_server_request_duration_seconds_count\{.*http_response_status_code="200"', text)
@@ -250,18 +243,14 @@ def test_the_log_has_the_reason_of_a_stream_that_failed(app, client, monkeypatch
 
 
 def test_openai_s_own_client_completes_streams_and_counts(app: InProcess) -> None:
-    openai = pytest.importorskip(
-        "openai", reason="the openai package is not installed (requirements-dev.txt)"
-    )
+    openai = pytest.importorskip("openai", reason="the openai package is not installed (requirements-dev.txt)")
     client = openai.OpenAI(base_url=f"{app.url}/v1", api_key="none", http_client=None)
     model = client.models.list().data[0].id
     asked = {"model": model, "messages": [{"role": "user", "content": "plan most runs"}], "max_tokens": 12}
     whole = client.chat.completions.create(**asked)
     assert whole.choices[0].message.role == "assistant" and whole.usage.completion_tokens <= 12
     assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
-    chunks = list(
-        client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
-    )
+    chunks = list(client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert text == whole.choices[0].message.content
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
@@ -309,9 +298,7 @@ def test_the_agents_give_the_same_answers_over_http_as_in_process(app: InProcess
             await model.aclose()
 
     with app.client() as client:
-        for reply, question in zip(
-            asyncio.run(both()), ("Kohli runs in the powerplay?", "most sixes"), strict=True
-        ):
+        for reply, question in zip(asyncio.run(both()), ("Kohli runs in the powerplay?", "most sixes"), strict=True):
             here = client.post("/infer", json={"question": question}).json()
             assert (reply.answer, reply.query, reply.outcome) == (
                 here["answer"],
@@ -347,9 +334,7 @@ def test_the_command_line_asks_a_running_service_or_generates_with_a_model_serve
 def test_the_page_and_the_docs_load_nothing_from_elsewhere(client: httpx.Client) -> None:
     for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js"):
         response = client.get(path)
-        assert (
-            response.status_code == 200 and "script-src 'self'" in response.headers["content-security-policy"]
-        )
+        assert response.status_code == 200 and "script-src 'self'" in response.headers["content-security-policy"]
         for address in re.findall(
             r"""(?:src|href)="([^"]*)"|url\(([^)]*)\)|import\b[^;]*?from "([^"]*)""", response.text
         ):
@@ -365,9 +350,7 @@ def test_the_openapi_document_has_an_example_for_every_body_and_problems_for_eve
     schemas = document["components"]["schemas"]
     for path, methods in document["paths"].items():
         if post := methods.get("post"):
-            schema = schemas[
-                post["requestBody"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
-            ]
+            schema = schemas[post["requestBody"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]]
             assert schema.get("examples"), path
             assert "application/problem+json" in post["responses"]["422"]["content"]
             assert "429" in post["responses"] and "503" in post["responses"]

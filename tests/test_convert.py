@@ -126,16 +126,12 @@ def test_tokens_added_in_training_survive_with_their_trained_embeddings(shelf: P
     folder = shelf / "added"
     base = make_model("qwen3", folder / "base")
     tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.add_special_tokens(
-        {"additional_special_tokens": ["<|query|>"]}, replace_extra_special_tokens=False
-    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|query|>"]}, replace_extra_special_tokens=False)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     model.resize_token_embeddings(len(tokenizer))
     model.save_pretrained(folder / "resized")
     tokenizer.save_pretrained(folder / "resized")
-    adapter = make_adapter(
-        folder / "resized", folder / "adapter", modules_to_save=["embed_tokens", "lm_head"]
-    )
+    adapter = make_adapter(folder / "resized", folder / "adapter", modules_to_save=["embed_tokens", "lm_head"])
     tokenizer.save_pretrained(adapter)
     proof = merge(base, adapter, folder / "merged")
     assert proof.tokens == proof.vocabulary == len(tokenizer)
@@ -182,9 +178,7 @@ def test_a_tokenizer_that_changed_is_found(shelf: Path, llama: Path):
     shutil.copytree(llama / "merged", folder)
     (folder / "tokenizer.model").unlink()  # the converter then knows no merge order
     to_f16(folder, folder / "model.gguf", {})
-    with pytest.raises(
-        proofs.ProofError, match="the tokenizer changed in the conversion.*ship tokenizer.model"
-    ):
+    with pytest.raises(proofs.ProofError, match="the tokenizer changed in the conversion.*ship tokenizer.model"):
         proofs.prove(folder / "model.gguf", folder, conversations(), cricket_texts(20))
 
 
@@ -230,9 +224,7 @@ def test_the_importance_matrix_is_the_mean_squared_input_that_transformers_sees(
     for name, module in model.named_modules():
         if name.endswith(("layers.1.self_attn.o_proj", "layers.1.mlp.down_proj")):
             module.register_forward_hook(
-                lambda _, inputs, __, name=name: seen.update(
-                    {name: (inputs[0][0] ** 2).mean(0).detach().numpy()}
-                )
+                lambda _, inputs, __, name=name: seen.update({name: (inputs[0][0] ** 2).mean(0).detach().numpy()})
             )
     with torch.inference_mode():
         model(torch.tensor([ids]))
@@ -250,9 +242,7 @@ def test_quantising_follows_the_importance_matrix_and_names_the_tensors_that_fel
     skewed = {name: np.where(np.arange(n) < 8, 1000.0, 1.0).astype(np.float32) for name, n in columns.items()}
     imatrix.save(skewed, llama / "skewed.npz")
     plain = quantise.quantise(llama / "model.gguf", None, {"Q4_K_M": llama / "plain.gguf"})[0]
-    guided = quantise.quantise(llama / "model.gguf", llama / "skewed.npz", {"Q4_K_M": llama / "guided.gguf"})[
-        0
-    ]
+    guided = quantise.quantise(llama / "model.gguf", llama / "skewed.npz", {"Q4_K_M": llama / "guided.gguf"})[0]
     assert (llama / "plain.gguf").read_bytes() != (llama / "guided.gguf").read_bytes()
     assert "do not divide by 256 and fell back: 12 as Q5_0" in plain.fallback_line()
     assert sum(guided.fallbacks.values()) == 15  # every weight matrix of this model has rows of 64 or 192
@@ -316,9 +306,7 @@ def score(name: str, size: int, passed: bool) -> gate.Score:
 def test_the_gates_verdict(passed, reference, default, reason):
     scores = [
         score(name, size, ok)
-        for (name, size), ok in zip(
-            [("F16", 30), ("Q8_0", 20), ("Q4_K_M", 10), ("IQ4_XS", 9)], passed, strict=True
-        )
+        for (name, size), ok in zip([("F16", 30), ("Q8_0", 20), ("Q4_K_M", 10), ("IQ4_XS", 9)], passed, strict=True)
     ]
     result = gate.decide(scores, reference, "merged model", 200, 1000, 0.2)
     assert result.default == default
@@ -453,9 +441,7 @@ def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Pa
     assert (out / "manifest.json").read_bytes() == before
 
 
-def test_a_model_below_the_asked_accuracy_fails_the_command_and_its_card_says_so(
-    run: Path, shelf: Path, capsys
-):
+def test_a_model_below_the_asked_accuracy_fails_the_command_and_its_card_says_so(run: Path, shelf: Path, capsys):
     out = shelf / "models" / "tiny"
     assert main(arguments(run, out, "--min-accuracy", "0.5")) == 1
     assert "the gate failed, so `push` will refuse" in capsys.readouterr().err
@@ -513,9 +499,7 @@ def test_a_run_that_trained_every_weight_is_converted_without_an_adapter(llama: 
         (["--quantisations", "Q2_X"], "unknown quantisation 'Q2_X'"),
     ],
 )
-def test_what_is_missing_is_named_with_the_command_that_makes_it(
-    run: Path, tmp_path: Path, capsys, change, says
-):
+def test_what_is_missing_is_named_with_the_command_that_makes_it(run: Path, tmp_path: Path, capsys, change, says):
     assert main([*arguments(run, tmp_path / "out"), *change]) == 1
     assert says in capsys.readouterr().err
 

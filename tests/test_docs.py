@@ -21,9 +21,7 @@ ROOT = Path(__file__).parent.parent
 SERVICE, MONITORING = ROOT / "serve" / "README.md", ROOT / "MODEL_MONITORING.md"
 CHART = ROOT / "k8s" / "helm" / "cricket-inference"
 DOCUMENTS = sorted(
-    path
-    for path in [*ROOT.glob("*.md"), *(ROOT / "k8s").rglob("*.md"), ROOT / "serve" / "README.md"]
-    if path.is_file()
+    path for path in [*ROOT.glob("*.md"), *(ROOT / "k8s").rglob("*.md"), ROOT / "serve" / "README.md"] if path.is_file()
 )
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 NOT_OURS = {"venv", "pip", "pytest", "http.server"}  # `python -m` of these is not this repository's

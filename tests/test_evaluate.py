@@ -54,10 +54,7 @@ def test_an_answer_is_judged_by_what_it_states(expect, answer, right):
 
 
 def test_declining_counts_as_right_only_where_there_is_no_answer():
-    assert (
-        judge(TON, "x", "", declined=True).right
-        and not judge({"numbers": [5]}, "x", "5", declined=True).right
-    )
+    assert judge(TON, "x", "", declined=True).right and not judge({"numbers": [5]}, "x", "5", declined=True).right
 
 
 @pytest.mark.parametrize(
@@ -176,9 +173,9 @@ def test_the_control_is_measured_and_reported(tmp_path, capsys):
     found = json.loads((tmp_path / "eval.json").read_text())
     assert found["test_count"] == found["fans_count"] == 12 and 0 <= found["test_accuracy"] <= 1
     assert len(found["errors"]) == 24 - found["test_right"] - found["fans_right"]
-    assert "| **all** |" in (tmp_path / "eval.md").read_text() and (
-        tmp_path / "eval.png"
-    ).read_bytes().startswith(b"\x89PNG")
+    assert "| **all** |" in (tmp_path / "eval.md").read_text() and (tmp_path / "eval.png").read_bytes().startswith(
+        b"\x89PNG"
+    )
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"accuracy": found["test_accuracy"]}
 
 
@@ -247,9 +244,7 @@ def test_the_running_service_is_asked_as_users_ask_it(service, control):
             await system.close()
 
     measured = asyncio.run(measure())
-    assert len(measured.scored) == 4 and all(
-        s.outcome in ("answered", "ask_back", "declined") for s in measured.scored
-    )
+    assert len(measured.scored) == 4 and all(s.outcome in ("answered", "ask_back", "declined") for s in measured.scored)
 
 
 def test_an_answer_by_heart_is_right_where_it_states_the_gold_figures():

@@ -29,15 +29,16 @@ def rows(season: Season, query: str) -> list[Any]:
 
 
 def test_71_matches_were_played_and_3_abandoned() -> None:
-    assert rows(
-        season_of("2024"), "SELECT result = 'abandoned' AS a, count(*) FROM matches GROUP BY a ORDER BY a"
-    ) == [(False, 71), (True, 3)]
+    assert rows(season_of("2024"), "SELECT result = 'abandoned' AS a, count(*) FROM matches GROUP BY a ORDER BY a") == [
+        (False, 71),
+        (True, 3),
+    ]
 
 
 def test_the_champions_beat_hyderabad_by_8_wickets_in_the_final() -> None:
-    assert rows(
-        season_of("2024"), "SELECT winner, team1, result, margin FROM matches WHERE stage = 'final'"
-    ) == [("Kolkata Knight Riders", "Sunrisers Hyderabad", "wickets", 8)]
+    assert rows(season_of("2024"), "SELECT winner, team1, result, margin FROM matches WHERE stage = 'final'") == [
+        ("Kolkata Knight Riders", "Sunrisers Hyderabad", "wickets", 8)
+    ]
 
 
 def test_most_runs_are_kohlis_741_in_15_innings() -> None:
@@ -224,9 +225,7 @@ def test_the_points_table_is_the_published_one(year: str) -> None:
     for position, line in enumerate(TABLES[year].split(","), 1):
         team, points, rate = line.split()
         expected.append((team, int(points), float(rate), position))
-    found = rows(
-        season_of(year), "SELECT team, points, net_run_rate, position FROM standings ORDER BY position"
-    )
+    found = rows(season_of(year), "SELECT team, points, net_run_rate, position FROM standings ORDER BY position")
     assert [(SHORT[team], *rest) for team, *rest in found] == expected
 
 
@@ -362,12 +361,8 @@ def test_wins_losses_and_points_balance(season: Season) -> None:
         """SELECT * FROM standings
             WHERE played <> won + lost + tied + no_result OR points <> 2 * won + tied + no_result""",
     )
-    assert rows(season, "SELECT 2 * count(*) FROM matches") == rows(
-        season, "SELECT count(*) FROM team_matches"
-    )
-    assert len(set(rows(season, "SELECT played FROM standings"))) == 1, (
-        "every side plays as many league matches"
-    )
+    assert rows(season, "SELECT 2 * count(*) FROM matches") == rows(season, "SELECT count(*) FROM team_matches")
+    assert len(set(rows(season, "SELECT played FROM standings"))) == 1, "every side plays as many league matches"
 
 
 def test_every_player_key_has_a_player(season: Season) -> None:
@@ -389,9 +384,7 @@ def test_positions_are_one_to_eleven_in_order(season: Season) -> None:
         """SELECT match_id, innings FROM batting GROUP BY ALL
         HAVING min(position) <> 1 OR max(position) <> count(*) OR max(position) > 11""",
     )
-    none(
-        season, "SELECT * FROM deliveries WHERE phase NOT IN ('powerplay', 'middle', 'death') OR from_end < 1"
-    )
+    none(season, "SELECT * FROM deliveries WHERE phase NOT IN ('powerplay', 'middle', 'death') OR from_end < 1")
 
 
 def test_tables_agree_with_a_plain_count_over_the_match_files(season: Season) -> None:
@@ -415,12 +408,12 @@ def test_tables_agree_with_a_plain_count_over_the_match_files(season: Season) ->
                         catches[people[w["fielders"][0]["name"]]] += 1
                     if w["kind"] == "caught and bowled":
                         catches[people[d["bowler"]]] += 1
-    assert dict(
-        rows(season, "SELECT batter, sum(runs)::INT AS n FROM batting GROUP BY ALL HAVING n > 0")
-    ) == dict(+runs)
-    assert dict(
-        rows(season, "SELECT bowler, sum(wickets)::INT AS n FROM bowling GROUP BY ALL HAVING n > 0")
-    ) == dict(+wickets)
-    assert dict(
-        rows(season, "SELECT fielder, count(*)::INT FROM fielding WHERE kind = 'catch' GROUP BY ALL")
-    ) == dict(+catches)
+    assert dict(rows(season, "SELECT batter, sum(runs)::INT AS n FROM batting GROUP BY ALL HAVING n > 0")) == dict(
+        +runs
+    )
+    assert dict(rows(season, "SELECT bowler, sum(wickets)::INT AS n FROM bowling GROUP BY ALL HAVING n > 0")) == dict(
+        +wickets
+    )
+    assert dict(rows(season, "SELECT fielder, count(*)::INT FROM fielding WHERE kind = 'catch' GROUP BY ALL")) == dict(
+        +catches
+    )

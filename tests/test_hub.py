@@ -90,9 +90,7 @@ def published(server: Hub, tmp_path: Path) -> Hub:
     return server
 
 
-def test_a_push_makes_a_private_repository_with_every_file_a_tag_and_a_printed_commit(
-    server: Hub, tmp_path: Path
-):
+def test_a_push_makes_a_private_repository_with_every_file_a_tag_and_a_printed_commit(server: Hub, tmp_path: Path):
     result = command("push", str(make_folder(tmp_path / "model")), "--to", REPOSITORY)
     repository = server.repositories[REPOSITORY]
     assert result.returncode == 0, result.stderr
@@ -108,9 +106,7 @@ def test_a_push_makes_a_private_repository_with_every_file_a_tag_and_a_printed_c
     assert len(server.requests("POST", "/commit/")) == 1
 
 
-def test_pushing_the_same_again_sends_nothing_and_a_changed_file_is_sent_alone(
-    published: Hub, tmp_path: Path
-):
+def test_pushing_the_same_again_sends_nothing_and_a_changed_file_is_sent_alone(published: Hub, tmp_path: Path):
     again = command("push", str(tmp_path / "model"), "--to", REPOSITORY)
     assert "nothing was sent" in again.stdout
     assert len(published.requests("POST", "/commit/")) == 1
@@ -259,9 +255,7 @@ def test_a_full_disk_says_to_free_space(published: Hub, tmp_path: Path):
         (STRANGER_TOKEN, "may not write to alice/new"),
     ],
 )
-def test_a_push_that_may_not_be_says_what_to_do_and_never_shows_the_token(
-    server: Hub, tmp_path: Path, token, says
-):
+def test_a_push_that_may_not_be_says_what_to_do_and_never_shows_the_token(server: Hub, tmp_path: Path, token, says):
     result = command("push", str(make_folder(tmp_path / "model")), "--to", "alice/new", HF_TOKEN=token)
     assert result.returncode == 1
     assert says in result.stderr and "Traceback" not in result.stderr
@@ -334,10 +328,7 @@ def test_the_hub_and_the_manifest_load_neither_torch_nor_transformers_nor_llama_
         "import sys, convert.hub, convert.manifest; "
         "print([m for m in ('torch', 'transformers', 'llama_cpp', 'huggingface_hub') if m in sys.modules])"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip()
-        == "[]"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip() == "[]"
 
 
 def test_pushing_a_folder_without_a_manifest_names_the_command_that_makes_it(tmp_path: Path):

@@ -48,9 +48,7 @@ def test_a_zip_with_a_readme_and_a_folder_inside_is_taken(tmp_path: Path) -> Non
         archive.writestr("README.txt", "This is the readme of Cricsheet")
         archive.writestr("ipl/1.json", json.dumps(match([OVER])))
         archive.writestr("__MACOSX/ipl/._1.json", b"\0\5")
-    assert (
-        import_season(tmp_path / "ipl_json.zip", "ipl_2024", folder=tmp_path / "out").matches == 4
-    )  # 3 abandoned
+    assert import_season(tmp_path / "ipl_json.zip", "ipl_2024", folder=tmp_path / "out").matches == 4  # 3 abandoned
 
 
 @pytest.mark.parametrize(
@@ -100,10 +98,7 @@ def test_a_result_that_the_deliveries_do_not_give_is_refused() -> None:
     )
     parsed(made)
     with pytest.raises(SourceError, match="won by 9 wickets, but the deliveries have 0 wickets"):
-        parsed(
-            made
-            | {"info": made["info"] | {"outcome": {"winner": "Chennai Super Kings", "by": {"wickets": 9}}}}
-        )
+        parsed(made | {"info": made["info"] | {"outcome": {"winner": "Chennai Super Kings", "by": {"wickets": 9}}}})
     made["info"]["outcome"] = {"winner": "Mumbai Indians", "by": {"runs": 2}}
     with pytest.raises(SourceError, match="won by 2 runs, but the deliveries give 6 and 8"):
         parsed(made)
@@ -163,9 +158,7 @@ def test_of_several_seasons_the_option_or_the_name_selects(
     assert about.title == ("IPL 2008-2024" if len(years) > 1 else f"IPL {years[0]}")
 
 
-@pytest.mark.parametrize(
-    ("name", "option"), [("mine", None), ("mine", "2019"), ("mine", "last"), ("ipl_2019", None)]
-)
+@pytest.mark.parametrize(("name", "option"), [("mine", None), ("mine", "2019"), ("mine", "last"), ("ipl_2019", None)])
 def test_of_several_seasons_none_selected_is_an_error_that_lists_them(
     tmp_path: Path, name: str, option: str | None
 ) -> None:
@@ -200,16 +193,12 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_missing_or_damaged_season_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(
-        SeasonNotFound, match=r"no season 'ipl_1999'.*python -m data import .* --name ipl_1999"
-    ):
+    with pytest.raises(SeasonNotFound, match=r"no season 'ipl_1999'.*python -m data import .* --name ipl_1999"):
         load("ipl_1999", tmp_path)
     import_season(folder_of(tmp_path / "in", {"1.json": match([OVER])}), "ipl_2024", folder=tmp_path)
     table = tmp_path / "ipl_2024" / "innings.parquet"
     table.write_bytes(table.read_bytes()[:-1])
-    with pytest.raises(
-        SeasonDamaged, match="innings.parquet of season 'ipl_2024' is changed since the import"
-    ):
+    with pytest.raises(SeasonDamaged, match="innings.parquet of season 'ipl_2024' is changed since the import"):
         load("ipl_2024", tmp_path)
     table.unlink()
     with pytest.raises(SeasonDamaged, match="is missing"):
@@ -220,14 +209,11 @@ def test_a_missing_or_damaged_season_names_the_command_that_makes_it(tmp_path: P
 
 
 def test_the_digest_is_of_the_matches_not_of_the_order_of_files(tmp_path: Path) -> None:
-    second = match(
-        [OVER, OVER], dates=["2024-04-02"], event={"name": "Indian Premier League", "match_number": 2}
-    )
+    second = match([OVER, OVER], dates=["2024-04-02"], event={"name": "Indian Premier League", "match_number": 2})
     one = folder_of(tmp_path / "one", {"1.json": match([OVER]), "2.json": second})
     two = folder_of(tmp_path / "two", {"a/2.json": second, "b/1.json": match([OVER])})
     assert (
-        import_season(one, "x", folder=tmp_path / "o").digest
-        == import_season(two, "y", folder=tmp_path / "o").digest
+        import_season(one, "x", folder=tmp_path / "o").digest == import_season(two, "y", folder=tmp_path / "o").digest
     )
 
 

@@ -23,9 +23,7 @@ from tests.conftest import ROOT, Running, wait_for
 MOST_RUNS = ["Virat Kohli", 741]  # the season's best known fact: IPL 2024's Orange Cap
 
 
-def test_a_question_gets_an_answer_with_its_table_query_line_provenance_and_times(
-    service: Running, demo_model
-) -> None:
+def test_a_question_gets_an_answer_with_its_table_query_line_provenance_and_times(service: Running, demo_model) -> None:
     response = service.ask("Who scored the most runs?")
     assert response.status_code == 200, response.text
     reply = response.json()
@@ -74,9 +72,7 @@ def test_the_request_has_one_log_line_with_its_latency_split_and_without_its_tex
         ("bumrah wickets", [20]),
     ],
 )
-def test_a_well_known_fact_is_answered_right(
-    trained: None, service: Running, question: str, wanted: list
-) -> None:
+def test_a_well_known_fact_is_answered_right(trained: None, service: Running, question: str, wanted: list) -> None:
     reply = service.ask(question).json()
     assert reply["outcome"] == "answered", reply
     cells = [cell for row in reply["table"]["rows"][:1] for cell in row]
@@ -117,10 +113,9 @@ def test_no_answer_holds_a_numeral_that_is_not_in_its_tables_or_question(service
         known = json.dumps(reply["tables"]) + question + reply["query"].__str__() + " 2024"
         for numeral in re.findall(r"\d+(?:\.\d+)?", reply["answer"]):
             shown = re.findall(r"\d+(?:\.\d+)?", known)
-            assert (
-                any(float(numeral) == pytest.approx(float(s), abs=0.006) for s in shown)
-                or not reply["tables"]
-            ), reply
+            assert any(float(numeral) == pytest.approx(float(s), abs=0.006) for s in shown) or not reply["tables"], (
+                reply
+            )
 
 
 def test_the_command_line_starts_a_service_for_a_question(demo_model: Path, tmp_path: Path) -> None:

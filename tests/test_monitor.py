@@ -65,9 +65,7 @@ def judgement(i: int, verdict: str, comment: str | None = None, minutes: int = 0
         ("accuracy", {"judged wrong"}, 300),  # few answers are judged
     ],
 )
-def test_a_drift_in_the_last_week_is_flagged_and_named(
-    month: Month, drift: str, moved: set[str], per_day: int
-) -> None:
+def test_a_drift_in_the_last_week_is_flagged_and_named(month: Month, drift: str, moved: set[str], per_day: int) -> None:
     report = month(drift, seed=5, per_day=per_day)
     flagged = {f.signal.name for f in report.flagged}
     assert moved <= flagged, report.sentences()

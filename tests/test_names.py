@@ -131,9 +131,7 @@ def test_a_player_is_found_by_any_usual_name(names: Names, display: str, text: s
         ("sai", {"Sai Sudharsan", "Sai Kishore"}),
     ],
 )
-def test_a_name_of_several_players_is_ambiguous_with_all_of_them(
-    names: Names, text: str, some: set[str]
-) -> None:
+def test_a_name_of_several_players_is_ambiguous_with_all_of_them(names: Names, text: str, some: set[str]) -> None:
     outcome = names.player(text)
     assert outcome.status == AMBIGUOUS
     assert some <= set(shown(names, outcome.candidates))
@@ -285,9 +283,7 @@ LINKED = [
 
 
 @pytest.mark.parametrize(("question", "text", "keys"), LINKED)
-def test_a_question_is_written_with_placeholders(
-    linker: Linker, question: str, text: str, keys: list[str]
-) -> None:
+def test_a_question_is_written_with_placeholders(linker: Linker, question: str, text: str, keys: list[str]) -> None:
     linked = linker.link(question)
     assert linked.text == text
     assert [linker.names.display(m.candidates[0]) for m in linked.by_placeholder().values()] == keys
@@ -380,9 +376,7 @@ def test_the_role_narrows_a_surname_to_those_who_bowled(linker: Linker) -> None:
 
 
 def test_an_opponent_rules_out_its_own_players(linker: Linker) -> None:
-    outcome = resolve(
-        linker, "pandya runs against mi", "P1", "batter", Context(opponents=("Mumbai Indians",))
-    )
+    outcome = resolve(linker, "pandya runs against mi", "P1", "batter", Context(opponents=("Mumbai Indians",)))
     assert shown(linker.names, outcome.candidates) == ["Krunal Pandya"]
     kohli = linker.names.player("jadeja").candidates
     outcome = resolve(linker, "pandya v jadeja", "P1", "bowler", Context(batters=kohli))

@@ -14,9 +14,7 @@ import pytest
 
 from tests.conftest import Host
 
-schemathesis = pytest.importorskip(
-    "schemathesis", reason="schemathesis is not installed: requirements-dev.txt"
-)
+schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed: requirements-dev.txt")
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed: requirements-dev.txt")
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "12"))

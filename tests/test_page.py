@@ -51,20 +51,14 @@ DONE = {
 
 
 def stream_of(reply: dict[str, Any]) -> str:
-    events = (
-        [("plan", {"query": reply["query"]}), ("table", {"tables": reply["tables"]})]
-        if reply["tables"]
-        else []
-    )
+    events = [("plan", {"query": reply["query"]}), ("table", {"tables": reply["tables"]})] if reply["tables"] else []
     events += [("token", {"text": word}) for word in reply["answer"].split(" ")] + [("done", reply)]
     return "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: requirements-dev.txt"
-    )
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: requirements-dev.txt")
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
@@ -139,8 +133,7 @@ def test_table_chart_query_line_and_times_are_shown(page: Any) -> None:
     assert card.locator("svg.chart rect").count() == 3
     assert card.get_by_label("Query line").input_value() == DONE["query"]
     assert (
-        "107 ms" in card.locator(".meta").inner_text()
-        and "worded by the model" in card.locator(".meta").inner_text()
+        "107 ms" in card.locator(".meta").inner_text() and "worded by the model" in card.locator(".meta").inner_text()
     )
 
 
@@ -229,9 +222,7 @@ def test_everything_can_be_done_from_the_keyboard(page: Any) -> None:
     reached = set()
     for _ in range(30):
         page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name || ''")
-        )
+        reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name || ''"))
     assert {"Copy", "Right", "Wrong", "Run", "query", "New conversation"} <= reached
 
 
@@ -249,9 +240,7 @@ def test_a_key_is_asked_for_where_the_service_wants_one(browser: Any, host: Host
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, screen: str) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
-    )
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     for page in opened(browser, app, screen):
         given(page, DONE)
         ask(page, "Who scored the most runs?")
@@ -270,9 +259,7 @@ def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, scree
 
 
 def test_axe_finds_nothing_on_the_docs(browser: Any, app: InProcess) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
-    )
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = browser.new_page()
     page.goto(f"{app.url}/docs")
     page.get_by_role("heading", name="POST /infer").wait_for()

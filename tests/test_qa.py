@@ -26,8 +26,7 @@ FOLDER = SEASONS / "ipl_2024" / "qa"
 @pytest.fixture(scope="module")
 def shipped():
     return {
-        split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()]
-        for split in SPLITS
+        split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()] for split in SPLITS
     }
 
 
@@ -66,9 +65,9 @@ def test_sentences_for_the_model_are_over_few_rows_and_have_answers_filled_in(sh
     for record in (r for split in SPLITS for r in shipped[split] if r["wording"]):
         assert record["outcome"] == "answered" and record["cells"]
         assert all(table["of"] <= MODEL_ROWS for table in record["table"])
-        assert not {"A1", "B1", "P1", "T1"} & set(
-            record["answer"].replace(",", " ").replace(":", " ").split()
-        ), record["answer"]
+        assert not {"A1", "B1", "P1", "T1"} & set(record["answer"].replace(",", " ").replace(":", " ").split()), record[
+            "answer"
+        ]
 
 
 def test_every_kind_of_question_is_in_the_training_split(shipped):
@@ -187,11 +186,7 @@ def test_a_users_questions_and_answers_are_read(name, tmp_path):
     path = tmp_path / name
     path.write_text(GOOD[name], encoding="utf-8")
     assert user_qa.write(path, tmp_path / "out") == {"train": 1, "validation": 1, "test": 0}
-    records = [
-        json.loads(line)
-        for s in SPLITS
-        for line in (tmp_path / "out" / f"{s}.jsonl").read_text().splitlines()
-    ]
+    records = [json.loads(line) for s in SPLITS for line in (tmp_path / "out" / f"{s}.jsonl").read_text().splitlines()]
     assert (
         len(records) == 2
         and {r["kind"] for r in records} == {"closed_book"}

@@ -74,9 +74,7 @@ def test_of_200_clients_at_once_the_accepted_all_finish_and_the_others_are_turne
     answers = {r.json()["answer"] for r in replies if r.status_code == 200}
     assert len(answers) == 1, "the same question has the same answer under load"
     refused = [r for r in replies if r.status_code == 429]
-    assert all(
-        int(r.headers["retry-after"]) >= 1 and r.json()["type"].endswith("queue-full") for r in refused
-    )
+    assert all(int(r.headers["retry-after"]) >= 1 and r.json()["type"].endswith("queue-full") for r in refused)
     slowest = max(r.elapsed.total_seconds() for r in refused)
     assert slowest < max(r.elapsed.total_seconds() for r in replies if r.status_code == 200)
     assert idle(app)
@@ -127,9 +125,7 @@ def test_a_slow_reader_holds_up_nobody_and_its_slot_is_free_when_its_answer_is_m
         wait_for(lambda: idle(small), 120)
 
 
-def test_a_request_that_makes_the_engine_raise_fails_alone(
-    small: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_makes_the_engine_raise_fails_alone(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Writer.write
 
     def poisoned(self: Writer, sequence: Any, *rest: Any) -> str | None:
@@ -140,9 +136,7 @@ def test_a_request_that_makes_the_engine_raise_fails_alone(
     monkeypatch.setattr(Writer, "write", poisoned)
     with small.client() as client:
         results: list[int] = []
-        other = threading.Thread(
-            target=lambda: results.append(client.post("/infer", json=QUESTION).status_code)
-        )
+        other = threading.Thread(target=lambda: results.append(client.post("/infer", json=QUESTION).status_code))
         other.start()
         response = client.post("/v1/completions", json={"prompt": "x", "max_tokens": 13})
         other.join()
@@ -183,9 +177,7 @@ def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
     }
     log = tmp_path / "log"
     with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, script], cwd=ROOT, env=environment, stdout=stream, stderr=stream
-        )
+        process = subprocess.Popen([sys.executable, script], cwd=ROOT, env=environment, stdout=stream, stderr=stream)
     try:
         wait_for(
             lambda: '"message": "ready in' in log.read_text() or process.poll() is not None,
@@ -205,9 +197,7 @@ def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
         process.kill()
 
 
-def test_sigterm_under_load_finishes_what_is_under_way_and_takes_no_more(
-    launch: Launch, random_model: Path
-) -> None:
+def test_sigterm_under_load_finishes_what_is_under_way_and_takes_no_more(launch: Launch, random_model: Path) -> None:
     service = launch(MODEL_PATH=random_model)
     service.wait_ready()
     replies: list[int] = []
@@ -291,17 +281,13 @@ def test_a_file_that_is_no_gguf_is_refused_before_the_loader_sees_it(host: Host,
 def test_the_hub_away_at_start_is_said_and_the_process_lives(launch: Launch, tmp_path: Path) -> None:
     service = launch(MODEL_REPO="someone/model", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=tmp_path)
     with service.client() as client:
-        wait_for(
-            lambda: "cannot be reached" in client.get("/readyz").text, 300, lambda: client.get("/readyz").text
-        )
+        wait_for(lambda: "cannot be reached" in client.get("/readyz").text, 300, lambda: client.get("/readyz").text)
         assert client.get("/healthz").status_code == 200
         assert client.post("/stats", json={"query": "sixes"}).status_code in (200, 503)
     assert service.stop() == 0
 
 
-def test_a_hub_that_never_answers_does_not_keep_the_process_from_stopping(
-    launch: Launch, tmp_path: Path
-) -> None:
+def test_a_hub_that_never_answers_does_not_keep_the_process_from_stopping(launch: Launch, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
         service = launch(MODEL_REPO="someone/model", HF_ENDPOINT=hub, HF_HOME=tmp_path)
@@ -372,9 +358,7 @@ def test_the_service_says_once_that_all_is_loaded(random_model: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_memory_after_5000_requests_is_within_5_percent_of_that_after_500(
-    launch: Launch, random_model: Path
-) -> None:
+def test_memory_after_5000_requests_is_within_5_percent_of_that_after_500(launch: Launch, random_model: Path) -> None:
     service = launch(MODEL_PATH=random_model)
     service.wait_ready()
     process = psutil.Process(service.process.pid)

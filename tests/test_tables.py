@@ -120,9 +120,7 @@ def test_penalty_runs_outside_a_delivery_count_for_the_innings(tmp_path: Path) -
 def test_a_miscounted_over_has_its_real_balls_but_is_one_over() -> None:
     # SRH v RR, 9 April 2018: seven balls in the chase's 12th over; SRH won with 25 balls left, as published.
     season = season_of("2018")
-    assert rows(season, "SELECT balls, nrr_balls FROM innings WHERE match_id = 1136564 AND innings = 2") == [
-        (96, 95)
-    ]
+    assert rows(season, "SELECT balls, nrr_balls FROM innings WHERE match_id = 1136564 AND innings = 2") == [(96, 95)]
     assert rows(season, "SELECT balls_left FROM matches WHERE match_id = 1136564") == [25]
 
 
@@ -293,9 +291,7 @@ def test_a_concussion_substitute_bats_in_the_place_of_the_replaced() -> None:
 def test_a_match_shortened_for_both_sides_has_its_own_powerplay_and_death_overs() -> None:
     # KKR v MI, 11 May 2024, 16 overs a side, powerplay of five.
     season = season_of("2024")
-    assert rows(season, "SELECT overs, shortened, method FROM matches WHERE match_id = 1426298") == [
-        (16, True, None)
-    ]
+    assert rows(season, "SELECT overs, shortened, method FROM matches WHERE match_id = 1426298") == [(16, True, None)]
     assert rows(
         season,
         """SELECT phase, min(over), max(over), max(from_end) FROM deliveries
@@ -346,30 +342,26 @@ def test_a_result_by_duckworth_lewis_keeps_target_method_and_margin() -> None:
 def test_super_overs_decide_the_match_and_count_nowhere_else() -> None:
     # MI v KXIP, 18 October 2020: tied at 176, and won in the second super over.
     season = season_of("2020_21")
-    assert rows(
-        season, "SELECT result, winner, margin, super_over FROM matches WHERE match_id = 1216517"
-    ) == [("tie", "Kings XI Punjab", None, True)]
-    assert rows(season, "SELECT innings, runs FROM innings WHERE match_id = 1216517") == [(1, 176), (2, 176)]
-    assert rows(season, "SELECT max(innings), sum(total)::INT FROM deliveries WHERE match_id = 1216517") == [
-        (2, 352)
+    assert rows(season, "SELECT result, winner, margin, super_over FROM matches WHERE match_id = 1216517") == [
+        ("tie", "Kings XI Punjab", None, True)
     ]
+    assert rows(season, "SELECT innings, runs FROM innings WHERE match_id = 1216517") == [(1, 176), (2, 176)]
+    assert rows(season, "SELECT max(innings), sum(total)::INT FROM deliveries WHERE match_id = 1216517") == [(2, 352)]
     assert rows(
         season,
         """SELECT innings, sum(total)::INT FROM super_over_deliveries WHERE match_id = 1216517
         GROUP BY innings ORDER BY innings""",
     ) == [(3, 5), (4, 5), (5, 11), (6, 15)]
-    assert rows(
-        season, "SELECT team, result, points FROM team_matches WHERE match_id = 1216517 ORDER BY team"
-    ) == [("Kings XI Punjab", "won", 2), ("Mumbai Indians", "lost", 0)]
+    assert rows(season, "SELECT team, result, points FROM team_matches WHERE match_id = 1216517 ORDER BY team") == [
+        ("Kings XI Punjab", "won", 2),
+        ("Mumbai Indians", "lost", 0),
+    ]
 
 
 def test_a_match_without_a_result_gives_a_point_each_and_its_runs_count_for_players() -> None:
     # LSG v CSK, 3 May 2023: LSG 125/7 in 19.2 overs, then rain.
     season = season_of("2023")
-    assert (
-        rows(season, "SELECT result, points FROM team_matches WHERE match_id = 1359519")
-        == [("no_result", 1)] * 2
-    )
+    assert rows(season, "SELECT result, points FROM team_matches WHERE match_id = 1359519") == [("no_result", 1)] * 2
     assert rows(season, "SELECT sum(runs)::INT > 0 FROM batting WHERE match_id = 1359519") == [True]
 
 
@@ -497,9 +489,7 @@ def test_both_spellings_of_a_bowling_style_are_one_kind(style: str | None, kind:
 
 def test_everybody_who_bowled_in_2024_has_a_kind_and_everybody_who_batted_a_hand() -> None:
     season = season_of("2024")
-    assert rows(
-        season, "SELECT count(*) FROM deliveries WHERE bowling_kind IS NULL OR pace_or_spin IS NULL"
-    ) == [0]
+    assert rows(season, "SELECT count(*) FROM deliveries WHERE bowling_kind IS NULL OR pace_or_spin IS NULL") == [0]
     assert rows(season, "SELECT count(*) FROM deliveries WHERE batting_hand IS NULL") == [0]
     assert batting_hand_of("Left-hand bat") == "left" and batting_hand_of("Right hand Bat") == "right"
 
@@ -516,9 +506,7 @@ def test_everybody_who_bowled_in_2024_has_a_kind_and_everybody_who_batted_a_hand
         ("XY Smith", "John Smith", None, "XY Smith"),
     ],
 )
-def test_initials_become_the_given_name(
-    name: str, full: str | None, common: str | None, display: str
-) -> None:
+def test_initials_become_the_given_name(name: str, full: str | None, common: str | None, display: str) -> None:
     assert display_name(name, full, common) == display
 
 
@@ -541,9 +529,9 @@ def test_every_reviewed_name_is_of_a_person_and_differs_from_the_rule() -> None:
 
 def test_keepers_are_those_by_role_or_by_stumping() -> None:
     season = season_of("2024")
-    assert rows(
-        season, "SELECT display FROM players WHERE keeper AND (role IS NULL OR role NOT LIKE '%keeper%')"
-    ) == ["KL Rahul"]
+    assert rows(season, "SELECT display FROM players WHERE keeper AND (role IS NULL OR role NOT LIKE '%keeper%')") == [
+        "KL Rahul"
+    ]
     assert rows(
         season,
         """SELECT fielder_name, n FROM (SELECT p.display AS fielder_name, count(*) AS n FROM fielding f

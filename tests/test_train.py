@@ -75,18 +75,12 @@ def test_a_run_leaves_adapter_settings_metrics_and_curve(finished, data):
         folder / "adapter" / "adapter_model.safetensors"
     ).is_file()
     saved = yaml.safe_load((folder / "config.yaml").read_text())
-    assert (
-        saved["prompt_version"] == PROMPT_VERSION
-        and saved["max_steps"] == 6
-        and len(saved["data_sha256"]) == 64
-    )
+    assert saved["prompt_version"] == PROMPT_VERSION and saved["max_steps"] == 6 and len(saved["data_sha256"]) == 64
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows if "loss" in r] == [1, 2, 3, 4, 5, 6]
     assert any("validation_loss" in r and "plan_exact_match" in r for r in rows)
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
-    assert (
-        result.steps == 6 and 0 < result.trained_parameters < result.parameters and result.stopped == "epochs"
-    )
+    assert result.steps == 6 and 0 < result.trained_parameters < result.parameters and result.stopped == "epochs"
     assert not (folder / "checkpoints").exists()
     assert examples.read(folder / "examples" / "train.jsonl")[0] == examples.load(data, 0.5).train[0]
 
@@ -94,9 +88,7 @@ def test_a_run_leaves_adapter_settings_metrics_and_curve(finished, data):
 def test_training_lowers_the_loss_on_what_it_saw(finished):
     root, _ = finished
     losses = [
-        r["loss"]
-        for r in map(json.loads, (root / "first" / "metrics.jsonl").read_text().splitlines())
-        if "loss" in r
+        r["loss"] for r in map(json.loads, (root / "first" / "metrics.jsonl").read_text().splitlines()) if "loss" in r
     ]
     assert sum(losses[-2:]) < sum(losses[:2])
 
@@ -145,9 +137,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_adapter(finished, small,
     checkpoints = tmp_path / small.run / "checkpoints"
     until = time.monotonic() + 240
     while not list(checkpoints.glob("checkpoint-2/whole")):
-        assert process.poll() is None and time.monotonic() < until, (
-            "the run ended before its second checkpoint"
-        )
+        assert process.poll() is None and time.monotonic() < until, "the run ended before its second checkpoint"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -212,9 +202,7 @@ def test_other_architectures_train_on_a_users_own_file(kind, tmp_path):
     file = tmp_path / "mine.csv"
     file.write_text("question,answer\n" + "".join(f"Who scored {n} runs?,player {n}\n" for n in range(12)))
     result, _ = train(
-        SftConfig(
-            base=str(base), data=str(file), run="mine", max_steps=2, batch_size=4, threads=1, minutes=0
-        ),
+        SftConfig(base=str(base), data=str(file), run="mine", max_steps=2, batch_size=4, threads=1, minutes=0),
         tmp_path,
     )
     assert set(result.exact_match) == {"closed_book"} and (tmp_path / "mine" / "adapter").is_dir()
@@ -240,9 +228,7 @@ def test_the_prompt_trained_on_is_the_prompt_served_and_the_completion_ends(kind
 def test_exact_match_is_what_greedy_decoding_gives(base):
     tokenizer, model = load_tokenizer(str(base)), load_model(str(base)).eval()
     prompt = tokenizer.encode("<s><|user|>plan P1 runs<|assistant|>", add_special_tokens=False)
-    made = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, eos_token_id=None)[
-        0
-    ].tolist()
+    made = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, eos_token_id=None)[0].tolist()
     wrong = made[:-1] + [(made[-1] + 1) % 100]
     found = look(model, [(made, len(prompt), "right"), (wrong, len(prompt), "wrong")], 0)
     assert found.exact_match == {"right": 1.0, "wrong": 0.0} and found.loss > 0
@@ -275,11 +261,7 @@ def test_a_record_gives_a_plan_and_where_a_model_words_it_an_answer():
 
 def test_fewer_answers_leave_all_plans(data):
     tasks = [[e.task for e in examples.load(data, share).train] for share in (0.0, 1.0)]
-    assert (
-        tasks[0].count("plan") == tasks[1].count("plan") == 60
-        and "answer" not in tasks[0]
-        and "answer" in tasks[1]
-    )
+    assert tasks[0].count("plan") == tasks[1].count("plan") == 60 and "answer" not in tasks[0] and "answer" in tasks[1]
 
 
 def test_closed_book_examples_go_from_the_question_to_the_answer(data):
@@ -330,9 +312,7 @@ def test_bases_that_cannot_be_used_say_why(tmp_path, base):
 def test_a_base_without_chat_template_is_refused_and_a_given_template_is_used(tmp_path):
     base = make_model("llama", tmp_path / "plain")
     path = base / "tokenizer_config.json"
-    path.write_text(
-        json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "chat_template"})
-    )
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "chat_template"}))
     (base / "chat_template.jinja").unlink(missing_ok=True)
     with pytest.raises(BaseModelError, match="has no chat template.*--chat-template"):
         load_tokenizer(str(base))
@@ -379,9 +359,7 @@ def test_hub_errors_say_whether_a_token_is_missing(monkeypatch):
 def test_memory_that_runs_out_is_told_from_other_errors():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15)
-    assert base_model.is_out_of_memory(caught.value) and not base_model.is_out_of_memory(
-        RuntimeError("shapes differ")
-    )
+    assert base_model.is_out_of_memory(caught.value) and not base_model.is_out_of_memory(RuntimeError("shapes differ"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")

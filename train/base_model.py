@@ -55,9 +55,7 @@ def load_model(base: str, revision: str = "", four_bit: bool = False) -> PreTrai
     extra: dict[str, Any] = {}
     if four_bit:
         if not torch.cuda.is_available():
-            raise BaseModelError(
-                "--method qlora needs a CUDA GPU, and this machine shows none: take --method lora"
-            )
+            raise BaseModelError("--method qlora needs a CUDA GPU, and this machine shows none: take --method lora")
         try:
             import bitsandbytes  # noqa: F401
         except ImportError:
@@ -99,9 +97,7 @@ def fingerprint(base: str, revision: str = "") -> str:
     if not folder.is_dir():
         return f"{base}@{revision or 'main'}"
     digest = hashlib.sha256()
-    for path in sorted(
-        p for p in folder.iterdir() if p.suffix in (*WEIGHTS, ".json", ".model", ".jinja", ".txt")
-    ):
+    for path in sorted(p for p in folder.iterdir() if p.suffix in (*WEIGHTS, ".json", ".model", ".jinja", ".txt")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -112,21 +108,13 @@ def _check_folder(base: str) -> None:
         if not (path / "config.json").is_file():
             raise BaseModelError(
                 f"{base} has no config.json, so it is no Hugging Face model folder"
-                + (
-                    ": it is a training run, its base is named in config.yaml"
-                    if (path / "adapter").is_dir()
-                    else ""
-                )
+                + (": it is a training run, its base is named in config.yaml" if (path / "adapter").is_dir() else "")
             )
         if not any(p.suffix in WEIGHTS for p in path.iterdir()):
             raise BaseModelError(
                 f"{base} has no weights (model.safetensors): download the whole model, git-lfs pointers included"
             )
-    elif (
-        base.count("/") != 1
-        or base.startswith((".", "/", "~"))
-        or path.parts[0] in ("train", "runs", "models")
-    ):
+    elif base.count("/") != 1 or base.startswith((".", "/", "~")) or path.parts[0] in ("train", "runs", "models"):
         hint = "; the embedded base is made by `python -m train.pretrain`" if base == "train/base" else ""
         raise BaseModelError(
             f"no base model at {base}: give a folder with config.json and weights, or a Hugging Face id such as "
@@ -153,9 +141,7 @@ def _explained(base: str, revision: str, error: Exception) -> BaseModelError:
             "token that may read it"
         )
     if "RevisionNotFoundError" in names or (revision and "not a valid git identifier" in text):
-        return BaseModelError(
-            f"{base} has no revision {revision!r}: give a commit, tag or branch with --base-revision"
-        )
+        return BaseModelError(f"{base} has no revision {revision!r}: give a commit, tag or branch with --base-revision")
     if (
         "RepositoryNotFoundError" in names
         or "is not a valid model identifier" in text
@@ -195,9 +181,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[i
     The prompt's ids are those that are served: the template rendered with the generation prompt.
     """
     prompt = _rendered(tokenizer, example.messages, True)
-    whole = _rendered(
-        tokenizer, [*example.messages, {"role": "assistant", "content": example.completion}], False
-    )
+    whole = _rendered(tokenizer, [*example.messages, {"role": "assistant", "content": example.completion}], False)
     if not whole.startswith(prompt):
         raise BaseModelError(
             "the chat template renders the prompt otherwise once an answer follows it, so what is trained would not be "

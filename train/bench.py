@@ -48,9 +48,7 @@ class Timer(TrainerCallback):
             batch = collator(rows)
             if self.begin:
                 self.tokens += (
-                    int(batch["attention_mask"].sum())
-                    if "attention_mask" in batch
-                    else batch["input_ids"].numel()
+                    int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
                 )
                 self.padded += batch["input_ids"].numel()
             return batch
@@ -82,9 +80,7 @@ def ours(config: SftConfig, data: dataset.Dataset, seconds: float) -> Round:
         arguments = _arguments(config, Path(folder), model, len(encoded))
         arguments.eval_strategy = arguments.save_strategy = "no"
         arguments.load_best_model_at_end = False
-        lora = LoraConfig(
-            r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-        )
+        lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
         return _timed(
             Trainer(
                 model=model,
@@ -112,13 +108,9 @@ def defaults(config: SftConfig, data: dataset.Dataset, seconds: float) -> Round:
         arguments = TrlConfig(
             output_dir=folder, report_to="none", use_cpu=not torch.cuda.is_available(), save_strategy="no"
         )
-        lora = LoraConfig(
-            r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
-        )
+        lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
         return _timed(
-            SFTTrainer(
-                model=model, args=arguments, processing_class=tokenizer, train_dataset=rows, peft_config=lora
-            ),
+            SFTTrainer(model=model, args=arguments, processing_class=tokenizer, train_dataset=rows, peft_config=lora),
             seconds,
         )
 
@@ -167,9 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     base = median(r.tokens_per_second for r in found["TRL's defaults"])
-    print(
-        f"\n| settings | tokens/s (median of {args.rounds}) | times TRL's defaults | padding |\n|---|---:|---:|---:|"
-    )
+    print(f"\n| settings | tokens/s (median of {args.rounds}) | times TRL's defaults | padding |\n|---|---:|---:|---:|")
     for name, rounds in found.items():
         speed = median(r.tokens_per_second for r in rounds)
         print(f"| {name} | {speed:.0f} | {speed / base:.2f} | {median(r.padding for r in rounds):.0%} |")

@@ -24,9 +24,7 @@ class Recorder(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs):
         if state.is_world_process_zero:  # what was logged after the checkpoint will be logged again
-            rows = [
-                r for r in read_metrics(self.folder) if state.global_step and r["step"] <= state.global_step
-            ]
+            rows = [r for r in read_metrics(self.folder) if state.global_step and r["step"] <= state.global_step]
             (self.folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
 
     def on_log(self, args, state, control, logs=None, **kwargs):

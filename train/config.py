@@ -94,17 +94,13 @@ def parse(arguments: list[str] | None) -> SftConfig:
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", default=None, help=text)
         else:
-            choices = (
-                METHODS if field.name == "method" else ("auto", "yes", "no") if field.name == "bf16" else None
-            )
+            choices = METHODS if field.name == "method" else ("auto", "yes", "no") if field.name == "bf16" else None
             parser.add_argument(flag, type=type(default), default=None, help=text, choices=choices)
     given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
     file = given.pop("config", None)
     config = SftConfig(**{**(_from_yaml(file) if file else {}), **given})
     if not config.run or "/" in config.run or config.run.startswith("."):
-        raise TrainError(
-            f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>"
-        )
+        raise TrainError(f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>")
     if config.batch_size < 1 or config.rank < 1:
         raise TrainError("--batch-size and --rank must be 1 or more")
     return config

@@ -54,9 +54,7 @@ def load(source: Path, answer_share: float = 1.0, closed_book: bool = False) -> 
     splits = {split: read(path, closed_book) if path.is_file() else [] for split, path in files.items()}
     if not splits["train"] or not splits["validation"]:
         raise ExamplesError(f"{source}: train.jsonl and validation.jsonl must hold one record at least")
-    splits["train"] = [
-        e for i, e in enumerate(splits["train"]) if e.task != "answer" or _draw(i) < answer_share
-    ]
+    splits["train"] = [e for i, e in enumerate(splits["train"]) if e.task != "answer" or _draw(i) < answer_share]
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in files.values() if p.is_file())).hexdigest()
     return Dataset(**splits, sha256=digest)
 

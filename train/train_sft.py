@@ -70,11 +70,7 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
     began = time.monotonic() if began is None else began
     source = Path(config.data) if config.data else SEASONS / config.season / "qa"
     if not source.exists():
-        how = (
-            f"make it with `python -m data qa --season {config.season}`"
-            if not config.data
-            else "check --data"
-        )
+        how = f"make it with `python -m data qa --season {config.season}`" if not config.data else "check --data"
         raise ExamplesError(f"no dataset at {source}: {how}")
     data = dataset.load(source, config.answer_share, config.closed_book)
     inputs = _inputs(config, data.sha256)
@@ -83,9 +79,7 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
     if finished:
         return finished, False
     torch.set_num_threads(
-        config.threads or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
+        config.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     set_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -178,9 +172,7 @@ def _run(
             base_exact_match=base_match,
             trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
             parameters=sum(p.numel() for p in trainer.model.parameters()),
-            tokens_per_second=round(share * sum(len(i) for i, _, _ in encoded) / seconds, 1)
-            if seconds
-            else 0.0,
+            tokens_per_second=round(share * sum(len(i) for i, _, _ in encoded) / seconds, 1) if seconds else 0.0,
             adapter_sha256=digest,
         )
         draw_loss(folder)
@@ -303,9 +295,7 @@ def _finished(folder: Path, inputs: str, config: SftConfig) -> Result | None:
             return None
         now = as_dict(config)
         differ = [
-            f"{k} {found[k]!r} -> {now[k]!r}"
-            for k in now
-            if k not in UNHASHED and k in found and found[k] != now[k]
+            f"{k} {found[k]!r} -> {now[k]!r}" for k in now if k not in UNHASHED and k in found and found[k] != now[k]
         ]
         raise RunExists(
             f"{folder} was made from other inputs ({'; '.join(differ) or 'the data or the base changed'}): name "
@@ -316,9 +306,7 @@ def _finished(folder: Path, inputs: str, config: SftConfig) -> Result | None:
     return Result(**json.loads(path.read_text())) if path.is_file() and kept.is_dir() else None
 
 
-def _prepare(
-    folder: Path, config: SftConfig, data: dataset.Dataset, inputs: str, model: PreTrainedModel
-) -> None:
+def _prepare(folder: Path, config: SftConfig, data: dataset.Dataset, inputs: str, model: PreTrainedModel) -> None:
     (folder / "examples").mkdir(parents=True, exist_ok=True)
     about = as_dict(config) | {
         "base_revision": config.base_revision or getattr(model.config, "_commit_hash", None) or "",

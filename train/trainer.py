@@ -82,9 +82,7 @@ class LengthGroups(torch.utils.data.Sampler[int]):
         for start in range(0, len(order), self.batch * self.POOL):
             pool = sorted(order[start : start + self.batch * self.POOL], key=lambda i: self.lengths[i])
             batches += [pool[i : i + self.batch] for i in range(0, len(pool), self.batch)]
-        short = [
-            b for b in batches if len(b) < self.batch
-        ]  # at the end, or it would shift the batches behind it
+        short = [b for b in batches if len(b) < self.batch]  # at the end, or it would shift the batches behind it
         whole = [b for b in batches if len(b) == self.batch]
         for at in torch.randperm(len(whole), generator=draw).tolist():
             yield from whole[at]
@@ -108,9 +106,7 @@ class Trainer(SFTTrainer):
                 self.args.per_device_eval_batch_size,
             )
 
-    def evaluate(
-        self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval"
-    ) -> dict[str, float]:
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         looked = self.look()
         metrics = {"eval_loss": looked.loss} | {f"eval_{task}_loss": v for task, v in looked.losses.items()}
         metrics |= {f"eval_{task}_exact_match": v for task, v in looked.exact_match.items()}

@@ -98,12 +98,8 @@ def measure(
     with ThreadPoolExecutor(workers) as pool:
         read = list(pool.map(lambda path: _read(path, examples, f16.log_probabilities), others))
     passes = dict(zip(files, [f16, *read], strict=True))
-    speeds = {
-        name: _speed(path, examples) for name, path in files.items()
-    }  # one after another: nothing else may run
-    accuracies = {
-        name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()
-    }
+    speeds = {name: _speed(path, examples) for name, path in files.items()}  # one after another: nothing else may run
+    accuracies = {name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()}
     reference = accuracies["F16"] if accuracy_of else reference_accuracy
     scores = [
         Score(
@@ -132,9 +128,7 @@ def measure(
 
 
 def _loss(reference: float, accuracy: float) -> float:
-    return round(
-        100 * (reference - accuracy), 6
-    )  # rounded: 0.80 - 0.79 is not to be 1.0000000000000009 points
+    return round(100 * (reference - accuracy), 6)  # rounded: 0.80 - 0.79 is not to be 1.0000000000000009 points
 
 
 def decide(
@@ -167,9 +161,7 @@ def decide(
         reasons.append(f"every quantisation loses more than {MAX_LOSS_POINTS:g} point of task accuracy")
     by_preference = sorted(passing, key=lambda score: (score.quantisation.startswith("IQ"), score.size))
     default = by_preference[0].quantisation if passing else None
-    return GateResult(
-        scores, reference_accuracy, reference, examples, positions, default, not reasons, reasons
-    )
+    return GateResult(scores, reference_accuracy, reference, examples, positions, default, not reasons, reasons)
 
 
 def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) -> _Pass:
@@ -224,9 +216,7 @@ def merged_accuracy(merged: Path, examples: list[EncodedExample]) -> float:
 def accuracy_by_command(command: str) -> Callable[[Path], float]:
     """A measure that runs command with {gguf} replaced and reads {"accuracy": 0..1} from its last line."""
     if "{gguf}" not in command:
-        raise ConvertError(
-            f"--accuracy-command {command!r} has no {{gguf}}: it stands where the file's path goes"
-        )
+        raise ConvertError(f"--accuracy-command {command!r} has no {{gguf}}: it stands where the file's path goes")
 
     def measure_one(path: Path) -> float:
         words = [word.replace("{gguf}", str(path)) for word in shlex.split(command)]

@@ -32,9 +32,7 @@ class ProofError(ConvertError):
 @dataclass(frozen=True)
 class TokenProof:
     texts: int
-    normalised: (
-        bool  # texts were brought to NFC first, because the model's tokenizer does so and llama.cpp does not
-    )
+    normalised: bool  # texts were brought to NFC first, because the model's tokenizer does so and llama.cpp does not
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,7 @@ def prove_prompts(runtime: Runtime, tokenizer: Any, conversations: list[list[dic
 
     template = GgufTemplate.of(runtime)
     for messages in conversations:
-        want = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False
-        )
+        want = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
         text = template.render(messages)
         # add_special=False: the template itself writes BOS where the model wants one
         have = runtime.tokenize(text, add_special=False, parse_special=True)

@@ -24,9 +24,7 @@ _HEAD = [
 def rows(result: GateResult) -> list[list[str]]:
     table = []
     for score in result.scores:
-        verdict = (
-            "default" if score.quantisation == result.default else "passed" if score.passed else "FAILED"
-        )
+        verdict = "default" if score.quantisation == result.default else "passed" if score.passed else "FAILED"
         table.append(
             [
                 score.quantisation,
@@ -81,9 +79,7 @@ def picture(result: GateResult, path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     floor = 1e-8  # F16 against itself is 0, which a logarithmic axis cannot show
     for score in result.scores:
-        colour = (
-            "#1a7f37" if score.quantisation == result.default else "#57606a" if score.passed else "#cf222e"
-        )
+        colour = "#1a7f37" if score.quantisation == result.default else "#57606a" if score.passed else "#cf222e"
         point = (score.size / 1e6, max(score.kl_mean, floor))
         axes.scatter(*point, color=colour, zorder=3)
         axes.annotate(
@@ -97,9 +93,7 @@ def picture(result: GateResult, path: Path) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("size, MB")
     axes.set_ylabel("mean KL divergence to F16, nats a token")
-    axes.set_title(
-        "Quantisations: size, divergence and task accuracy (green: default, red: failed)", fontsize=10
-    )
+    axes.set_title("Quantisations: size, divergence and task accuracy (green: default, red: failed)", fontsize=10)
     axes.margins(x=0.15, y=0.15)
     axes.grid(True, alpha=0.3)
     temporary = path.with_name(f".{path.name}.tmp")

@@ -23,9 +23,7 @@ class GgufTemplate:
     def of(cls, runtime: Runtime) -> GgufTemplate:
         raw = llama_cpp.llama_model_chat_template(runtime.model, None)
         if not raw:
-            raise ConvertError(
-                "the GGUF has no chat template: give the base model's tokenizer_config.json one"
-            )
+            raise ConvertError("the GGUF has no chat template: give the base model's tokenizer_config.json one")
         bos, eos = llama_cpp.llama_vocab_bos(runtime.vocab), llama_cpp.llama_vocab_eos(runtime.vocab)
         return cls(raw.decode(), bos, eos, _text(runtime, bos), _text(runtime, eos))
 

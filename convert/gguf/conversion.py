@@ -33,9 +33,7 @@ def to_f16(merged: Path, target: Path, provenance: dict[str, str]) -> Conversion
 
 def lora_to_gguf(adapter: Path, base: Path, target: Path) -> Conversion:
     """Convert a PEFT adapter folder to a GGUF that llama.cpp applies over the base model's GGUF."""
-    return _run(
-        "convert_lora_to_gguf.py", [str(adapter), "--base", str(base), "--outtype", "f16"], target, {}
-    )
+    return _run("convert_lora_to_gguf.py", [str(adapter), "--base", str(base), "--outtype", "f16"], target, {})
 
 
 def _run(script: str, arguments: list[str], target: Path, keys: dict[str, str]) -> Conversion:
@@ -61,9 +59,7 @@ def _run(script: str, arguments: list[str], target: Path, keys: dict[str, str]) 
             ]
             result = subprocess.run(command, capture_output=True, text=True, env=environment)
         if result.returncode != 0 or not temporary.is_file():
-            raise ConvertError(
-                f"llama.cpp's {script} could not convert {arguments[0]}: {_last_error(result.stderr)}"
-            )
+            raise ConvertError(f"llama.cpp's {script} could not convert {arguments[0]}: {_last_error(result.stderr)}")
         report = json.loads(result.stdout.strip().splitlines()[-1])
         os.replace(temporary, target)
     finally:

@@ -73,9 +73,7 @@ class _Collector:
         if ask or not wanted:
             return wanted or not ask
         columns, rows = values.ne[0], values.ne[1] * values.ne[2] * values.ne[3]
-        flat = np.ctypeslib.as_array(
-            ctypes.cast(values.data, ctypes.POINTER(ctypes.c_float)), (rows, columns)
-        )
+        flat = np.ctypeslib.as_array(ctypes.cast(values.data, ctypes.POINTER(ctypes.c_float)), (rows, columns))
         self.sums[name] = self.sums.get(name, 0.0) + np.einsum("ij,ij->j", flat, flat, dtype=np.float64)
         self.counts[name] = self.counts.get(name, 0) + rows
         return True
@@ -100,9 +98,7 @@ def collect(f16: Path, sequences: list[list[int]], *, threads: int | None = None
         raise ConvertError(f"the importance matrix could not be collected: {collector.error}")
     if not collector.sums:
         raise ConvertError("the importance matrix is empty: no weight matrix of this architecture was seen")
-    return {
-        name: (total / collector.counts[name]).astype(np.float32) for name, total in collector.sums.items()
-    }
+    return {name: (total / collector.counts[name]).astype(np.float32) for name, total in collector.sums.items()}
 
 
 def save(matrix: dict[str, np.ndarray], path: Path) -> None:

@@ -86,9 +86,7 @@ def _sdist() -> Path:
         _download(path)
     digest = sha256_file(path)
     if digest != SDIST_SHA256:
-        raise ConvertError(
-            f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again"
-        )
+        raise ConvertError(f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again")
     return path
 
 

@@ -61,9 +61,7 @@ def quantise(f16: Path, imatrix_file: Path | None, targets: dict[str, Path]) -> 
     """Make each quantisation of targets (name → path). Raises ConvertError naming the one that failed."""
     unknown = [name for name in targets if name not in QUANTISATIONS or name == "F16"]
     if unknown:
-        raise ConvertError(
-            f"unknown quantisation {unknown[0]!r}: choose among {', '.join(list(QUANTISATIONS)[1:])}"
-        )
+        raise ConvertError(f"unknown quantisation {unknown[0]!r}: choose among {', '.join(list(QUANTISATIONS)[1:])}")
     if not targets:
         return []
     job = {

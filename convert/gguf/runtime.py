@@ -142,9 +142,7 @@ class Runtime:
         start = 0
         while start < len(sequences):
             taken, room = start, self.n_ctx
-            while (
-                taken < len(sequences) and taken - start < self.n_seqs and len(sequences[taken].ids) <= room
-            ):
+            while taken < len(sequences) and taken - start < self.n_seqs and len(sequences[taken].ids) <= room:
                 room -= len(sequences[taken].ids)
                 taken += 1
             if taken == start:
@@ -201,9 +199,7 @@ class Runtime:
             self._run(len(prompt))
             prefilled = time.perf_counter()
             for step in range(tokens):
-                row = np.ctypeslib.as_array(
-                    llama_cpp.llama_get_logits_ith(self._context, -1), (self.n_vocab,)
-                )
+                row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._context, -1), (self.n_vocab,))
                 self._put(0, int(row.argmax()), len(prompt) + step, [0], True)
                 self._run(1)
             done = time.perf_counter()

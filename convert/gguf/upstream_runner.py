@@ -51,11 +51,7 @@ def recognise_pre_tokenizer(tokenizer_json: dict) -> str | None:
     kinds = [step.get("type") for step in steps]
     if kinds == ["Split", "ByteLevel"]:
         return _PATTERNS.get(steps[0].get("pattern", {}).get("Regex"))
-    if (
-        kinds == ["Digits", "ByteLevel"]
-        and steps[0].get("individual_digits")
-        and steps[1].get("use_regex", True)
-    ):
+    if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits") and steps[1].get("use_regex", True):
         return "smollm"
     if kinds == ["ByteLevel"] and steps[0].get("use_regex", True):
         return "gpt-2"

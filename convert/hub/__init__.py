@@ -106,9 +106,7 @@ def _push_to_hub(folder: Path, manifest: Manifest, repository: str, tag: str | N
         api.create_repo(repository, private=True, exist_ok=True)
         info = api.model_info(repository, files_metadata=True, timeout=_TIMEOUT_S)
     if not info.private:
-        raise HubError(
-            f"{repository} exists and is public: make it private in its settings, or choose another name"
-        )
+        raise HubError(f"{repository} exists and is public: make it private in its settings, or choose another name")
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     entries = {**manifest.files, MANIFEST_NAME: entry_for(folder / MANIFEST_NAME)}
     changed = [name for name, entry in entries.items() if not _same(there.get(name), folder / name, entry)]
@@ -173,9 +171,7 @@ def _pull_from_hub(repository: str, revision: str | None, file: str | None) -> P
         except Exception as error:
             raise as_hub_error(error, repository, revision, MANIFEST_NAME) from None
         part = store / f"{commit}.{MANIFEST_NAME}.part"
-        Manifest.from_json(
-            part.read_text(encoding="utf-8", errors="replace"), f"{MANIFEST_NAME} of {repository}"
-        )
+        Manifest.from_json(part.read_text(encoding="utf-8", errors="replace"), f"{MANIFEST_NAME} of {repository}")
         os.replace(part, folder / MANIFEST_NAME)
     manifest = load(folder)
     for name in wanted_files(manifest, file, repository):
@@ -274,9 +270,7 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
         _stream(metadata.location, headers, stream, have, metadata.size, name)
 
 
-def _stream(
-    url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str
-) -> None:
+def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str) -> None:
     """Write the rest of url after have bytes to stream, taking a broken connection up again a few times."""
     from huggingface_hub.errors import HTTPError
     from huggingface_hub.utils import get_session, hf_raise_for_status, tqdm
@@ -287,9 +281,7 @@ def _stream(
         while size is None or have < size:
             begin = have
             try:
-                wanted = {**headers, "Accept-Encoding": "identity"} | (
-                    {"Range": f"bytes={have}-"} if have else {}
-                )
+                wanted = {**headers, "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
                 with get_session().stream("GET", url, headers=wanted, timeout=_TIMEOUT_S) as response:
                     hf_raise_for_status(response)
                     if have and response.status_code != 206:  # the host knows no ranges: from the beginning

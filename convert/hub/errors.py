@@ -31,9 +31,7 @@ def without_token(text: str) -> str:
     return re.sub(r"\bhf_[A-Za-z0-9_]{4,}", "<token>", text)
 
 
-def as_hub_error(
-    error: Exception, repository: str, revision: str | None = None, file: str | None = None
-) -> HubError:
+def as_hub_error(error: Exception, repository: str, revision: str | None = None, file: str | None = None) -> HubError:
     """The sentence for an exception of a hub call about repository (at revision, about file)."""
     if isinstance(error, HubError):
         return error
@@ -41,9 +39,7 @@ def as_hub_error(
     return kind(without_token(sentence))
 
 
-def _sentence(
-    error: Exception, repository: str, revision: str, file: str | None
-) -> tuple[type[HubError], str]:
+def _sentence(error: Exception, repository: str, revision: str, file: str | None) -> tuple[type[HubError], str]:
     from huggingface_hub import errors
 
     token = token_from_environment()
@@ -66,10 +62,7 @@ def _sentence(
     if isinstance(error, errors.RevisionNotFoundError):
         return (
             HubError,
-            (
-                f"{repository} has no revision {revision!r}: give one of its tags or branches, or a whole"
-                " commit id"
-            ),
+            (f"{repository} has no revision {revision!r}: give one of its tags or branches, or a whole commit id"),
         )
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
         return (
@@ -129,10 +122,7 @@ def _sentence(
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
         return (
             HubAway,
-            (
-                f"the download of {file!r} from {repository} broke off: run the same command again, it goes"
-                " on there"
-            ),
+            (f"the download of {file!r} from {repository} broke off: run the same command again, it goes on there"),
         )
     return (
         HubError,

@@ -48,9 +48,7 @@ def push(folder: Path, manifest: Manifest, target: Path, tag: str | None) -> tup
             (target / file).unlink(missing_ok=True)
     else:
         sent = []
-    write_atomically(
-        history / "refs.json", json.dumps({**refs, "main": commit, name: commit}, indent=2) + "\n"
-    )
+    write_atomically(history / "refs.json", json.dumps({**refs, "main": commit, name: commit}, indent=2) + "\n")
     return commit, name, sent
 
 
@@ -68,9 +66,7 @@ def pull(target: Path, revision: str | None, file: str | None) -> Path:
         folder = target / ".history" / commit
         if not re.fullmatch(r"[0-9a-f]{40}", commit) or not folder.is_dir():
             known = ", ".join(sorted(refs)) or "none"
-            raise HubError(
-                f"{target} has no revision {revision!r}: it has {known}, or give a whole commit id"
-            )
+            raise HubError(f"{target} has no revision {revision!r}: it has {known}, or give a whole commit id")
     verify(folder, wanted_files(load(folder), file, str(target)))
     return folder
 

@@ -40,9 +40,7 @@ WicketKind = Literal[
     "timed out",
 ]
 Count = Annotated[int, Field(ge=0)]
-Text = Annotated[
-    str, BeforeValidator(lambda v: str(v) if isinstance(v, int) and not isinstance(v, bool) else v)
-]
+Text = Annotated[str, BeforeValidator(lambda v: str(v) if isinstance(v, int) and not isinstance(v, bool) else v)]
 
 
 class Record(BaseModel):
@@ -246,9 +244,7 @@ def read_matches(source: str | Path) -> Iterator[tuple[str, int, Match]]:
     for file, content in sorted(_read_files(Path(source)), key=lambda pair: _match_id(pair[0])):
         match_id = _match_id(file)
         if match_id in seen:
-            raise SourceError(
-                file, f"match {match_id} is there twice, also as {seen[match_id]}; keep one of them"
-            )
+            raise SourceError(file, f"match {match_id} is there twice, also as {seen[match_id]}; keep one of them")
         seen[match_id] = file
         yield file, match_id, parse_match(file, content)
 
@@ -265,9 +261,7 @@ def parse_match(file: str, content: bytes) -> Match:
 
 def _read_files(source: Path) -> Iterator[tuple[str, bytes]]:
     if not source.exists():
-        raise SourceError(
-            str(source), "no such file or folder; expected Cricsheet's JSON zip or a folder of its files"
-        )
+        raise SourceError(str(source), "no such file or folder; expected Cricsheet's JSON zip or a folder of its files")
     found = 0
     if source.is_dir():
         for path in sorted(source.rglob("*.json")):
@@ -285,17 +279,13 @@ def _read_files(source: Path) -> Iterator[tuple[str, bytes]]:
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise SourceError(source.name, f"not a readable zip ({error}); download it again") from None
     if not found:
-        raise SourceError(
-            str(source), "holds no .json match file; expected Cricsheet's JSON download, not CSV or YAML"
-        )
+        raise SourceError(str(source), "holds no .json match file; expected Cricsheet's JSON download, not CSV or YAML")
 
 
 def _match_id(file: str) -> int:
     stem = PurePosixPath(file.replace("\\", "/")).stem
     if not stem.isdigit():
-        raise SourceError(
-            file, "a match file is named <match id>.json, digits only; remove what is not Cricsheet's"
-        )
+        raise SourceError(file, "a match file is named <match id>.json, digits only; remove what is not Cricsheet's")
     return int(stem)
 
 
@@ -306,9 +296,7 @@ def _explain(error: ValidationError) -> str:
         return f"malformed or truncated JSON ({first['ctx']['error']}); download the file again"
     if first["type"] == "extra_forbidden":
         value = json.dumps(first["input"], default=str)[:80]
-        return (
-            f"unknown field {where} = {value}; not in Cricsheet's published format that this importer knows"
-        )
+        return f"unknown field {where} = {value}; not in Cricsheet's published format that this importer knows"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where or 'the file'}: {first['msg']}, got {str(first.get('input'))[:60]!r}{more}"
 
@@ -320,9 +308,7 @@ def _check(file: str, match: Match) -> None:
     if info.overs == 0:
         raise SourceError(file, "info.overs is 0; only limited-overs matches can be imported")
     if set(info.players) != set(info.teams):
-        raise SourceError(
-            file, f"info.players is of {sorted(info.players)}, info.teams are {sorted(info.teams)}"
-        )
+        raise SourceError(file, f"info.players is of {sorted(info.players)}, info.teams are {sorted(info.teams)}")
     for name in (*(n for eleven in info.players.values() for n in eleven), *info.player_of_match):
         if name not in people:
             raise SourceError(file, f"player {name!r} is not in info.registry.people")
@@ -331,9 +317,7 @@ def _check(file: str, match: Match) -> None:
             raise SourceError(file, f"innings {number} is of {innings.team!r}, not one of {list(info.teams)}")
         for expected, over in enumerate(innings.overs):
             if over.over != expected:
-                raise SourceError(
-                    file, f"innings {number}: over {over.over} where over {expected} was expected"
-                )
+                raise SourceError(file, f"innings {number}: over {over.over} where over {expected} was expected")
             for ball, d in enumerate(over.deliveries, 1):
                 where = f"innings {number} over {over.over} delivery {ball}"
                 extras = d.extras
@@ -353,9 +337,7 @@ def _check_result(file: str, match: Match) -> None:
         raise SourceError(file, f"{len(main)} innings beside super overs, expected two at most")
     if outcome.winner is not None and outcome.by is not None:
         if len(main) < 2:
-            raise SourceError(
-                file, f"{outcome.winner} won but there are {len(main)} innings; the file is incomplete"
-            )
+            raise SourceError(file, f"{outcome.winner} won but there are {len(main)} innings; the file is incomplete")
         first, second = main
         if outcome.by.wickets is not None and 10 - second.wickets != outcome.by.wickets:
             raise SourceError(
@@ -363,11 +345,7 @@ def _check_result(file: str, match: Match) -> None:
                 f"won by {outcome.by.wickets} wickets, but the deliveries have {second.wickets} "
                 "wickets lost; the file is incomplete or changed",
             )
-        if (
-            outcome.by.runs is not None
-            and outcome.method is None
-            and first.runs - second.runs != outcome.by.runs
-        ):
+        if outcome.by.runs is not None and outcome.method is None and first.runs - second.runs != outcome.by.runs:
             raise SourceError(
                 file,
                 f"won by {outcome.by.runs} runs, but the deliveries give {first.runs} and "
@@ -375,8 +353,6 @@ def _check_result(file: str, match: Match) -> None:
             )
         if second.target and second.target.runs is not None and outcome.method is None:
             if second.target.runs != first.runs + 1:
-                raise SourceError(
-                    file, f"target {second.target.runs} after {first.runs} runs; the file is incomplete"
-                )
+                raise SourceError(file, f"target {second.target.runs} after {first.runs} runs; the file is incomplete")
     elif outcome.result is None and outcome.winner is None:
         raise SourceError(file, "info.outcome has neither a winner nor a result")

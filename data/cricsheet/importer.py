@@ -31,9 +31,7 @@ def import_season(
     SeasonExists; nothing is left half-imported.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SourceError(
-            str(source), f"{name!r} cannot be a season's name; use small letters, digits, _ and -"
-        )
+        raise SourceError(str(source), f"{name!r} cannot be a season's name; use small letters, digits, _ and -")
     matches = _select(str(source), list(read_matches(source)), name, season)
     _check_duplicates(matches)
     rows = Rows()
@@ -163,8 +161,7 @@ def _mark_keepers(rows: Rows) -> None:
             rank = [(stumpings[team, p], rows.people[p].keeper, dismissals[team, p]) for p in able]
             keepers[match_id, team] = {able[rank.index(max(rank))]}
     rows.tables["fielding"] = [
-        (*row[:7], row[4] in keepers.get((row[0], row[8]), ()), *row[8:])
-        for row in rows.tables.get("fielding", [])
+        (*row[:7], row[4] in keepers.get((row[0], row[8]), ()), *row[8:]) for row in rows.tables.get("fielding", [])
     ]
     for (team, player), count in stumpings.items():
         if count:

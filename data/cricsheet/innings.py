@@ -41,28 +41,17 @@ def shapes_of(match: Match) -> list[Shape]:
         powerplay = innings.powerplays[0] if innings.powerplays else None
         given = powerplay.overs if powerplay and powerplay.complete else None
         quota = full * 6
-        if (
-            target is not None
-            and target.balls is not None
-            and (number == 2 or match.info.outcome.method is None)
-        ):
+        if target is not None and target.balls is not None and (number == 2 or match.info.outcome.method is None):
             quota = target.balls
         overs = math.ceil(quota / 6)
-        if (
-            number == 1
-            and match.info.outcome.method
-            and given is not None
-            and given < round(full * FULL_POWERPLAY)
-        ):
+        if number == 1 and match.info.outcome.method and given is not None and given < round(full * FULL_POWERPLAY):
             # Shortened before it began, by how much is not in the file: it ended when its overs were bowled.
             overs = len(innings.overs)
             quota = overs * 6
         scheduled = overs
         if given is not None and abs(given - full * FULL_POWERPLAY) < abs(given - overs * FULL_POWERPLAY):
             scheduled = full  # a full powerplay: the overs were lost after it had begun
-        shapes.append(
-            Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY))
-        )
+        shapes.append(Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY)))
     return shapes
 
 

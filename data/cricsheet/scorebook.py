@@ -99,9 +99,7 @@ class _Scorer:
         info, outcome = self.match.info, self.match.info.outcome
         stage = "league" if info.event.stage is None else STAGES.get(info.event.stage.lower())
         if stage is None:
-            raise SourceError(
-                self.file, f"unknown stage {info.event.stage!r}, expected one of {sorted(STAGES)}"
-            )
+            raise SourceError(self.file, f"unknown stage {info.event.stage!r}, expected one of {sorted(STAGES)}")
         venue = venue_of(info.venue, info.city)
         winner = outcome.winner or outcome.eliminator or outcome.bowl_out
         by = outcome.by
@@ -115,9 +113,7 @@ class _Scorer:
         elif by is not None and by.wickets is not None:
             result, margin = "wickets", by.wickets
         elif outcome.result != "no result":
-            raise SourceError(
-                self.file, f"outcome {outcome.model_dump(exclude_none=True)} has neither margin nor tie"
-            )
+            raise SourceError(self.file, f"outcome {outcome.model_dump(exclude_none=True)} has neither margin nor tie")
         overs = math.ceil(min(s.quota_balls for s in shapes) / 6) if shapes else info.overs
         self.rows.add(
             "matches",
@@ -167,9 +163,7 @@ class _Scorer:
 
 
 class _InningsScorer:
-    def __init__(
-        self, match: _Scorer, number: int, innings: Innings, shape: Shape, super_over: bool = False
-    ) -> None:
+    def __init__(self, match: _Scorer, number: int, innings: Innings, shape: Shape, super_over: bool = False) -> None:
         self.match, self.number, self.innings, self.shape, self.super_over = (
             match,
             number,

@@ -90,11 +90,7 @@ def _take(
             key = record and (record.linked if split == "validation" else record.question.lower())
             if record is None or key in seen or guard.near(record.linked):
                 continue
-            seen |= (
-                {record.linked, record.question.lower()}
-                if split == "validation"
-                else {record.question.lower()}
-            )
+            seen |= {record.linked, record.question.lower()} if split == "validation" else {record.question.lower()}
             taken += 1
             bar.update()
             yield record

@@ -18,9 +18,7 @@ def card(made: Mapping[str, Sequence[Record]], season: str, seed: int, near: flo
     counts = {split: Counter(r.kind for r in records) for split, records in made.items()}
     rows = "\n".join(f"| {kind} | " + " | ".join(str(counts[s][kind]) for s in made) + " |" for kind in kinds)
     total = " | ".join(str(len(made[s])) for s in made)
-    measures = {
-        m for records in made.values() for r in records for q in parse(r.query).queries for m in q.measures
-    }
+    measures = {m for records in made.values() for r in records for q in parse(r.query).queries for m in q.measures}
     unseen = sum(any(map(held_out, r.players)) for r in made["test"])
     about = sum(bool(r.players) for r in made["test"])
     return f"""# Questions and answers about {season}

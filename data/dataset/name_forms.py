@@ -92,9 +92,7 @@ class NameForms:
         head = key.split(",")[0]
         bare = " ".join(_STADIUM.sub(" ", head).split())
         ground = next((g for g in self.index.roster.grounds if g.name == key), None)
-        entry = next(
-            (g for g in self.index.file["grounds"] if any(joined(w) in joined(key) for w in g["is"])), None
-        )
+        entry = next((g for g in self.index.file["grounds"] if any(joined(w) in joined(key) for w in g["is"])), None)
         forms = [head, bare, *(entry["aliases"] if entry else [])]
         return forms + [ground.city] * 2 if ground and ground.city else forms
 

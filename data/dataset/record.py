@@ -90,9 +90,7 @@ class Maker:
         self.linker = Linker(self.names, self.book.words())
         self.forms = NameForms(self.names)
         self.shared = self.forms.ambiguous_surnames()
-        self.nouns = frozenset(
-            plain(n).split()[0] for b in self.book.measures.values() for n in b.get("noun", ()) if n
-        )
+        self.nouns = frozenset(plain(n).split()[0] for b in self.book.measures.values() for n in b.get("noun", ()) if n)
 
     def record(self, question: str, line: str, split: str, rng: random.Random) -> Record | None:
         """A record of the phrasing, None where names, linking or statistics do not work out."""
@@ -110,16 +108,9 @@ class Maker:
             return None
         plan = parse(line).canonical()
         players = sorted(
-            {
-                k
-                for m in linked.mentions
-                if m.kind == "player" and len(m.candidates) == 1
-                for k in m.candidates
-            }
+            {k for m in linked.mentions if m.kind == "player" and len(m.candidates) == 1 for k in m.candidates}
         )
-        made = self._outcome(
-            plan, linked, {swap[p]: keys for p, keys in binding.items() if p in swap}, shown, rng
-        )
+        made = self._outcome(plan, linked, {swap[p]: keys for p, keys in binding.items() if p in swap}, shown, rng)
         if made is None:
             return None
         digest = hashlib.sha256(f"{split}|{text}".encode()).hexdigest()[:12]
@@ -187,9 +178,7 @@ class Maker:
             if name not in written:
                 key = binding[name]
                 several = key in self.shared and rng.random() < 0.12
-                written[name] = (
-                    self.shared[key].lower() if several else self.forms.write(KINDS[name[0]], key, rng)
-                )
+                written[name] = self.shared[key].lower() if several else self.forms.write(KINDS[name[0]], key, rng)
             begin = length
             add(written[name])
             spans[begin, length] = name
@@ -263,18 +252,14 @@ class Maker:
                             "outcome": "ask_back" if asks else "declined",
                             "kind": "ask_back" if asks else "absent",
                         }
-                    if (
-                        bound.get(value) not in (*outcome.candidates, *mention.candidates)
-                        and f.key != "venue"
-                    ):
+                    if bound.get(value) not in (*outcome.candidates, *mention.candidates) and f.key != "venue":
                         return None
                     keys[f.key, value] = outcome.candidates
                     if f.key == "venue" and len(outcome.candidates) > 1:
                         names[value] = mention.text.title()
         try:
             tables = [
-                self.statistics.answer(q, lambda key, value: keys.get((key, value), (value,)))
-                for q in plan.queries
+                self.statistics.answer(q, lambda key, value: keys.get((key, value), (value,))) for q in plan.queries
             ]
         except QueryError:
             return None

@@ -39,9 +39,7 @@ class UserQuestion:
 def read(path: Path) -> list[UserQuestion]:
     """All questions of the file. Raises SourceError naming the file and the line that is wrong."""
     if not path.is_file():
-        raise SourceError(
-            str(path), "no such file; give a .json, .jsonl or .csv with question and answer columns"
-        )
+        raise SourceError(str(path), "no such file; give a .json, .jsonl or .csv with question and answer columns")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -102,9 +102,7 @@ class Calendar:
         year = int(groups["year"]) if groups.get("year") else None
         if year is not None and year < 100:
             year += 2000
-        days = [
-            d for y in ([year] if year else self.years) if (d := self._day(y, number, int(groups["day"])))
-        ]
+        days = [d for y in ([year] if year else self.years) if (d := self._day(y, number, int(groups["day"])))]
         if not days:
             return None
         best = next((d for d in days if d in self.dates), days[-1])

@@ -36,9 +36,7 @@ BEFORE = _set(
     "sunil opener openers gets get sent"
 )
 WEAK_BEFORE = _set("of for from to with about is are and or how what whats & , in was off")
-OPEN_BEFORE = _set(
-    "the at while can could will would if when which runs wickets total score totals sixes beat beating"
-)
+OPEN_BEFORE = _set("the at while can could will would if when which runs wickets total score totals sixes beat beating")
 AFTER_WEAK = _set("in at against vs versus v during this per on and or while when & facing before after as")
 JOIN = re.compile(r"^(?:and|or|vs|v|versus|n|aur|ya|with|than|to)$")
 # Sayings in which a guarded word is no name.
@@ -88,8 +86,7 @@ MATCH_WORDS = _set("h2h match game scorecard result winner won beat between fixt
 # Team words that praise: a team only where a name may stand.
 PRAISE = _set("kings giants knights warriors lions")
 RATE_BEFORE = _set(
-    "net required req current highest best lowest worst run better scoring higher pp powerplay death "
-    "middle overs"
+    "net required req current highest best lowest worst run better scoring higher pp powerplay death middle overs"
 )
 FIGURES = _set("sr rate average avg economy econ runs wickets wkts sixes fours stats record ducks catches")
 PRAISED_FOR = _set(
@@ -97,8 +94,7 @@ PRAISED_FOR = _set(
     "catch duck real bonus gentle many chase chasing middle batting bowling fielding yorker"
 )
 SHORT_WORDS = _set(
-    "as my me no up us we go hi ok am be oh ke ka ki se pe ne n u r ur off out got get via min max avg "
-    "econ sr"
+    "as my me no up us we go hi ok am be oh ke ka ki se pe ne n u r ur off out got get via min max avg econ sr"
 )
 
 
@@ -171,11 +167,7 @@ class Sense:
     def names_somebody(self, at: int) -> bool:
         """Whether the place is one for a name: capital, possessive, after "did", "by", "versus"."""
         before = self.words[at - 1].norm if at else ""
-        return (
-            self.words[at].owned
-            or self.capital(at)
-            or before in ("did", "by", "has", "had", "v", "vs", "versus")
-        )
+        return self.words[at].owned or self.capital(at) or before in ("did", "by", "has", "had", "v", "vs", "versus")
 
     def may_begin(self, at: int, after_name: bool) -> bool:
         """Whether a longer name may begin here: not with an article, nor with the "v" between two sides."""
@@ -214,9 +206,7 @@ class Sense:
         alias = self.index.lookup(before) if not self.words[at].gap.strip() else None
         return before not in RATE_BEFORE and (alias is None or alias.kind != "team")
 
-    def shows(
-        self, first: int, last: int, names: list[tuple[int, int]], others: list[tuple[int, int]]
-    ) -> bool:
+    def shows(self, first: int, last: int, names: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:
         """Whether the sentence shows that an ordinary word is a name. `names` are spans that are names
         for sure."""
         words = self.words

@@ -168,12 +168,7 @@ class NameIndex:
         if kind == "player" and len(keys) > 1:
             keys = tuple(sorted(keys, key=lambda k: (-self.players[k].matches, self.players[k].display)))
             counts = [self.players[k].matches for k in keys]
-            if (
-                level == GIVEN
-                and rank
-                and counts[1] < REGULAR_FROM
-                and counts[0] >= DOMINANT_RATIO * counts[1]
-            ):
+            if level == GIVEN and rank and counts[1] < REGULAR_FROM and counts[0] >= DOMINANT_RATIO * counts[1]:
                 keys = keys[:1]
         return replace(found[0], keys=keys)
 
@@ -219,8 +214,7 @@ class NameIndex:
                     out.add((f"{given[0]} {surname}", INITIAL))
             if has_initials:
                 out |= {
-                    (f"{first[:n]} {surname}", INITIAL if n < len(first) else FULL)
-                    for n in range(1, len(first) + 1)
+                    (f"{first[:n]} {surname}", INITIAL if n < len(first) else FULL) for n in range(1, len(first) + 1)
                 }
             out |= {(surname, SURNAME), (last, SURNAME)}
             out |= {(part, SURNAME) for part in plain(surname).split() if "-" in name and len(part) > 3}
@@ -278,9 +272,7 @@ class NameIndex:
 
     def home_grounds(self, team: str) -> tuple[str, ...]:
         """The team's home grounds of the season, the most used first."""
-        return tuple(
-            sorted((g for t, g in self.roster.home if t == team), key=lambda g: -self.roster.home[team, g])
-        )
+        return tuple(sorted((g for t, g in self.roster.home if t == team), key=lambda g: -self.roster.home[team, g]))
 
     # -- grounds -----------------------------------------------------------------------------------
 
@@ -312,12 +304,8 @@ class NameIndex:
                 self._add(phrase, Alias("venue", (ground,), 2, NICKNAME, label=ground))
         for entry in self.file["grounds"]:
             for phrase in entry["aliases"]:
-                self._add(
-                    phrase, Alias("venue", (entry["aliases"][0].title(),), 0, NICKNAME, label=phrase.title())
-                )
-        towns = {t for g in self.roster.grounds for t in self.towns_of(g)} | {
-            e["city"] for e in self.file["grounds"]
-        }
+                self._add(phrase, Alias("venue", (entry["aliases"][0].title(),), 0, NICKNAME, label=phrase.title()))
+        towns = {t for g in self.roster.grounds for t in self.towns_of(g)} | {e["city"] for e in self.file["grounds"]}
         for town in towns | set(self.file["towns"]):
             here = self.grounds_in(town)
             alias = Alias("venue", here or (town,), 2 if here else 0, SURNAME, town, town)

@@ -90,9 +90,7 @@ class Linker:
             elif question[end : end + 1] in ("'", "’") and raw.endswith("s"):
                 owned = True
             gap = question[words[-1].stop : match.start()] if words else question[: match.start()]
-            words.append(
-                Word(base, plain(base).replace(" ", ""), match.start(), end, match.end(), owned, gap)
-            )
+            words.append(Word(base, plain(base).replace(" ", ""), match.start(), end, match.end(), owned, gap))
         return words
 
     def _windows(self, words: list[Word], first: int) -> list[int]:
@@ -113,11 +111,7 @@ class Linker:
         at = 0
         while at < len(words):
             span = next(
-                (
-                    s
-                    for s in self._readings(words, at, sense, spans)
-                    if sense.stands(s.first, s.last, s.alias)
-                ),
+                (s for s in self._readings(words, at, sense, spans) if sense.stands(s.first, s.last, s.alias)),
                 None,
             )
             if span is None:
@@ -164,9 +158,7 @@ class Linker:
             near = ((self.index.lookup(spelling), slips) for spelling, slips in self.index.corrections("".join(run)))
             players = (n for n in near if n[0] and n[0].rank and n[0].kind == "player" and len(n[0].keys) == 1)
             return next(players, (None, 0))
-        if not any(may) or not all(
-            m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)
-        ):
+        if not any(may) or not all(m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)):
             return None, 0
         for spelling, slips in self.names.variants(run):
             alias = self.index.lookup(spelling) if slips else None
@@ -190,12 +182,7 @@ class Linker:
         while end < len(words) and words[end].norm in GROUND_WORDS and not words[end].gap.strip():
             end += 1
             last = end if words[end - 1].norm in GROUND_WORDS[2:] else last
-        if (
-            last < len(words)
-            and words[last].gap.strip() == ","
-            and span.alias.rank
-            and len(span.alias.keys) == 1
-        ):
+        if last < len(words) and words[last].gap.strip() == "," and span.alias.rank and len(span.alias.keys) == 1:
             town = self.index.lookup(words[last].norm)
             if town and town.town and span.alias.keys[0] in self.index.grounds_in(town.town):
                 last += 1
@@ -210,9 +197,7 @@ class Linker:
                 if first in taken or taken & set(range(first, last)):
                     continue
                 norm = "".join(w.norm for w in words[first:last])
-                plural = (
-                    norm not in self.index.guarded and norm.endswith("s") and norm[:-1] in self.index.guarded
-                )
+                plural = norm not in self.index.guarded and norm.endswith("s") and norm[:-1] in self.index.guarded
                 alias = self.index.lookup(norm[:-1] if plural else norm)
                 if alias and (plural or norm in self.index.guarded):
                     guarded.append(Span(first, last, words[first].start, words[last - 1].end, alias))

@@ -18,9 +18,7 @@ from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Context, Men
 from data.linking.roster import Ground, Player, Roster, roster_of
 from data.season import Season, load
 
-PLAYER_ROLES = frozenset(
-    {"player", "batter", "bowler", "fielder", "keeper", "partner", "dismissed", "winner"}
-)
+PLAYER_ROLES = frozenset({"player", "batter", "bowler", "fielder", "keeper", "partner", "dismissed", "winner"})
 TEAM_ROLES = frozenset({"team", "opponent", "between"})
 # A word of a name has few near neighbours; this bounds the combinations tried for a misspelt full name.
 MAX_VARIANTS = 24
@@ -78,8 +76,7 @@ class Names:
         if not mend:
             return
         choices = [
-            ((w, 0),) if self.index.is_word(w) or len(w) < 4 else ((w, 0), *self.index.corrections(w))
-            for w in words
+            ((w, 0),) if self.index.is_word(w) or len(w) < 4 else ((w, 0), *self.index.corrections(w)) for w in words
         ]
         options = list(islice(product(*choices), MAX_VARIANTS))[1:]
         for option in sorted(options, key=lambda o: sum(d for _, d in o)):
@@ -94,9 +91,7 @@ class Names:
             return Outcome(UNKNOWN, (), f"{alias.label.title()} is not among the players of {label}.")
         if not alias.rank:
             names = self._list(alias.keys) if alias.kind == "player" else alias.label or alias.keys[0]
-            verb = {"player": "did not play in", "team": "did not play in", "venue": "hosted no match of"}[
-                alias.kind
-            ]
+            verb = {"player": "did not play in", "team": "did not play in", "venue": "hosted no match of"}[alias.kind]
             return Outcome(ABSENT, alias.keys, f"{names} {verb} {label}.")
         if len(alias.keys) > 1 and alias.kind != "venue" and not self.index.one_franchise(alias.keys):
             return self._ambiguous(alias.keys, text)
@@ -113,9 +108,7 @@ class Names:
 
     def _ambiguous(self, keys: tuple[str, ...], text: str) -> Outcome:
         people = [self.index.players[k] for k in keys if k in self.index.players]
-        names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(
-            keys
-        )
+        names = [f"{p.display} ({', '.join(p.teams)})" if p.teams else p.display for p in people] or list(keys)
         asked = f"Which {text.strip().title()} do you mean? I can't tell from the name alone: it could be"
         return Outcome(AMBIGUOUS, keys, f"{asked} {', '.join(names[:-1])} or {names[-1]}.")
 

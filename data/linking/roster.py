@@ -66,9 +66,7 @@ def roster_of(season: Season) -> Roster:
         if p.player not in keys
     ]
     teams = cursor.execute("SELECT team1 FROM matches UNION SELECT team2 FROM matches ORDER BY 1").fetchall()
-    grounds = cursor.execute(
-        "SELECT DISTINCT venue, city FROM matches WHERE venue IS NOT NULL ORDER BY 1"
-    ).fetchall()
+    grounds = cursor.execute("SELECT DISTINCT venue, city FROM matches WHERE venue IS NOT NULL ORDER BY 1").fetchall()
     home = cursor.execute("SELECT team, venue, count(*) FROM team_matches WHERE home GROUP BY ALL").fetchall()
     dates = cursor.execute("SELECT DISTINCT date FROM matches ORDER BY 1").fetchall()
     return Roster(

@@ -197,8 +197,7 @@ def _read_about(name: str, folder: Path) -> About:
         ) from None
     if about.format != FORMAT:
         raise SeasonDamaged(
-            f"season {name!r} has tables of format {about.format}, this version reads {FORMAT}; "
-            f"{_how_to_import(name)}"
+            f"season {name!r} has tables of format {about.format}, this version reads {FORMAT}; {_how_to_import(name)}"
         )
     return about
 

@@ -66,20 +66,14 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
             listen = (lambda *event: events.put_nowait(event)) if question.stream else None
             reply = await agents.ask(question.question, conversation, deadline, listen)
             if reply.reason == "no_plan" and time.monotonic() - began >= deadline:
-                late = (
-                    f"the answer took longer than {deadline:g} s: the service is overloaded, try again later"
-                )
+                late = f"the answer took longer than {deadline:g} s: the service is overloaded, try again later"
                 raise Problem(504, "deadline", late, 5)
             _book(service, request, reply)
             season = service.retriever.season.name
-            return reply_of(
-                reply, service.info, season, request.scope["request_id"], conversation, question.trace
-            )
+            return reply_of(reply, service.info, season, request.scope["request_id"], conversation, question.trace)
 
         task = asyncio.create_task(answer())
-        task.add_done_callback(
-            leave
-        )  # not a `finally`: a task that is cancelled before its first step has none
+        task.add_done_callback(leave)  # not a `finally`: a task that is cancelled before its first step has none
         if question.stream:
             task.add_done_callback(lambda _: events.put_nowait(None))
             stream = _events(request, task, events)
@@ -89,16 +83,12 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         left_out = {"trace"} if reply.trace is None else None
         return Response(reply.model_dump_json(exclude=left_out), media_type="application/json")
 
-    @routes.post(
-        "/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"]
-    )
+    @routes.post("/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"])
     async def stats(line: QueryLine, request: Request) -> Stats:
         """The tables of a query line, such as `economy | bowler=Bumrah phase=death`."""
         plan: Plan = parse(line.query)
         if plan.decline:
-            raise QueryError(
-                "a line that declines has no table: write something like `runs by batter | top 3`"
-            )
+            raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
         leave = service.enter()
         began = time.monotonic()
         try:
@@ -129,9 +119,7 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
     return routes
 
 
-async def _events(
-    request: Request, task: asyncio.Task[Answer], events: asyncio.Queue
-) -> AsyncIterator[bytes]:
+async def _events(request: Request, task: asyncio.Task[Answer], events: asyncio.Queue) -> AsyncIterator[bytes]:
     """A question's steps as server-sent events; ends the question when the client goes away."""
     gone = asyncio.ensure_future(wait_for_disconnect(request))
     gone.add_done_callback(lambda _: task.cancel())
@@ -172,4 +160,3 @@ def _book(service: Service, request: Request, reply: Reply) -> None:
     )
     if service.settings.log_texts:
         note(request, answer=reply.answer, query=reply.query)
-

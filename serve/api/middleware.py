@@ -72,9 +72,7 @@ class Access:
         except Exception as error:
             if status:
                 raise
-            log.error(
-                "unexpected error", exc_info=error, extra={"request_id": request_id, "path": scope["path"]}
-            )
+            log.error("unexpected error", exc_info=error, extra={"request_id": request_id, "path": scope["path"]})
             await problem_of(error).response(Request(scope))(scope, receive, wrapped)
         finally:
             route = scope.get("route")

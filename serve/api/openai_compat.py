@@ -40,9 +40,7 @@ class Message(BaseModel):
     content: str | list[TextPart]
 
     def plain(self) -> dict[str, str]:
-        content = (
-            self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        )
+        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
         return {"role": "system" if self.role == "developer" else self.role, "content": content}
 
 
@@ -145,9 +143,7 @@ def _model(service: Service) -> LocalModel:
     service.ready_agents()
     model = service.model.model
     if not isinstance(model, LocalModel):
-        raise Problem(
-            501, "model-elsewhere", "this service generates with another server: ask OPENAI_BASE_URL itself"
-        )
+        raise Problem(501, "model-elsewhere", "this service generates with another server: ask OPENAI_BASE_URL itself")
     return model
 
 
@@ -233,9 +229,7 @@ async def _reply(
         events = _events(request, task, first, pieces, head | {"object": shape.piece}, shape, usage)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     generation = await cancel_on_disconnect(request, task)
-    choice = {"index": 0, "finish_reason": _finish(generation), "logprobs": None} | shape.choice(
-        generation.text
-    )
+    choice = {"index": 0, "finish_reason": _finish(generation), "logprobs": None} | shape.choice(generation.text)
     return JSONResponse(head | {"object": shape.whole, "choices": [choice], "usage": _usage(generation)})
 
 

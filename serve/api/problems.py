@@ -34,9 +34,7 @@ EXAMPLE = '{"question": "Who scored the most runs?"}'
 class Problem(Exception):
     """An error reply. `kind` names it for programs, `detail` says what to do; `more` are further members."""
 
-    def __init__(
-        self, status: int, kind: str, detail: str, retry_after_s: float | None = None, **more: Any
-    ) -> None:
+    def __init__(self, status: int, kind: str, detail: str, retry_after_s: float | None = None, **more: Any) -> None:
         super().__init__(detail)
         self.status, self.kind, self.detail, self.more = status, kind, detail, more
         self.retry_after_s = retry_after_s
@@ -78,17 +76,14 @@ def problem_of(error: Exception) -> Problem:
         case Overloaded():
             return Problem(429, "queue-full", str(error), error.retry_after_s)
         case QueueFull():
-            return Problem(
-                429, "queue-full", f"{error}: try again after the time in Retry-After", error.retry_after_s
-            )
+            return Problem(429, "queue-full", f"{error}: try again after the time in Retry-After", error.retry_after_s)
         case RequestError():
             return Problem(422, "bad-request", str(error))
         case EngineClosed():
             return Problem(
                 503,
                 "engine-closed",
-                "the model takes no requests now (it stops or has failed): try again "
-                "later or at another instance",
+                "the model takes no requests now (it stops or has failed): try again later or at another instance",
                 5,
             )
         case QueryError() | DataError():
@@ -122,9 +117,7 @@ def install(app: FastAPI) -> None:
         return reported(request, error).response(request)
 
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(
-            error.status_code, "http"
-        )
+        kind = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(error.status_code, "http")
         detail = {
             "not-found": f"nothing at {request.url.path}: the paths are listed at /docs",
             "method-not-allowed": f"{request.method} is not what {request.url.path} takes: see /docs",
@@ -154,12 +147,9 @@ def invalid_problem(request: Request, error: RequestValidationError) -> Problem:
             return Problem(
                 415,
                 "not-json",
-                f"the body was sent as {sent[:60]!r}: send JSON such as {EXAMPLE} with "
-                "Content-Type: application/json",
+                f"the body was sent as {sent[:60]!r}: send JSON such as {EXAMPLE} with Content-Type: application/json",
             )
-    problems = [
-        {"field": ".".join(str(p) for p in e["loc"][1:]) or "body", "problem": e["msg"]} for e in found[:10]
-    ]
+    problems = [{"field": ".".join(str(p) for p in e["loc"][1:]) or "body", "problem": e["msg"]} for e in found[:10]]
     said = "; ".join(f"{p['field']}: {p['problem']}" for p in problems)
     hint = f"; send something like {EXAMPLE}" if request.url.path == "/infer" else ""
     return Problem(422, "invalid", f"{said}{hint}", errors=problems)

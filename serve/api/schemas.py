@@ -46,9 +46,7 @@ class Question(Sent):
 class QueryLine(Sent):
     """A query line, to compute without a model."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"query": "runs by batter | top 3"}]}
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "runs by batter | top 3"}]})
     query: Text = Field(description="a query line as in replies; `python -m data language` has all of it")
 
 
@@ -76,9 +74,7 @@ class Stored(BaseModel):
 class Column(BaseModel):
     name: str
     label: str
-    role: str = Field(
-        description="dimension, asked, shown (what qualifies a figure) or at (where it was made)"
-    )
+    role: str = Field(description="dimension, asked, shown (what qualifies a figure) or at (where it was made)")
     decimals: int = 0
 
 
@@ -105,9 +101,7 @@ class Answer(BaseModel):
     query: str | None = Field(description="the query line that was computed; null where none was")
     table: Table | None = Field(description="the first of `tables`")
     tables: list[Table]
-    worded_by: Literal["model", "plain"] = Field(
-        description="plain: the model's sentence did not state what was asked"
-    )
+    worded_by: Literal["model", "plain"] = Field(description="plain: the model's sentence did not state what was asked")
     reason: str | None = Field(description="why it was declined or asked back")
     candidates: list[str] = Field(description="who may be meant, where the reply asks back")
     model: ModelInfo
@@ -139,9 +133,7 @@ def table_of(table: StatTable) -> Table:
     )
 
 
-def reply_of(
-    reply: Reply, model: ModelInfo, season: str, request_id: str, conversation: str, trace: bool
-) -> Answer:
+def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conversation: str, trace: bool) -> Answer:
     tables = [table_of(t) for t in reply.tables]
     return Answer(
         answer=reply.answer,

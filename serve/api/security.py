@@ -45,9 +45,7 @@ class Gate:
     def __init__(self, settings: Settings) -> None:
         self._keys = [hashlib.sha256(key.encode()).digest() for key in settings.keys()]
         self._per_minute = settings.rate_limit_per_minute
-        self._buckets: OrderedDict[bytes, tuple[float, float]] = (
-            OrderedDict()
-        )  # client -> (tokens left, when)
+        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # client -> (tokens left, when)
 
     async def __call__(self, request: Request) -> None:
         client = self._client(request)
@@ -62,9 +60,7 @@ class Gate:
         digest = hashlib.sha256(given.encode()).digest()
         # every key is compared, so that the time says nothing about which one came close
         if not any([hmac.compare_digest(digest, key) for key in self._keys]):
-            raise Problem(
-                401, "no-key", "this service asks for an API key: send `Authorization: Bearer <key>`"
-            )
+            raise Problem(401, "no-key", "this service asks for an API key: send `Authorization: Bearer <key>`")
         return digest
 
     def _take(self, client: bytes) -> None:

@@ -174,9 +174,7 @@ def resident_mb(pid: int) -> float | None:
 def report(url: str, clients: tuple[int, ...], seconds: float) -> list[Round]:
     asyncio.run(measure(url, 1, min(2.0, seconds)))  # what is computed once is not measured
     print("milliseconds; the split is the median of each part\n")
-    print(
-        f"{'clients':>7}  {'p50':>8}  {'p95':>8}  " + "  ".join(f"{p:>8}" for p in PARTS) + f"  {'per s':>8}"
-    )
+    print(f"{'clients':>7}  {'p50':>8}  {'p95':>8}  " + "  ".join(f"{p:>8}" for p in PARTS) + f"  {'per s':>8}")
     rounds = []
     for n in clients:
         rounds.append(asyncio.run(measure(url, n, seconds)))

@@ -33,8 +33,6 @@ class FeedbackStore:
             try:
                 with connection:
                     connection.execute(_TABLE)
-                    connection.execute(
-                        f"INSERT INTO feedback VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})", row
-                    )
+                    connection.execute(f"INSERT INTO feedback VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})", row)
             finally:
                 connection.close()

@@ -23,9 +23,7 @@ class JsonFormatter(logging.Formatter):
     """A record as one line of JSON, tokens blotted out."""
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(
-            timespec="milliseconds"
-        )
+        time = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
         line = {
             "time": time,
             "level": record.levelname,
@@ -35,11 +33,7 @@ class JsonFormatter(logging.Formatter):
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
             line["trace_id"], line["span_id"] = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-        line |= {
-            key: value
-            for key, value in vars(record).items()
-            if key not in _OWN and not key.startswith("color_")
-        }
+        line |= {key: value for key, value in vars(record).items() if key not in _OWN and not key.startswith("color_")}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return without_token(json.dumps(line, ensure_ascii=False, default=str))

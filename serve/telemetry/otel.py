@@ -68,12 +68,8 @@ class Telemetry:
         def seconds(name: str, what: str, bounds: list[float] = _SECONDS) -> Any:
             return meter.create_histogram(name, "s", what, explicit_bucket_boundaries_advisory=bounds)
 
-        self.duration = seconds(
-            "gen_ai.server.request.duration", "A model call from submission to its last token."
-        )
-        self.first_token = seconds(
-            "gen_ai.server.time_to_first_token", "Queueing and prefill of a model call."
-        )
+        self.duration = seconds("gen_ai.server.request.duration", "A model call from submission to its last token.")
+        self.first_token = seconds("gen_ai.server.time_to_first_token", "Queueing and prefill of a model call.")
         self.per_token = seconds(
             "gen_ai.server.time_per_output_token", "Decoding, for each token after the first.", _PER_TOKEN
         )
@@ -102,13 +98,9 @@ class Telemetry:
         from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        self.tracers.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces"))
-        )
+        self.tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")))
         loggers = LoggerProvider(resource)
-        loggers.add_log_record_processor(
-            BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{endpoint}/v1/logs"))
-        )
+        loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{endpoint}/v1/logs")))
         logging.getLogger().addHandler(LoggingHandler(logger_provider=loggers))
         self._closers.append(loggers.shutdown)
         return ScrapedAndPushed(OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics"), **scraped)
@@ -119,9 +111,7 @@ class Telemetry:
 
     def answered(self, reply: Reply) -> None:
         """Count a reply and its time by part."""
-        self.answers.add(
-            1, {"outcome": reply.outcome, "reason": reply.reason or "", "worded_by": reply.worded_by}
-        )
+        self.answers.add(1, {"outcome": reply.outcome, "reason": reply.reason or "", "worded_by": reply.worded_by})
         for name, milliseconds in reply.latency_ms.items():
             self.part.record(milliseconds / 1000, {"part": name})
 

@@ -21,9 +21,7 @@ from data.cricsheet.format import Match, parse_match
 from data.cricsheet.importer import import_season
 from data.season import Season, load
 
-CRICSHEET = Path(
-    os.environ.get("CRICSHEET_DIR") or Path(__file__).parents[3] / "shared" / "data" / "cricsheet"
-)
+CRICSHEET = Path(os.environ.get("CRICSHEET_DIR") or Path(__file__).parents[3] / "shared" / "data" / "cricsheet")
 ZIPS = sorted(CRICSHEET.glob("ipl_*_json.zip"))
 
 
@@ -126,9 +124,7 @@ def folder_of(path: Path, matches: dict[str, Any]) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     for name, content in matches.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_text(
-            content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
-        )
+        (path / name).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
 
 

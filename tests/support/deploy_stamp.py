@@ -1,7 +1,7 @@
 """Whether what the deploy tests cover has changed since they last passed: `.ci/run` asks, `make test-deploy` notes it.
 
-    python -m tests.support.deploy_stamp changed              # exit 0 and a line that says so, or 1
-    python -m tests.support.deploy_stamp passed REPORT.xml    # of a JUnit report, in which nothing may be skipped
+python -m tests.support.deploy_stamp changed              # exit 0 and a line that says so, or 1
+python -m tests.support.deploy_stamp passed REPORT.xml    # of a JUnit report, in which nothing may be skipped
 """
 
 from __future__ import annotations

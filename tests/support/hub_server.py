@@ -328,9 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "upload": {"href": f"{self.hub.url}/upload/{asked['oid']}"},
                 "verify": {"href": f"{self.hub.url}/verify"},
             }
-            objects.append(
-                {"oid": asked["oid"], "size": asked["size"]} | ({} if known else {"actions": actions})
-            )
+            objects.append({"oid": asked["oid"], "size": asked["size"]} | ({} if known else {"actions": actions}))
         self._send(200, {"transfer": "basic", "objects": objects}, "application/vnd.git-lfs+json")
 
     def _upload(self, body: bytes, sha256: str) -> None:

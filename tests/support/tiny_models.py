@@ -27,9 +27,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 
 KINDS = ("llama", "qwen2", "qwen3", "smollm2", "gemma3")
 
-_SYLLABLES = (
-    "ka ra sha ma ni vi ku mar ja sp rit bum rah dh oni ro hit sin gh pat el ya dav su rya kh an".split()
-)
+_SYLLABLES = "ka ra sha ma ni vi ku mar ja sp rit bum rah dh oni ro hit sin gh pat el ya dav su rya kh an".split()
 _WORDS = (
     "runs wickets economy strike rate at the death in powerplay by batter | phase=death top who scored most "
     "against how many what is average of best figures season over overs balls boundary% P1 P2 bowler="
@@ -63,9 +61,7 @@ def cricket_texts(count: int, seed: int = 1) -> list[str]:
         return " ".join("".join(draw.choices(_SYLLABLES, k=draw.randint(1, 3))).title() for _ in range(2))
 
     def figure() -> str:
-        return draw.choice(
-            [str(draw.randint(0, 300)), f"{draw.uniform(0, 200):.2f}", f"{draw.randint(1, 9)}/24"]
-        )
+        return draw.choice([str(draw.randint(0, 300)), f"{draw.uniform(0, 200):.2f}", f"{draw.randint(1, 9)}/24"])
 
     return [
         " ".join(
@@ -101,19 +97,11 @@ def _sentencepiece_tokenizer(
     )
     pieces = sentencepiece.SentencePieceProcessor(model_proto=buffer.getvalue())
     vocab = {pieces.id_to_piece(i): i for i in range(pieces.vocab_size())}
-    plain = {
-        p: i
-        for p, i in vocab.items()
-        if not (pieces.is_control(i) or pieces.is_unknown(i) or pieces.is_byte(i))
-    }
+    plain = {p: i for p, i in vocab.items() if not (pieces.is_control(i) or pieces.is_unknown(i) or pieces.is_byte(i))}
     merges = [(p[:i], p[i:]) for p in plain for i in range(1, len(p)) if p[:i] in plain and p[i:] in plain]
-    tokenizer = Tokenizer(
-        BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
-    )
+    tokenizer = Tokenizer(BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(
         [AddedToken(t, normalized=False, special=True) for t in ["<unk>", "<s>", "</s>", *control]]
     )
@@ -172,9 +160,7 @@ def _byte_level_tokenizer(folder: Path, digits_first: bool, vocab_size: int) -> 
     )
 
 
-def _save(
-    tokenizer: Tokenizer, folder: Path, template: str, config: dict, **special
-) -> PreTrainedTokenizerFast:
+def _save(tokenizer: Tokenizer, folder: Path, template: str, config: dict, **special) -> PreTrainedTokenizerFast:
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **special)
     fast.chat_template = template
     fast.save_pretrained(folder)
@@ -227,9 +213,7 @@ def make_model(
     model_type = {"smollm2": "llama", "gemma3": "gemma3_text"}.get(kind, kind)
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **shape))
-    for (
-        parameter
-    ) in model.parameters():  # the default initialisation gives logits near zero, which would prove little
+    for parameter in model.parameters():  # the default initialisation gives logits near zero, which would prove little
         if parameter.dim() == 2:
             torch.nn.init.normal_(parameter, std=0.1)
     model.to(dtype).save_pretrained(folder)
@@ -242,10 +226,7 @@ def make_adapter(base: Path, adapter: Path, *, seed: int = 1, scale: float = 0.0
 
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    settings = (
-        dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
-        | lora
-    )
+    settings = dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM") | lora
     wrapped = get_peft_model(model, LoraConfig(**settings))
     with torch.no_grad():
         for name, parameter in wrapped.named_parameters():

@@ -61,14 +61,10 @@ def cases(season: str, suites: Sequence[str], limit: int = 0, fans: Path = FAN_Q
             raise TrainError(f"no {path}: make it with `python -m data qa --season {season}`")
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
-        found += [
-            Case(r["id"], "test", r["kind"], r["question"], r["outcome"], r["query"], r["answer"]) for r in rows
-        ]
+        found += [Case(r["id"], "test", r["kind"], r["question"], r["outcome"], r["query"], r["answer"]) for r in rows]
     if "fans" in suites:
         if not fans.is_file():
-            raise TrainError(
-                f"no {fans}: give another file with --fans, or leave them out with --suites test"
-            )
+            raise TrainError(f"no {fans}: give another file with --fans, or leave them out with --suites test")
         rows = [json.loads(line) for line in fans.read_text(encoding="utf-8").splitlines() if line.strip()]
         rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
         for r in rows:
@@ -156,12 +152,10 @@ def fast(base: str, adapter: Path | None, season: str, limit: int = 0) -> dict[s
 
     loaded = HfModel(base, adapter)
     rows = [
-        json.loads(line)
-        for line in (SEASONS / season / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+        json.loads(line) for line in (SEASONS / season / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     ][: limit or None]
     encoded = [
-        (*encode(loaded.tokenizer, Example(plan_messages(r["linked"]), r["query"], "plan")), r["kind"])
-        for r in rows
+        (*encode(loaded.tokenizer, Example(plan_messages(r["linked"]), r["query"], "plan")), r["kind"]) for r in rows
     ]
     found = look(loaded.model, encoded, loaded.tokenizer.pad_token_id).exact_match
     counts = {kind: sum(r["kind"] == kind for r in rows) for kind in found}
@@ -203,9 +197,7 @@ async def _main(args: argparse.Namespace) -> int:
     finally:
         await system.close()
     control = (
-        None
-        if args.rules or args.no_control
-        else await evaluate(control_system, args.season, asked, control_system)
+        None if args.rules or args.no_control else await evaluate(control_system, args.season, asked, control_system)
     )
     out = args.out or _folder(args)
     plain = eval_report.write(out, measured, control)
@@ -226,12 +218,8 @@ def _folder(args: argparse.Namespace) -> Path:
         return args.closed_book.parent
     if args.model:
         folder = args.model if args.model.is_dir() else args.model.parent
-        return (
-            Path("runs") / folder.name if (Path("runs") / folder.name / "config.yaml").is_file() else folder
-        )
-    return (
-        args.adapter.parent if args.adapter else Path("runs") / f"base-{Path(args.base or 'train/base').name}"
-    )
+        return Path("runs") / folder.name if (Path("runs") / folder.name / "config.yaml").is_file() else folder
+    return args.adapter.parent if args.adapter else Path("runs") / f"base-{Path(args.base or 'train/base').name}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -241,28 +229,18 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument(
-        "--model", type=Path, help="a .gguf file or a model folder, run by the engine of the service"
-    )
+    what.add_argument("--model", type=Path, help="a .gguf file or a model folder, run by the engine of the service")
     what.add_argument("--url", help="a running service (with an API key in API_KEY where it wants one)")
     what.add_argument("--rules", action="store_true", help="the control alone")
-    what.add_argument(
-        "--base", help="a Hugging Face model run by transformers, without grammar (default train/base)"
-    )
+    what.add_argument("--base", help="a Hugging Face model run by transformers, without grammar (default train/base)")
     parser.add_argument("--adapter", type=Path, help="LoRA adapter over --base")
     parser.add_argument("--closed-book", type=Path, metavar="ADAPTER", help="adapter that answers by heart")
     parser.add_argument("--season", default="ipl_2024")
     parser.add_argument("--suites", default="test,fans", help="test, fans or both (default)")
-    parser.add_argument(
-        "--fans", type=Path, default=FAN_QUESTIONS, help="fan questions with what is expected, JSONL"
-    )
+    parser.add_argument("--fans", type=Path, default=FAN_QUESTIONS, help="fan questions with what is expected, JSONL")
     parser.add_argument("--limit", type=int, default=0, help="questions a suite, drawn evenly; 0: all")
     parser.add_argument("--out", type=Path, help="folder for the report, default the run's or the model's")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="of the engine; 0: as many as the service would take"
-    )
+    parser.add_argument("--threads", type=int, default=0, help="of the engine; 0: as many as the service would take")
     parser.add_argument("--no-control", action="store_true", help="leave out the control without a model")
-    parser.add_argument(
-        "--fast", action="store_true", help="exact match of query lines on the test split alone"
-    )
+    parser.add_argument("--fast", action="store_true", help="exact match of query lines on the test split alone")
     return parser

@@ -62,11 +62,7 @@ class NearestPhrasing:
             for i in self.by_word.get(word, ()):
                 shared[i] += self.weight[word]
         own = sum(self.weight.get(w, max(self.weight.values())) for w in words)
-        fits = (
-            (score / (own + self.sums[i] - score), -i)
-            for i, score in shared.items()
-            if self.needs[i] <= names
-        )
+        fits = ((score / (own + self.sums[i] - score), -i) for i, score in shared.items() if self.needs[i] <= names)
         best = max(fits, default=None)
         return self.lines[-best[1]] if best else "decline off_topic"
 

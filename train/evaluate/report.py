@@ -1,6 +1,6 @@
 """An evaluation as eval.json, a Markdown table and a picture. Knows nothing about how it was measured.
 
-    python -m train.evaluate.report runs/demo/eval.json runs/by_heart/eval.json     # several side by side
+python -m train.evaluate.report runs/demo/eval.json runs/by_heart/eval.json     # several side by side
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ def figures(evaluation: Evaluation, prefix: str = "") -> dict[str, Any]:
             f"{suite}_wrongly_refused": sum(r.outcome != "answered" for r in answered),
             f"{suite}_wrongly_answered": sum(r.outcome == "answered" for r in refused),
             f"{suite}_refused_right": share([r.right for r in refused]),
-            f"{suite}_worded_by_model": share(
-                [r.worded_by == "model" for r in rows if r.outcome == "answered"]
-            ),
+            f"{suite}_worded_by_model": share([r.worded_by == "model" for r in rows if r.outcome == "answered"]),
             f"{suite}_ms_median": round(median(r.ms for r in rows), 1),
         }
     return {f"{prefix}{k}": v for k, v in found.items() if v is not None}
@@ -89,9 +87,7 @@ def write(folder: Path, evaluation: Evaluation, control: Evaluation | None = Non
     }
     if control:
         plain |= {
-            k: v
-            for k, v in figures(control, "control_").items()
-            if k.endswith(("accuracy", "exact_match", "right"))
+            k: v for k, v in figures(control, "control_").items() if k.endswith(("accuracy", "exact_match", "right"))
         }
     by_kind = {
         suite: {kind: {"right": r, "count": n} for kind, (r, n) in kinds(evaluation.of(suite)).items()}
@@ -104,14 +100,10 @@ def write(folder: Path, evaluation: Evaluation, control: Evaluation | None = Non
         }
         for suite in ("test", "fans")
     }
-    errors = [
-        {k: v for k, v in asdict(s).items() if v not in (None, "")} for s in evaluation.scored if not s.right
-    ]
+    errors = [{k: v for k, v in asdict(s).items() if v not in (None, "")} for s in evaluation.scored if not s.right]
     _write(
         folder / "eval.json",
-        json.dumps(
-            {**plain, "kinds": by_kind, "outcomes": outcomes, "errors": errors}, indent=1, ensure_ascii=False
-        )
+        json.dumps({**plain, "kinds": by_kind, "outcomes": outcomes, "errors": errors}, indent=1, ensure_ascii=False)
         + "\n",
     )
     _write(folder / "eval.md", markdown(evaluation, control))
@@ -152,9 +144,7 @@ def markdown(evaluation: Evaluation, control: Evaluation | None = None, examples
         plain = figures(evaluation)
         exact, same = plain.get(f"{suite}_plan_exact_match"), plain.get(f"{suite}_figures_right")
         if exact is not None:
-            parts.append(
-                f"\nQuery line exactly right: {100 * exact:.1f} %; figures right: {100 * (same or 0):.1f} %."
-            )
+            parts.append(f"\nQuery line exactly right: {100 * exact:.1f} %; figures right: {100 * (same or 0):.1f} %.")
         parts.append(
             f"Refused or asked back despite an answer: {plain[f'{suite}_wrongly_refused']}; answered although "
             f"there is none: {plain[f'{suite}_wrongly_answered']}. Worded by the model: "
@@ -177,9 +167,7 @@ def picture(path: Path, evaluation: Evaluation, control: Evaluation | None = Non
     from matplotlib import pyplot
 
     suites = [s for s in ("test", "fans") if evaluation.of(s)]
-    figure, axes = pyplot.subplots(
-        1, len(suites) or 1, figsize=(6.2 * (len(suites) or 1), 5), dpi=110, squeeze=False
-    )
+    figure, axes = pyplot.subplots(1, len(suites) or 1, figsize=(6.2 * (len(suites) or 1), 5), dpi=110, squeeze=False)
     for axis, suite in zip(axes[0], suites, strict=False):
         ours = kinds(evaluation.of(suite))
         rows = list(reversed(ours))

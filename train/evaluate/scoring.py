@@ -19,9 +19,7 @@ _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
 ).split()
-_TENS = {
-    word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
-}
+_TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
 _SAID = {
     "once": 1,
     "twice": 2,
@@ -111,28 +109,18 @@ def judge(expect: Mapping[str, Any], question: str, answer: str, declined: bool 
     if not declined and not (_ASKS if expect.get("clarify") else _DECLINES).search(_plain(answer)):
         return Verdict(False, "neither declined, corrected nor asked which")
     allowed = [*map(float, expect.get("allow", [])), *numbers(question), *HARMLESS]
-    allowed += [float(year) for year in re.findall(r"\b20\d\d\b", question)] + list(
-        (either or {}).get("numbers", [])
-    )
+    allowed += [float(year) for year in re.findall(r"\b20\d\d\b", question)] + list((either or {}).get("numbers", []))
     said = numbers(re.sub(r"(?i)\b(?:top|last|first) \d+\b", " ", _plain(answer)), in_words=False)
     invented = [x for x in said if not _among(x, allowed, tolerance)]
-    return Verdict(
-        not invented, f"invented {', '.join(f'{x:g}' for x in invented[:4])}" if invented else "declined"
-    )
+    return Verdict(not invented, f"invented {', '.join(f'{x:g}' for x in invented[:4])}" if invented else "declined")
 
 
 def _stated(expect: Mapping[str, Any], answer: str, tolerance: float) -> Verdict:
     said, text = numbers(answer), _names(answer)
     lacking = [f"number {x:g}" for x in expect.get("numbers", []) if not _among(x, said, tolerance)]
     places = [_place(names, text) for names in expect.get("entities", [])]
-    lacking += [
-        f"name {names[0]}" for names, at in zip(expect.get("entities", []), places, strict=True) if at is None
-    ]
-    if (
-        expect.get("ordered")
-        and None not in places
-        and any(b <= a for a, b in zip(places, places[1:], strict=False))
-    ):
+    lacking += [f"name {names[0]}" for names, at in zip(expect.get("entities", []), places, strict=True) if at is None]
+    if expect.get("ordered") and None not in places and any(b <= a for a, b in zip(places, places[1:], strict=False)):
         lacking.append("the order")
     return Verdict(not lacking, "lacks " + ", ".join(lacking) if lacking else "")
 
@@ -195,7 +183,5 @@ def _names(text: str) -> str:
 
 def _place(names: Sequence[str], text: str) -> int | None:
     """Where the first of the names stands as whole words."""
-    found = [
-        m.start() for n in names if (m := re.search(rf"(?<!\w){re.escape(_names(n).strip())}(?!\w)", text))
-    ]
+    found = [m.start() for n in names if (m := re.search(rf"(?<!\w){re.escape(_names(n).strip())}(?!\w)", text))]
     return min(found, default=None)

@@ -70,9 +70,7 @@ class Agents:
 
     async def ask(self, question: str) -> Asked:
         reply: Reply = await self.agents.ask(question)
-        line = next(
-            (str(step["line"]) for step in reply.trace if step["step"] == "plan" and "line" in step), ""
-        )
+        line = next((str(step["line"]) for step in reply.trace if step["step"] == "plan" and "line" in step), "")
         tables = tuple(comparable([c.name for c in t.columns], t.rows) for t in reply.tables)
         return Asked(
             reply.answer,
@@ -143,9 +141,7 @@ class Service:
                 f"{self.name}/infer answered {response.status_code} to {question!r}: {response.text[:200]}"
             )
         body = response.json()
-        line = next(
-            (s["line"] for s in body.get("trace") or () if s.get("step") == "plan" and "line" in s), ""
-        )
+        line = next((s["line"] for s in body.get("trace") or () if s.get("step") == "plan" and "line" in s), "")
         tables = tuple(comparable([c["name"] for c in t["columns"]], t["rows"]) for t in body["tables"])
         return Asked(
             body["answer"],

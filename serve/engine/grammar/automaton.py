@@ -57,7 +57,9 @@ class State:
         self._edges: dict[int, State | None] = {}
         self._tokens: dict[bytes, State | None] = {}
         self._forced: tuple[bytes, State] | None = None
-        self.admitted_tokens = self.forced_tokens = None  # kept by serve/engine/grammar/tokens.py, which has the vocabulary
+        self.admitted_tokens = self.forced_tokens = (
+            None  # kept by serve/engine/grammar/tokens.py, which has the vocabulary
+        )
 
     @property
     def complete(self) -> bool:

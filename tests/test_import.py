@@ -1,4 +1,4 @@
-"""The importer takes what Cricsheet publishes and refuses, by file and reason, what is not whole."""
+"""The importer accepts what Cricsheet publishes and refuses incomplete files, naming the file and the reason."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_zip_with_a_readme_and_a_folder_inside_is_taken(tmp_path: Path) -> Non
         (changed("info.overs", 0), "limited-overs"),
     ],
 )
-def test_a_file_that_is_not_a_whole_match_is_named_with_the_reason(
+def test_a_file_that_is_not_a_complete_match_is_named_with_the_reason(
     tmp_path: Path, content: object, expected: str
 ) -> None:
     good = match([OVER], event={"name": "Indian Premier League", "match_number": 2})
@@ -113,7 +113,7 @@ def test_a_result_that_the_deliveries_do_not_give_is_refused() -> None:
         ({"README.txt": "x"}, "holds no .json match file"),
     ],
 )
-def test_duplicates_and_strange_files_are_refused(tmp_path: Path, files: dict, expected: str) -> None:
+def test_duplicates_and_other_files_are_refused(tmp_path: Path, files: dict, expected: str) -> None:
     with pytest.raises(SourceError) as error:
         import_season(folder_of(tmp_path / "in", files), "ipl_2024", folder=tmp_path / "out")
     assert expected in str(error.value)
@@ -166,7 +166,7 @@ def test_of_several_seasons_none_selected_is_an_error_that_lists_them(
         import_season(two_seasons(tmp_path), name, option, tmp_path / "out")
 
 
-def test_the_same_matches_again_leave_the_season_and_others_need_replace(tmp_path: Path) -> None:
+def test_importing_the_same_matches_again_changes_nothing_and_other_matches_need_replace(tmp_path: Path) -> None:
     source, out = folder_of(tmp_path / "in", {"1.json": match([OVER])}), tmp_path / "out"
     first = import_season(source, "ipl_2024", folder=out)
     stamp = (out / "ipl_2024" / "season.json").stat().st_mtime_ns
@@ -224,7 +224,7 @@ def test_the_shipped_season_is_what_the_zip_gives(tmp_path: Path) -> None:
     assert about.digest == load("ipl_2024").digest
 
 
-def test_all_seasons_in_one_zip_are_told_apart(tmp_path: Path) -> None:
+def test_all_seasons_in_one_zip_are_separated(tmp_path: Path) -> None:
     if len(ZIPS) < 2:
         pytest.skip("the real seasons are not there")
     chosen = [zip_of("2009_10"), zip_of("2023")]

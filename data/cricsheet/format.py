@@ -1,8 +1,8 @@
 """Cricsheet's JSON match files as typed, validated records. Format: https://cricsheet.org/format/json/
 
-Reads a zip or a folder as Cricsheet publishes them (README.txt beside the files is fine). A field that is
-not in the published format is an error, since it may change what a delivery means. Knows nothing about
-tables, seasons on disk, venues or display names.
+Reads a zip or a folder as Cricsheet publishes them, with or without README.txt. A field that is not in the published
+format is an error, since it may change the meaning of a delivery. Knows nothing about tables, stored seasons, venues or
+usual names.
 
     python -c "from data.cricsheet.format import read_matches; print(len(list(read_matches('ipl_2024_json.zip'))))"
 """
@@ -104,7 +104,7 @@ class Delivery(Record):
     extras: Extras = Extras()
     wickets: tuple[Wicket, ...] = ()
     replacements: Replacements | None = None
-    review: dict[str, Any] | None = None  # decision reviews change nothing that is counted here
+    review: dict[str, Any] | None = None  # decision reviews do not change any table
     actual_delivery: Any = None
 
 
@@ -302,8 +302,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _check(file: str, match: Match) -> None:
-    """What the types cannot say: names are registered, sums are sums, and the score agrees with the
-    result."""
+    """Check what types cannot: names are in the registry, runs add up, the score agrees with the result."""
     info, people = match.info, match.info.registry.people
     if info.overs == 0:
         raise SourceError(file, "info.overs is 0; only limited-overs matches can be imported")

@@ -1,7 +1,7 @@
-"""Cricsheet's zip or folder becomes a stored season.
+"""Imports Cricsheet's zip or folder as a stored season.
 
-What needs more than one match is done here: which season, the numbers of the play-offs, who kept wicket,
-the abandoned matches that have no file. Knows nothing about what is asked of the tables.
+Does what needs more than one match: the choice of the season, the numbers of the play-offs, who kept wicket, the
+abandoned matches that have no file. Knows nothing about questions.
 
     python -m data import ipl_2023_json.zip --name ipl_2023
 """
@@ -87,7 +87,7 @@ def _check_duplicates(matches: list[Found]) -> None:
 
 
 def _add_abandoned(rows: Rows, matches: list[Found]) -> None:
-    """Scheduled matches without a ball, of the seasons that are imported and for which there is no file."""
+    """Add the abandoned matches of the imported seasons for which there is no file."""
     played = {(match.info.dates[0].year, match.info.event.match_number) for _, _, match in matches}
     labels = {season_year_of(match): match.info.season for _, _, match in matches}
     for a in abandoned_matches():
@@ -118,7 +118,7 @@ def _add_abandoned(rows: Rows, matches: list[Found]) -> None:
 
 
 def _number_matches(rows: Rows) -> None:
-    """Play-offs have no number in the files: they follow the league matches in order of date."""
+    """Number the play-offs, which have no number in the files: after the league matches, by date."""
     columns = [c for c, _ in STORED["matches"]]
     season, number = columns.index("season"), columns.index("number")
     last: Counter[str] = Counter()
@@ -134,10 +134,10 @@ def _number_matches(rows: Rows) -> None:
 
 
 def _mark_keepers(rows: Rows) -> None:
-    """Who kept wicket in each match: who stumped somebody, else of the eleven who stumps most, then who is
-    a keeper.
+    """Mark in `fielding` who kept wicket in each match.
 
-    The files do not name the keeper; where an eleven has two regular ones this is the likelier.
+    The files do not name the keeper. It is who made a stumping in the match; otherwise, of the eleven, who has most
+    stumpings in the season, then who is a keeper by role, then who has most dismissals.
     """
     stumped: dict[tuple[int, str], set[str]] = defaultdict(set)
     stumpings: Counter[tuple[str, str]] = Counter()
@@ -172,7 +172,7 @@ def _add_players(rows: Rows) -> None:
     teams: dict[str, Counter[str]] = defaultdict(Counter)
     for _, player, team, _, _ in rows.tables["appearances"]:
         teams[player][team] += 1
-    for row in rows.tables.get("fielding", []):  # substitutes in the field who never played
+    for row in rows.tables.get("fielding", []):  # substitute fielders who never played
         if row[4] not in teams:
             teams[row[4]][row[8]] += 1
     stumpers = {player for player, _ in rows.tables.pop("_stumpers", [])}

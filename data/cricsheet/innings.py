@@ -1,4 +1,4 @@
-"""How long an innings was to be: overs after rain, powerplay, phases; and which balls count.
+"""The scheduled length of an innings: overs after rain, powerplay, phases; and which balls are legal.
 
 Works on one match record. Knows nothing about tables.
 """
@@ -14,10 +14,10 @@ FULL_POWERPLAY = 0.3  # of the overs, rounded: 6 of 20 (playing conditions, tabl
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How long an innings was to be: `quota_balls` for the net run rate, `scheduled_overs` for the phases.
+class InningsLength:
+    """The length of an innings: `quota_balls` for the net run rate, `scheduled_overs` for the phases.
 
-    They differ where rain ended a chase early: the phases are those the batters played by.
+    They differ where rain ended a chase early: the phases are those of the overs scheduled when it began.
     """
 
     quota_balls: int
@@ -31,12 +31,15 @@ class Shape:
         return "death" if over > self.scheduled_overs - last_quarter else "middle"
 
 
-def shapes_of(match: Match) -> list[Shape]:
-    """The shape of each main innings, from the target's overs and the powerplays; info.overs stays 20."""
+def innings_lengths(match: Match) -> list[InningsLength]:
+    """The length of each innings but super overs, from the target's overs and the powerplays.
+
+    info.overs is of no help: it stays 20 in a shortened match.
+    """
     main = [i for i in match.innings if not i.super_over]
     full = match.info.overs
     target = next((i.target for i in main if i.target and i.target.overs is not None), None)
-    shapes = []
+    lengths = []
     for number, innings in enumerate(main, 1):
         powerplay = innings.powerplays[0] if innings.powerplays else None
         given = powerplay.overs if powerplay and powerplay.complete else None
@@ -51,12 +54,14 @@ def shapes_of(match: Match) -> list[Shape]:
         scheduled = overs
         if given is not None and abs(given - full * FULL_POWERPLAY) < abs(given - overs * FULL_POWERPLAY):
             scheduled = full  # a full powerplay: the overs were lost after it had begun
-        shapes.append(Shape(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY)))
-    return shapes
+        lengths.append(
+            InningsLength(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY))
+        )
+    return lengths
 
 
 def balls_by_overs(innings: Innings) -> int:
-    """Balls faced as overs count them: 19.3 overs are 117, also where the umpire miscounted one before."""
+    """Balls by completed overs: 19.3 overs are 117, even if the umpire miscounted an earlier over."""
     if not innings.overs:
         return 0
     last = innings.overs[-1]
@@ -67,5 +72,5 @@ def balls_by_overs(innings: Innings) -> int:
 
 
 def is_legal(d: Delivery) -> bool:
-    """Counts for the over. A no-ball is faced by the batter but not legal (Law 21)."""
+    """Whether the ball counts towards the over. A no-ball is faced by the batter but not legal (Law 21)."""
     return not d.extras.wides and not d.extras.noballs

@@ -1,7 +1,6 @@
-"""What the match files leave open about the league: grounds, team names, abandoned matches, names of seasons.
+"""Facts of the league that the match files lack: grounds, team names, abandoned matches, titles of seasons.
 
-Reads the reviewed files venues.json, teams.json and schedule.csv. Knows nothing about deliveries or
-nicknames.
+Reads the reviewed files venues.json, teams.json and schedule.csv. Knows nothing about deliveries or nicknames.
 
     python -c "from data.cricsheet.league import venue_of; print(venue_of('Feroz Shah Kotla', 'Delhi'))"
 """
@@ -47,7 +46,7 @@ class Team:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """A league match that the schedule had and no ball was bowled of; Cricsheet has no file for it."""
+    """A scheduled league match in which no ball was bowled; Cricsheet has no file of it."""
 
     season: str
     match_id: int
@@ -95,7 +94,7 @@ def _venue_names() -> dict[str, Venue]:
 
 
 def venue_of(name: str, city: str | None) -> Venue:
-    """The ground a match file means. A ground that is not in venues.json keeps its name without the city."""
+    """The ground that a match file names. One that is not in venues.json keeps its name, without the city."""
     known = _venue_names()
     short = name
     while short not in known and ", " in short:
@@ -115,9 +114,9 @@ def _team_names() -> dict[str, tuple[Team, ...]]:
 
 
 def team_of(name: str, year: int) -> str:
-    """The name the franchise played under in that year, whatever spelling or later name a file uses.
+    """The name that the franchise had in that year, for any spelling or later name.
 
-    Cricsheet has renamed old matches' teams at times; a team that is not in teams.json keeps its name.
+    Cricsheet has at times renamed the teams of old matches. A team that is not in teams.json keeps its name.
     """
     named = _team_names().get(name)
     if named is None:

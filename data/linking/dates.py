@@ -1,8 +1,7 @@
-"""Dates and seasons in a question: "17 May", "May 17th, 2024", "2024-05-17", "on 17/5"; "2016", "last
-season".
+"""Finds dates and seasons in a question: "17 May", "May 17th, 2024", "2024-05-17", "on 17/5"; "2016", "last season".
 
-Knows the years and days of one season and nothing about names. This season's own year carries no meaning
-and is reported apart (`own`), so that it can be taken out of the text.
+Knows the years and days of a season and nothing about names. The season's own year adds nothing to a question and is
+reported as `own`, so that it can be left out of the text.
 
     python -c "from data.linking.dates import Calendar; print(Calendar((2024,), ()).find('who won on 17 may'))"
 """
@@ -25,7 +24,7 @@ YEAR = r"(?:\s*,?\s*(?P<year>(?:19|20)\d\d)\b)?"
 NO_DATE_BEFORE = re.compile(r"\b(top|first|last|overs?|min|minimum)\s*$", re.I)
 DATES = [
     re.compile(r"\b(?P<year>(?:19|20)\d\d)-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b"),
-    # Two-digit years only between strokes: 4-1-25-3 are a bowler's figures.
+    # Two-digit years only between slashes: 4-1-25-3 are a bowler's figures.
     re.compile(r"(?<![\d/.-])(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>(?:20)?\d\d)(?![\d/.-])"),
     re.compile(r"(?<![\d/.-])(?P<day>\d{1,2})[.-](?P<month>\d{1,2})[.-](?P<year>20\d\d)(?![\d/-])"),
     re.compile(rf"\b{DAY}(?:\s+of)?[\s-]*{MONTH}{YEAR}", re.I),
@@ -56,7 +55,7 @@ LEAD = re.compile(
 
 @dataclass(frozen=True)
 class Moment:
-    """A span of the question: kind date or season with its ISO date or year, or `own`, to be left out."""
+    """A span of the question: a date (ISO) or season (year), or the season's `own` year, which is left out."""
 
     start: int
     end: int
@@ -66,7 +65,7 @@ class Moment:
 
 
 class Calendar:
-    """Finds dates and seasons from the point of view of one season."""
+    """Finds the dates and seasons of questions about a loaded season."""
 
     def __init__(self, years: tuple[int, ...], dates: tuple[str, ...]) -> None:
         self.years, self.dates = years, frozenset(dates)
@@ -124,9 +123,9 @@ class Calendar:
         years = {year} if not second else {year, int(second) % 100 + 2000}
         if not years & set(self.years):
             return Moment(match.start(), match.end(), "season", str(year), False)
-        if len(self.years) > 1:  # where several seasons are loaded, which one is meant does matter
+        if len(self.years) > 1:  # several seasons are loaded: the year says which is meant
             known = str(min(years & set(self.years)))
             return Moment(match.start(), match.end(), "season", known)
-        # The words that lead to this season's own year go with it: "in the 2024 season", "of ipl 2024".
+        # The words before the season's own year are left out with it: "in the 2024 season", "of ipl 2024".
         lead = LEAD.search(match.string, 0, match.start())
         return Moment(lead.start() if lead else match.start(), match.end(), "own")

@@ -1,8 +1,8 @@
-"""Alias tables: every way a player, team or ground may be called, and what it stands for in one season.
+"""The index of aliases: every way a player, team or ground is called, and what it stands for in a season.
 
-Built once a season from the roster and `nicknames.yaml`. Knows nothing about questions or sentences:
-`names.py` looks single names up in it, `linking.py` finds them in questions. Aliases are kept joined
-("frasermcgurk"), so that spaces and hyphens do not matter.
+Built once per season from the roster and `nicknames.yaml`. Knows nothing about questions or sentences: resolver.py
+looks single names up in it, linker.py finds them in questions. Aliases are stored without spaces and hyphens
+("frasermcgurk"), so that these do not matter.
 
     python -m data.linking.resolver ipl_2024 "fraser mcgurk"
 """
@@ -50,8 +50,7 @@ PARTICLES = frozenset({"de", "du", "van", "der", "ten", "al", "ul", "ur"})
 
 @dataclass(frozen=True)
 class Alias:
-    """What some words stand for. `rank` 2: in the season (own name), 1: by an older name, 0: not in the
-    season."""
+    """What some words stand for. `rank` is 2 in the season, 1 in it under a newer name, 0 if not in the season."""
 
     kind: str
     keys: tuple[str, ...]
@@ -72,8 +71,7 @@ def joined(text: str) -> str:
 
 
 def sound(word: str) -> str:
-    """A rough key under which the usual Indian-English spellings of one name agree (Pooran/Puran,
-    Klaasen/Klassen)."""
+    """A key that the usual English spellings of one name share (Pooran and Puran, Klaasen and Klassen)."""
     for old, new in SAME_SOUND:
         word = word.replace(old, new)
     word = re.sub(r"(?<=[bcdgjkst])h", "", word)
@@ -83,13 +81,12 @@ def sound(word: str) -> str:
 @cache
 def nicknames() -> dict:
     with open(NICKNAMES, encoding="utf-8") as file:
-        # The C loader where PyYAML has it: ten times as fast.
+        # The C loader, where PyYAML has it, is ten times as fast.
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 class NameIndex:
-    """All aliases of a season. `lookup` takes words exactly, `corrections` mends a misspelt word of a
-    name."""
+    """All aliases of a season: `lookup` finds words as written, `corrections` the words near a misspelt one."""
 
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
@@ -97,18 +94,18 @@ class NameIndex:
         self.guarded = frozenset(joined(w) for w in self.file["guarded"])
         self.never_alone = frozenset(joined(w) for w in self.file["never_alone"])
         self.loose = frozenset(joined(w) for w in self.file["loose"])
-        self.delicate = self.guarded | self.never_alone | self.loose
+        self.ambiguous_words = self.guarded | self.never_alone | self.loose
         self.lookalikes = frozenset(self.file["lookalikes"])
         self.players = {p.key: p for p in roster.players}
         self._table: dict[str, list[Alias]] = defaultdict(list)
         self._words: set[str] = set()
-        self._whole: set[str] = set()  # joined forms that a person may write as one word
+        self._one_word: set[str] = set()  # aliases that people also write as one word
         self._add_players()
         self._add_teams()
         self._add_grounds()
         self._table = {k: v for k, v in self._table.items() if k}
         self.longest = 7
-        self._best = {phrase: self._settle(found) for phrase, found in self._table.items()}
+        self._best = {phrase: self._preferred(found) for phrase, found in self._table.items()}
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         self._by_sound: dict[str, list[str]] = defaultdict(list)
         for word in sorted(self._words):
@@ -123,22 +120,25 @@ class NameIndex:
         """The meaning of joined words, or None."""
         return self._best.get(phrase)
 
-    def one_word(self, phrase: str) -> bool:
-        """Whether the alias may be written as one word: "msdhoni", but not "fallen" for F Allen."""
-        return phrase in self._whole
+    def is_one_word(self, phrase: str) -> bool:
+        """Whether people write the alias as one word: "msdhoni", but not "fallen" for F Allen."""
+        return phrase in self._one_word
 
     def of_kind(self, phrase: str, kind: str) -> Alias | None:
         """The meaning of joined words among the aliases of one kind."""
         found = [a for a in self._table.get(phrase, ()) if a.kind == kind]
-        return self._settle(found) if found else None
+        return self._preferred(found) if found else None
 
     def is_word(self, word: str) -> bool:
-        """Whether the word is part of some name as it stands."""
+        """Whether the word, as written, is part of a name."""
         return word in self._words or word in self._best
 
     def _corrections(self, word: str) -> tuple[tuple[str, int], ...]:
-        """Words of names near a misspelt word with their distance, nearest first: same sound, or one slip
-        in five to seven letters, two from eight letters on. The first letter stays."""
+        """Words of names near a misspelt word with the number of edits, nearest first.
+
+        Near is a word of the same sound, one edit away in five to seven letters, or two in eight or more. The first
+        letter is taken as right.
+        """
         if len(word) < 4 or not word.isascii() or not word.isalpha():
             return ()
         found = {w: 1 for w in self._by_sound.get(sound(word), ())} if len(word) >= 5 else {}
@@ -152,10 +152,12 @@ class NameIndex:
                     found[other] = min(distance, found.get(other, 9))
         return tuple(sorted(found.items(), key=lambda item: (item[1], item[0])))[:4]
 
-    def _settle(self, found: Iterable[Alias]) -> Alias:
-        """One meaning of equal words: what is in the season first, then the stronger class; ties are
-        ambiguous. Only a father's name gives way to somebody else's full one ("Sachin
-        Tendulkar" is not Arjun Sachin Tendulkar)."""
+    def _preferred(self, found: Iterable[Alias]) -> Alias:
+        """The meaning of words that several aliases share: who is in the season, then the higher class.
+
+        Equal aliases are ambiguous and keep all their keys. A father's name yields to somebody else's full name
+        ("Sachin Tendulkar" is not Arjun Sachin Tendulkar).
+        """
         found = list(found)
         if any(a.level >= FULL for a in found):
             found = [a for a in found if a.level != MIDDLE]
@@ -220,7 +222,7 @@ class NameIndex:
             out |= {(part, SURNAME) for part in plain(surname).split() if "-" in name and len(part) > 3}
         if person.matches:
             out |= {(given, GIVEN) for given in givens if len(given) > 2}
-        else:  # only what is telling enough stands for somebody who is not in the season
+        else:  # a short surname does not stand for somebody who is not in the season
             out = {(p, level) for p, level in out if level != SURNAME or len(p) >= 4}
         return {
             (p, level)
@@ -260,7 +262,7 @@ class NameIndex:
                 self._add(team, Alias("team", (team,), 2, FULL, label=team))
 
     def one_franchise(self, teams: tuple[str, ...]) -> bool:
-        """Whether the names are one franchise's over several loaded seasons; they hold together."""
+        """Whether the names are those of one franchise over several loaded seasons, which are meant together."""
         return any(set(teams) <= set(f["names"]) for f in self.file["franchises"])
 
     def _town(self, alias: str) -> str:
@@ -318,7 +320,7 @@ class NameIndex:
             self._table[key].append(alias)
         words = plain(phrase).split()
         if len(words) == 1 or len(words[0]) > 1:
-            self._whole.add(key)
+            self._one_word.add(key)
         least = 4 if alias.rank else 5
         if alias.level in (OWN, FULL, NICKNAME, SURNAME, GIVEN):
             self._words |= {w for w in words if len(w) >= least and w.isalpha()}

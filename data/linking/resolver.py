@@ -1,8 +1,7 @@
-"""Names of one season: who is meant by "Kohli", "Thala", "Yellow Army", "Chepauk", or that nobody is.
+"""Resolves names: who or what "Kohli", "Thala", "Yellow Army" or "Chepauk" is, or that it is nobody.
 
-`Names` answers for a name on its own and for a mention in the role that a query line gives it. Every
-answer is found, ambiguous (with the candidates), absent (known, not in this season) or unknown. Knows
-nothing about sentences.
+`Names` resolves a name on its own, and a mention in the role that a query line gives it. Every outcome is found,
+ambiguous (with the candidates), absent (known, but not in this season) or unknown. Knows nothing about sentences.
 
     python -m data.linking.resolver ipl_2024 "king kohli" sharma "ben stokes" motera
 """
@@ -20,10 +19,7 @@ from data.season import Season, load
 
 PLAYER_ROLES = frozenset({"player", "batter", "bowler", "fielder", "keeper", "partner", "dismissed", "winner"})
 TEAM_ROLES = frozenset({"team", "opponent", "between"})
-# A word of a name has few near neighbours; this bounds the combinations tried for a misspelt full name.
-MAX_VARIANTS = 24
-
-
+MAX_VARIANTS = 24  # combinations of corrected words tried for a misspelt name
 _NO_CONTEXT = Context()
 
 
@@ -42,19 +38,19 @@ class Names:
     # -- a name on its own -------------------------------------------------------------------------
 
     def player(self, text: str) -> Outcome:
-        return self._alone(text, "player")
+        return self._by_itself(text, "player")
 
     def team(self, text: str) -> Outcome:
-        return self._alone(text, "team")
+        return self._by_itself(text, "team")
 
     def venue(self, text: str) -> Outcome:
-        """A ground or a town; a town has all its grounds as candidates, which hold together."""
-        outcome = self._alone(text, "venue")
+        """A ground or a town; the candidates of a town are all its grounds, which are meant together."""
+        outcome = self._by_itself(text, "venue")
         if outcome.status == UNKNOWN and (team := self._search(text, "team")):
             return self._grounds_for(team)
         return outcome
 
-    def _alone(self, text: str, kind: str) -> Outcome:
+    def _by_itself(self, text: str, kind: str) -> Outcome:
         alias = self._search(text, kind)
         if alias is None:
             return Outcome(UNKNOWN, (), f'I know no {kind} called "{text.strip()}" in {self.roster.label}.')
@@ -69,12 +65,10 @@ class Names:
             return self._search(" ".join(words[:-1]), kind)
         return None
 
-    def variants(self, words: Iterable[str], mend: bool = True) -> Iterator[tuple[str, int]]:
-        """Joined spellings of words to look up, exact first, each with the slips it mends."""
+    def variants(self, words: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Joined spellings of `words` to look up, as written first, each with the number of edits."""
         words = list(words)
         yield "".join(words), 0
-        if not mend:
-            return
         choices = [
             ((w, 0),) if self.index.is_word(w) or len(w) < 4 else ((w, 0), *self.index.corrections(w)) for w in words
         ]
@@ -85,7 +79,7 @@ class Names:
             yield from self.index.corrections("".join(words))
 
     def outcome(self, alias: Alias, text: str) -> Outcome:
-        """An alias as an answer about `text`."""
+        """The outcome that an alias, found for `text`, stands for."""
         label = self.roster.label
         if alias.kind == "elsewhere":
             return Outcome(UNKNOWN, (), f"{alias.label.title()} is not among the players of {label}.")
@@ -98,7 +92,7 @@ class Names:
         return Outcome(FOUND, alias.keys)
 
     def display(self, key: str) -> str:
-        """What people call a player id; teams and grounds are their own names."""
+        """The usual name of a player id; teams and grounds are their own names."""
         person = self.index.players.get(key)
         return person.display if person else key
 
@@ -115,13 +109,14 @@ class Names:
     # -- a mention in its role ---------------------------------------------------------------------
 
     def resolve(self, mention: Mention, role: str, others: Context = _NO_CONTEXT) -> Outcome:
-        """What a mention stands for as the `role` of a query line: batter, bowler, fielder, player, team,
-        opponent or venue. `others` narrows ambiguous names (a bowler "Sharma" at Mumbai
-        Indians). A team used as a venue is its home grounds, or the grounds of the town it was
-        called by; several grounds hold together."""
+        """What a mention stands for in a role of a query line: batter, bowler, fielder, player, team, opponent, venue.
+
+        `others` narrows ambiguous names (a bowler "Sharma" of Mumbai Indians). A team in the role of a venue is its
+        home grounds, or the grounds of the town it was called by; several grounds are meant together.
+        """
         if role == "venue" and mention.kind == "team":
             alias = self._search(mention.text, "team")
-            return self._grounds_for(alias) if alias else self._alone(mention.text, "venue")
+            return self._grounds_for(alias) if alias else self._by_itself(mention.text, "venue")
         if role in TEAM_ROLES and mention.kind == "venue":
             return self._team_at(mention)
         if role in TEAM_ROLES and mention.kind == "player":
@@ -136,9 +131,9 @@ class Names:
                 return Outcome(UNKNOWN, (), f'"{mention.text}" is a {mention.kind}, not a {kind}.')
         if mention.kind == "player" and mention.status == AMBIGUOUS:
             return self._narrow(mention, role, others)
-        return self._again(mention)
+        return self._by_status(mention)
 
-    def _again(self, mention: Mention) -> Outcome:
+    def _by_status(self, mention: Mention) -> Outcome:
         if mention.status == FOUND:
             return Outcome(FOUND, mention.candidates)
         if mention.status == AMBIGUOUS:
@@ -185,7 +180,7 @@ class Names:
 
     def _team_of(self, mention: Mention) -> Outcome:
         if mention.status != FOUND:
-            return self._again(mention)
+            return self._by_status(mention)
         teams = self.index.players[mention.candidates[0]].teams
         return Outcome(FOUND, teams) if len(teams) == 1 else self._ambiguous(teams, mention.text)
 

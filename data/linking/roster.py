@@ -1,8 +1,8 @@
-"""Who and what one season has, for the name resolver: persons of all seasons, teams, grounds, dates.
+"""The persons, teams, grounds and dates of a loaded season, for the name resolver; persons of other seasons too.
 
-Reads a loaded season's tables and the people file. Knows nothing about nicknames.
+Reads the season's tables and the file of people. Knows nothing about nicknames.
 
-    python -c "from data import roster, season; print(roster.roster_of(season.load('ipl_2024')).teams)"
+    python -c "from data.linking.roster import *; from data.season import load; print(roster_of(load()).teams)"
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from data.season import Season
 
 @dataclass(frozen=True)
 class Player:
-    """A person; `matches` 0 means not in the season."""
+    """A person; `matches` is 0 for somebody who is not in the season."""
 
     key: str
     name: str
@@ -53,7 +53,7 @@ PLAYERS = """
 
 
 def roster_of(season: Season) -> Roster:
-    """The roster of a loaded season; everybody else of the people file comes with no matches."""
+    """The roster of a loaded season; everybody else in the file of people is in it with no matches."""
     cursor = season.connection.cursor()
     here = [
         Player(key, name, display, full, tuple(teams or ()), max(matches, 1), int(balls))

@@ -1,4 +1,4 @@
-"""A season's tables: Parquet under data/seasons/<name>/, loaded into DuckDB in memory.
+"""Stores the tables of a season as Parquet in data/seasons/<name>/ and loads them into DuckDB in memory.
 
 Knows nothing about match files, names or the query line.
 
@@ -23,8 +23,7 @@ from typing import Any
 import duckdb
 
 from data.errors import SeasonDamaged, SeasonExists, SeasonNotFound
-from data.season import derived as derive
-from data.season import standings
+from data.season import derived, standings
 from data.season.tables import ORDER, STORED
 
 SEASONS = Path(__file__).parent.parent / "seasons"
@@ -34,8 +33,7 @@ NULL = "\\N"
 
 @dataclass(frozen=True)
 class About:
-    """season.json: what the folder holds. `digest` is over the rows, `files` over the Parquet files'
-    bytes."""
+    """season.json: the content of the folder. `digest` is of the rows, `files` has the hash of each Parquet file."""
 
     name: str
     title: str
@@ -49,7 +47,7 @@ class About:
 
 @dataclass(frozen=True)
 class Season:
-    """A loaded season. Use `connection.cursor()` in every thread; treat the tables as read-only."""
+    """A loaded season. Use a `connection.cursor()` per thread; the tables are read-only by convention."""
 
     name: str
     title: str
@@ -64,8 +62,8 @@ class Season:
 
 
 def seasons(folder: Path = SEASONS) -> list[str]:
-    """Names of the seasons that are there."""
-    # A name with a dot in front is an import that was killed before its rename.
+    """Names of the stored seasons."""
+    # A hidden folder is an import that was killed before its rename.
     return sorted(p.parent.name for p in folder.glob("*/season.json") if not p.parent.name.startswith("."))
 
 
@@ -76,7 +74,7 @@ def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
     """
     about = _read_about(name, folder)
     connection = duckdb.connect(":memory:")
-    # One thread a query: a season is a single row group, and the cores belong to the model next door.
+    # One thread per query: a season is a single row group, and the cores are needed by the model.
     connection.execute("SET threads = 1")
     for table in STORED:
         path = folder / name / f"{table}.parquet"
@@ -84,7 +82,7 @@ def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
             state = "changed since the import" if path.exists() else "missing"
             raise SeasonDamaged(f"{path.name} of season {name!r} is {state}; {_how_to_import(name)}")
         connection.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet(?)", [str(path)])
-    derive.create(connection)
+    derived.create(connection)
     standings.create(connection)
     connection.execute("SET enable_external_access = false")
     return Season(about.name, about.title, tuple(about.years), about.digest, connection)
@@ -98,10 +96,10 @@ def write(
     folder: Path = SEASONS,
     replace: bool = False,
 ) -> About:
-    """Store the rows as season `name`. Written beside and then renamed: a season is there whole or not at
-    all.
+    """Store the rows as season `name`. The folder is written under another name and renamed when it is complete.
 
-    The same rows once more leave what is there; other rows raise SeasonExists unless `replace`.
+    If the season is stored already with the same rows nothing changes; with other rows SeasonExists is raised unless
+    `replace`.
     """
     target = folder / name
     folder.mkdir(parents=True, exist_ok=True)

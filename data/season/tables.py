@@ -1,4 +1,4 @@
-"""The stored tables: their columns and types, in order. data/cricsheet/scorebook.py says what they mean.
+"""The stored tables: their columns and types, in order. data/cricsheet/scorebook.py computes them.
 
 Knows nothing about match files, Parquet or questions.
 """
@@ -61,8 +61,7 @@ STORED: dict[str, tuple[tuple[str, str], ...]] = {
     "players": _columns(PLAYERS),
 }
 
-# Row order in the files and in the digest: the same matches give the same bytes whatever order they were
-# read in.
+# Order of rows in the files: the same matches give the same bytes in whatever order they were read.
 ORDER = {
     "matches": "date, match_id",
     "innings": "match_id, innings",

@@ -10,7 +10,25 @@ from dataclasses import dataclass
 
 from data.cricsheet.format import Delivery, Innings, Match
 
-FULL_POWERPLAY = 0.3  # of the overs, rounded: 6 of 20 (playing conditions, table of fielding restrictions)
+LONGEST_T20 = 20  # overs
+
+
+@dataclass(frozen=True)
+class PhaseRules:
+    """Shares of an innings' overs, also of a shortened one: the powerplay (playing conditions) and the death overs."""
+
+    powerplay: float
+    death: float
+
+    def powerplay_overs(self, overs: int) -> int:
+        return round(overs * self.powerplay)
+
+    def death_overs(self, overs: int) -> int:
+        return max(1, round(overs * self.death))
+
+
+T20_PHASES = PhaseRules(powerplay=0.3, death=0.25)  # overs 1-6 and, by custom, 16-20
+ONE_DAY_PHASES = PhaseRules(powerplay=0.2, death=0.2)  # the first and the third powerplay: overs 1-10 and 41-50
 
 
 @dataclass(frozen=True)
@@ -23,12 +41,12 @@ class InningsLength:
     quota_balls: int
     scheduled_overs: int
     powerplay_overs: int
+    death_overs: int
 
     def phase(self, over: int) -> str:
         if over <= self.powerplay_overs:
             return "powerplay"
-        last_quarter = max(1, round(self.scheduled_overs / 4))
-        return "death" if over > self.scheduled_overs - last_quarter else "middle"
+        return "death" if over > self.scheduled_overs - self.death_overs else "middle"
 
 
 def innings_lengths(match: Match) -> list[InningsLength]:
@@ -38,6 +56,7 @@ def innings_lengths(match: Match) -> list[InningsLength]:
     """
     main = [i for i in match.innings if not i.super_over]
     full = match.info.overs
+    rules = T20_PHASES if full <= LONGEST_T20 else ONE_DAY_PHASES
     target = next((i.target for i in main if i.target and i.target.overs is not None), None)
     lengths = []
     for number, innings in enumerate(main, 1):
@@ -47,16 +66,16 @@ def innings_lengths(match: Match) -> list[InningsLength]:
         if target is not None and target.balls is not None and (number == 2 or match.info.outcome.method is None):
             quota = target.balls
         overs = math.ceil(quota / 6)
-        if number == 1 and match.info.outcome.method and given is not None and given < round(full * FULL_POWERPLAY):
+        shortened = given is not None and given < rules.powerplay_overs(full)
+        if number == 1 and match.info.outcome.method and shortened:
             # Shortened before it began, by how much is not in the file: it ended when its overs were bowled.
             overs = len(innings.overs)
             quota = overs * 6
         scheduled = overs
-        if given is not None and abs(given - full * FULL_POWERPLAY) < abs(given - overs * FULL_POWERPLAY):
+        if given is not None and abs(given - full * rules.powerplay) < abs(given - overs * rules.powerplay):
             scheduled = full  # a full powerplay: the overs were lost after it had begun
-        lengths.append(
-            InningsLength(quota, scheduled, given if given is not None else round(scheduled * FULL_POWERPLAY))
-        )
+        powerplay_overs = rules.powerplay_overs(scheduled) if given is None else given
+        lengths.append(InningsLength(quota, scheduled, powerplay_overs, rules.death_overs(scheduled)))
     return lengths
 
 

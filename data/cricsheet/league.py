@@ -1,6 +1,7 @@
-"""Facts of the league that the match files lack: grounds, team names, abandoned matches, titles of seasons.
+"""Facts of competitions that the match files lack: rules, grounds, team names, abandoned matches, years of seasons.
 
-Reads the reviewed files venues.json, teams.json and schedule.csv. Knows nothing about deliveries or nicknames.
+Reads the reviewed files leagues.json, venues.json, teams.json and schedule.csv. Knows nothing about deliveries or
+nicknames.
 
     python -c "from data.cricsheet.league import venue_of; print(venue_of('Feroz Shah Kotla', 'Delhi'))"
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +26,29 @@ STAGES = {
     "semi final": "semi_final",
     "3rd place play-off": "third_place",
     "final": "final",
+    # of other competitions
+    "quarter final": "quarter_final",
+    "qualifier": "qualifier",
+    "knockout": "knockout",
+    "challenger": "challenger",
+    "eliminator 1": "eliminator_1",
+    "eliminator 2": "eliminator_2",
 }
+# Seasons that Cricsheet names after two years and that were played in the second. Others are of the first year: the IPL
+# of 2020/21 was played in 2020, the Big Bash League of 2023/24 began in 2023.
+PLAYED_IN_SECOND_YEAR = {"2007/08": 2008, "2009/10": 2010}
+
+
+@dataclass(frozen=True)
+class League:
+    """A competition. `short` is its name in titles; `overs` a side are None if any number is played."""
+
+    name: str
+    short: str
+    overs: int | None = None
+    points_table: bool = False
+    neutral_seasons: tuple[int, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,9 +70,10 @@ class Team:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """A scheduled league match in which no ball was bowled; Cricsheet has no file of it."""
+    """A scheduled league match in which no ball was bowled; Cricsheet has no file of it. `season` is a year."""
 
-    season: str
+    league: str
+    season: int
     match_id: int
     date: datetime.date
     number: int
@@ -56,6 +81,30 @@ class Abandoned:
     team2: str
     venue: str
     city: str
+
+
+@cache
+def leagues() -> tuple[League, ...]:
+    rows = json.loads((HERE / "leagues.json").read_text(encoding="utf-8"))["leagues"]
+    return tuple(
+        League(**{**r, "neutral_seasons": tuple(r["neutral_seasons"]), "also": tuple(r["also"])}) for r in rows
+    )
+
+
+def league_of(event: str) -> League:
+    """The competition of a match file's event; one that is not in leagues.json has its own name and no points table."""
+    return next((x for x in leagues() if event in (x.name, *x.also)), League(event, event))
+
+
+def season_year(label: str) -> int:
+    """The year of a season by its label: `2024`, `2007/08` (2008), `2009_10` (2010), `2020/21` (2020).
+
+    Raises ValueError if the label is no year.
+    """
+    label = label.replace("_", "/")
+    if not re.fullmatch(r"\d{4}(/\d{2}(\d{2})?)?", label):
+        raise ValueError(f"{label!r} is not the name of a season, such as 2024 or 2007/08")
+    return PLAYED_IN_SECOND_YEAR.get(label) or int(label[:4])
 
 
 @cache
@@ -75,7 +124,8 @@ def abandoned_matches() -> tuple[Abandoned, ...]:
     with open(HERE / "schedule.csv", encoding="utf-8", newline="") as file:
         return tuple(
             Abandoned(
-                row["season"],
+                row["league"],
+                season_year(row["season"]),
                 int(row["match_id"]),
                 datetime.date.fromisoformat(row["date"]),
                 int(row["number"]),
@@ -118,16 +168,15 @@ def team_of(name: str, year: int) -> str:
 
     Cricsheet has at times renamed the teams of old matches. A team that is not in teams.json keeps its name.
     """
+    return known_team(name, year).name
+
+
+def known_team(name: str, year: int) -> Team:
+    """The team of that name in that year; one that is not in teams.json is a franchise of its own."""
     named = _team_names().get(name)
     if named is None:
-        return name
+        return Team(name, "", name, year, None)
     for team in teams():
         if team.franchise == named[0].franchise and team.first <= year <= (team.last or 9999):
-            return team.name
-    return named[0].name
-
-
-def season_title(event: str, years: list[int]) -> str:
-    """`IPL 2024`, or `IPL 2008-2024` of several."""
-    league = {"Indian Premier League": "IPL"}.get(event, event)
-    return f"{league} {years[0]}" if len(years) == 1 else f"{league} {years[0]}-{years[-1]}"
+            return team
+    return named[0]

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from data.cricsheet.league import season_year
+
 HERE = Path(__file__).parent
 INITIALS = re.compile(r"^[A-Z]{1,5}$")
 
@@ -138,10 +140,3 @@ def _person(row: dict[str, str]) -> Person:
         role=row["playing_role"] or None,
         seasons=tuple(season_year(s) for s in row["seasons"].split("|") if s),
     )
-
-
-def season_year(season: str) -> int:
-    """The year a season was played in: `2024`, `2007/08` (2008), `2009_10` (2010), `2020/21` (2020)."""
-    text = season.replace("_", "/")
-    # Of the IPL seasons that Cricsheet names after two years, two began in the second, that of 2020 in the first.
-    return {"2007/08": 2008, "2009/10": 2010, "2020/21": 2020}.get(text) or int(text[:4])

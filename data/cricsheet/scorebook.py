@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.cricsheet.format import BOWLER_KINDS, NOT_A_DISMISSAL, Delivery, Innings, Match
+from data.cricsheet.format import BOWLER_KINDS, NOT_A_DISMISSAL, Delivery, Info, Innings, Match
 from data.cricsheet.innings import InningsLength, balls_by_overs, innings_lengths, is_legal
-from data.cricsheet.league import STAGES, team_of, venue_of
+from data.cricsheet.league import STAGES, season_year, team_of, venue_of
 from data.cricsheet.people import Person, person_of
 from data.errors import SourceError
 
@@ -30,20 +30,25 @@ class Rows:
         self.tables.setdefault(table, []).append(row)
 
 
-def season_year_of(match: Match) -> int:
-    return match.info.dates[0].year
-
-
 def add_match(rows: Rows, file: str, match_id: int, match: Match) -> None:
     """Append the match to `rows`."""
     _Scorer(rows, file, match_id, match).run()
+
+
+def officials(info: Info) -> tuple[str | None, ...]:
+    """Names of the two umpires, the TV umpire, the reserve umpire and the referee; None where the file has none."""
+    kinds = ("umpires", "umpires", "tv_umpires", "reserve_umpires", "match_referees")
+    named = [info.officials.get(kind, ()) for kind in kinds]
+    return tuple(
+        names[place] if len(names) > place else None for names, place in zip(named, (0, 1, 0, 0, 0), strict=True)
+    )
 
 
 class _Scorer:
     def __init__(self, rows: Rows, file: str, match_id: int, match: Match) -> None:
         self.rows, self.file, self.match_id, self.match = rows, file, match_id, match
         self.ids = match.info.registry.people
-        self.year = season_year_of(match)
+        self.year = season_year(match.info.season)
 
     def team(self, name: str) -> str:
         return team_of(name, self.year)
@@ -66,7 +71,7 @@ class _Scorer:
         for number, (innings, length) in enumerate(zip(main, lengths, strict=True), 1):
             self.add_innings(number, innings, length)
         for number, innings in enumerate((i for i in self.match.innings if i.super_over), len(main) + 1):
-            _InningsScorer(self, number, innings, InningsLength(6, 1, 0), super_over=True).run()
+            _InningsScorer(self, number, innings, InningsLength(6, 1, 0, 1), super_over=True).run()
         self.add_match_row(main, lengths)
         self.add_appearances()
 
@@ -117,7 +122,7 @@ class _Scorer:
         self.rows.add(
             "matches",
             self.match_id,
-            info.season,
+            str(self.year),
             info.dates[0],
             info.event.match_number,
             stage,
@@ -136,6 +141,7 @@ class _Scorer:
             overs < info.overs,
             self.key(info.player_of_match[0]) if info.player_of_match else None,
             lengths[1].quota_balls - balls_by_overs(main[1]) if result == "wickets" else None,
+            *officials(info),
         )
 
     def add_appearances(self) -> None:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import duckdb
 
-# Seasons played wholly away from the teams' own grounds (South Africa, UAE, neutral venues in the pandemic).
-NEUTRAL_YEARS = (2009, 2020, 2021, 2022)
-
 BATTING = """
 CREATE TABLE batting AS
 WITH faced AS (
@@ -90,11 +87,11 @@ ORDER BY s.match_id, s.innings, s.first
 
 # The files do not say who is at home. A ground is a team's home in a season if the team plays (nearly) all the league
 # matches there and no other team does.
-HOMES = f"""
+HOMES = """
 CREATE TEMP TABLE homes AS
 WITH played AS (
     SELECT season, venue, unnest([team1, team2]) AS team FROM matches
-    WHERE stage = 'league' AND year(date) NOT IN {NEUTRAL_YEARS}
+    WHERE stage = 'league' AND season NOT IN (SELECT season FROM seasons WHERE neutral)
 ), counts AS (SELECT season, venue, team, count(*) AS n FROM played GROUP BY ALL),
 totals AS (
     SELECT season, venue, count(*) AS matches FROM matches WHERE stage = 'league' GROUP BY ALL
@@ -122,9 +119,9 @@ SELECT r.match_id, r.season, r.date, r.team, r.opponent, r.venue, r.stage,
        r.outcome AS result, own.runs, own.wickets, own.balls, own.quota_balls,
        opp.runs AS opp_runs, opp.wickets AS opp_wickets, opp.balls AS opp_balls, opp.quota_balls AS opp_quota_balls,
        own.all_out, opp.all_out AS opp_all_out, r.margin,
-       (CASE WHEN r.stage <> 'league' THEN NULL WHEN r.outcome = 'won' THEN 2 WHEN r.outcome = 'lost' THEN 0
-             ELSE 1 END)::INT AS points
-FROM results r
+       (CASE WHEN r.stage <> 'league' OR NOT s.points_table THEN NULL WHEN r.outcome = 'won' THEN 2
+             WHEN r.outcome = 'lost' THEN 0 ELSE 1 END)::INT AS points
+FROM results r JOIN seasons s USING (season)
 LEFT JOIN homes h ON h.season = r.season AND h.venue = r.venue
 LEFT JOIN innings own ON own.match_id = r.match_id AND own.batting_team = r.team
 LEFT JOIN innings opp ON opp.match_id = r.match_id AND opp.batting_team = r.opponent

@@ -5,8 +5,8 @@ net run rate (IPL playing conditions; by wins Mumbai finished above Bangalore in
 
 Net run rate (IPL and ICC playing conditions): runs scored per over less runs conceded per over, in all matches with a
 result. A side that was all out is charged its full quota of overs. In a match decided by Duckworth-Lewis the side
-batting first is credited with one run less than the target, off the overs of the side batting second. Super overs do not
-count.
+batting first is credited with one run less than the target, off the overs of the side batting second. Super overs are
+left out. Of a competition whose rules are not known (data/cricsheet/leagues.json) there is no points table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import duckdb
 
 STANDINGS = """
 CREATE TABLE standings AS
-WITH league AS (SELECT * FROM matches WHERE stage = 'league'),
+WITH ruled AS (SELECT season FROM seasons WHERE points_table),
+league AS (SELECT * FROM matches WHERE stage = 'league' AND season IN (FROM ruled)),
 rated AS (  -- the two innings of every match with a result, as they count
     SELECT m.season, m.match_id, i.batting_team, i.bowling_team,
            CASE WHEN m.method IS NOT NULL AND i.innings = 1 THEN chase.target - 1 ELSE i.runs END AS runs,
@@ -32,7 +33,7 @@ rated AS (  -- the two innings of every match with a result, as they count
            (count(*) FILTER (result = 'lost'))::INT AS lost, (count(*) FILTER (result = 'tied'))::INT AS tied,
            (count(*) FILTER (result IN ('no_result', 'abandoned')))::INT AS no_result,
            sum(points)::INT AS points
-    FROM team_matches WHERE stage = 'league' GROUP BY ALL
+    FROM team_matches WHERE stage = 'league' AND season IN (FROM ruled) GROUP BY ALL
 ), rates AS (
     SELECT c.*, 6.0 * s.runs / s.balls - 6.0 * o.runs / o.balls AS exact
     FROM counts c LEFT JOIN scored s USING (season, team) LEFT JOIN conceded o USING (season, team)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -418,19 +417,6 @@ def test_a_player_s_own_name_beats_another_spelling_of_somebody_else() -> None:
     then = Names(roster(2023, ["Mumbai Indians"], []))
     assert shown(then, then.player("Karan Sharma").candidates) == ["Karan Sharma"]
     assert shown(then, then.player("Karn Sharma").candidates) == ["Karn Sharma"]
-
-
-def test_several_loaded_seasons_keep_the_year_and_join_a_franchise() -> None:
-    teams = (
-        "Royal Challengers Bangalore",
-        "Royal Challengers Bengaluru",
-        "Delhi Daredevils",
-        "Delhi Capitals",
-    )
-    both = Names(replace(roster(2023, list(teams), []), years=(2016, 2023)))
-    assert both.team("rcb").status == FOUND and set(both.team("rcb").candidates) == set(teams[:2])
-    assert both.team("delhi daredevils").candidates == ("Delhi Daredevils",)
-    assert Linker(both).link("rcb wins in 2016").text == "T1 wins in Y1"
 
 
 def test_every_entry_of_the_nickname_file_is_about_somebody_in_the_files() -> None:

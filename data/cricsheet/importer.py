@@ -164,7 +164,8 @@ def _add_season(rows: Rows, year: int, title: str, league: League, matches: list
     info = matches[0][2].info
     # National sides are seldom at home, and the files do not say when.
     neutral = year in league.neutral_seasons or info.team_type == "international"
-    rows.add("seasons", str(year), title, info.season, league.name, info.overs, neutral, league.points_table)
+    rows.add("seasons", str(year), title, info.season, league.name, league.first_season, info.overs, neutral,
+             league.points_table)  # fmt: skip
     teams = {known_team(name, year) for _, _, match in matches for name in match.info.teams}
     for team in sorted(teams, key=lambda t: t.name):
         rows.add("team_names", str(year), team.franchise, team.name, team.short or None)

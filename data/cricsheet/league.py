@@ -22,7 +22,7 @@ STAGES = {
     "qualifier 1": "qualifier_1",
     "qualifier 2": "qualifier_2",
     "eliminator": "eliminator",
-    "elimination final": "elimination_final",
+    "elimination final": "eliminator",  # of 2011, 2012 and 2016
     "semi final": "semi_final",
     "3rd place play-off": "third_place",
     "final": "final",
@@ -41,11 +41,12 @@ PLAYED_IN_SECOND_YEAR = {"2007/08": 2008, "2009/10": 2010}
 
 @dataclass(frozen=True)
 class League:
-    """A competition. `short` is its name in titles; `overs` a side are None if any number is played."""
+    """A competition. `short` is its name in titles; `overs` a side and `first_season` are None if not known."""
 
     name: str
     short: str
     overs: int | None = None
+    first_season: int | None = None
     points_table: bool = False
     neutral_seasons: tuple[int, ...] = ()
     also: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from data.linking.dates import Calendar, Moment
 from data.linking.evidence import NameEvidence, Word, is_initials
-from data.linking.index import Alias, plain
+from data.linking.index import CURRENT, EARLIER, GIVEN, Alias, plain
 from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Linked, Mention
 from data.linking.resolver import Names
 from data.linking.spelling import Speller
@@ -60,7 +60,7 @@ class Linker:
     def __init__(self, names: Names, lexicon: frozenset[str] = frozenset()) -> None:
         self.names, self.index = names, names.index
         self.speller = Speller(lexicon)
-        self.calendar = Calendar(names.roster.years, names.roster.dates)
+        self.calendar = Calendar(names.roster.years, names.roster.dates, names.roster.first_season)
 
     def link(self, question: str) -> Linked:
         """The question with its mentions. Never raises; text without names comes back in lower case."""
@@ -148,6 +148,8 @@ class Linker:
             edits = 0
             if alias is None and norms[-1].endswith("s") and len(norms[-1]) > 3:
                 alias = self.index.lookup("".join(norms)[:-1])
+            if alias and last - first > 1 and (alias.rank, alias.level) == (EARLIER, GIVEN):
+                alias = None  # "ka runs" is not Karun
             if alias is None and last - first <= LONGEST_CORRECTED:
                 alias, edits = self._corrected(words, first, last, evidence)
             if alias is not None:
@@ -159,7 +161,9 @@ class Linker:
         run = [w.norm for w in words[first:last]]
         if len(run) == 2 and all(self.index.is_word(n) for n in run):  # "noor ahmed" where Noor Ahmad plays
             near = ((self.index.lookup(spelling), edits) for spelling, edits in self.index.corrections("".join(run)))
-            players = (n for n in near if n[0] and n[0].rank and n[0].kind == "player" and len(n[0].keys) == 1)
+            players = (
+                n for n in near if n[0] and n[0].rank == CURRENT and n[0].kind == "player" and len(n[0].keys) == 1
+            )
             return next(players, (None, 0))
         if not any(may) or not all(m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)):
             return None, 0
@@ -241,7 +245,7 @@ class Linker:
             if moment.kind != "own":
                 status = FOUND if moment.known else ABSENT
                 text = question[moment.start : moment.end]
-                raw.append((moment.start, moment.end, text, moment.kind, (moment.value,), status))
+                raw.append((moment.start, moment.end, text, moment.kind, moment.values, status))
         labels: dict[tuple, str] = {}
         mentions = []
         for start, end, text, kind, candidates, status in sorted(raw):

@@ -15,7 +15,7 @@ class Mention:
     """A name in a question. `start` and `end` are offsets in the original question.
 
     `candidates` are player ids, team names, ground names, ISO dates or years, best first; a town without a team has
-    all its grounds, which are meant together.
+    all its grounds, which are meant together, as are the years of "the last three seasons".
     """
 
     placeholder: str
@@ -59,3 +59,4 @@ class Context:
     opponents: tuple[str, ...] = ()
     batters: tuple[str, ...] = ()
     bowlers: tuple[str, ...] = ()
+    seasons: tuple[int, ...] = ()  # years; none: the default season

@@ -2,4 +2,5 @@
 
 from train.pretrain.training import main
 
-main()
+if __name__ == "__main__":
+    main()

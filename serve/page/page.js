@@ -56,7 +56,7 @@ async function ask(question) {
     const response = await post("/infer", { question, stream: true, ...(conversation && { conversation_id: conversation }) }, mine.signal);
     for await (const { name, data } of events(response)) {
       if (name === "plan") showLine(card, data.query);
-      if (name === "table") showTables(card, data.season.tables);
+      if (name === "table") showTables(card, data.tables);
       if (name === "token") text.textContent += data.text;
       if (name === "error") throw new Error(data.detail);
       if (name === "done") reply = data;

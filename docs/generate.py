@@ -3,9 +3,9 @@
     python docs/generate.py            # writes them
     python docs/generate.py --check    # changes nothing; exits 1 and names the documents that are not up to date
 
-A table stands between the lines `<!-- generated: NAME -->` and `<!-- end -->`; TABLES has the names. The text around them
-is written by hand. Metrics are those that a service on random weights exposes, which needs the training requirements
-(package gguf) and a few seconds.
+A table stands between the lines `<!-- generated: NAME -->` and `<!-- end -->`; TABLES has the names. The text around it
+is written by hand. The metrics are those that a service on random weights exposes: that takes a few seconds and the
+package gguf, which is a training requirement.
 """
 
 from __future__ import annotations

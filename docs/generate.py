@@ -11,6 +11,7 @@ package gguf, which is a training requirement.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -73,6 +74,7 @@ def scrape() -> str:
     from serve.bench.random_model import SHAPES, write_gguf
     from serve.settings import Settings
 
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # set by a user, it is no cause for a warning in the log
     with tempfile.TemporaryDirectory() as folder:
         model = write_gguf(Path(folder) / "model.gguf", SHAPES["tiny"], quantised=True)
         # defaults alone: no variable of this shell and no .env file counts

@@ -39,14 +39,14 @@ def document(host: Host, random_model: Path) -> Any:
     return schemathesis.openapi.from_url(f"{app.url}/openapi.json")
 
 
-def test_every_route_of_the_document_is_tried_here(document: Any) -> None:
+def test_every_documented_route_is_tested_here(document: Any) -> None:
     there = {(o.ok().method.upper(), o.ok().path) for o in document.get_all_operations()}
     assert there == set(ROUTES)
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.parametrize("form", list(schemathesis.GenerationMode), ids=lambda form: form.value)
-def test_no_request_makes_a_server_error(document: Any, method: str, path: str, form: Any) -> None:
+def test_no_request_causes_a_server_error(document: Any, method: str, path: str, form: Any) -> None:
     calm = hypothesis.settings(
         max_examples=EXAMPLES,
         deadline=None,

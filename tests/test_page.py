@@ -113,7 +113,7 @@ def finished(page: Any) -> Any:
     return card
 
 
-def test_a_question_is_asked_of_the_real_service_and_its_answer_shown(page: Any) -> None:
+def test_a_question_is_sent_to_the_real_service_and_its_answer_shown(page: Any) -> None:
     ask(page, "How many runs did Virat Kohli score?")
     card = finished(page)
     assert card.locator("h2").inner_text() == "How many runs did Virat Kohli score?"
@@ -202,7 +202,7 @@ def test_a_judgement_is_sent_with_the_answer_s_request_id(page: Any) -> None:
     card.get_by_text("Thank you").wait_for()
 
 
-def test_what_came_from_outside_is_never_markup(page: Any) -> None:
+def test_texts_from_outside_are_never_markup(page: Any) -> None:
     evil = "<img src=x onerror=alert(1)>"
     table = TABLE | {"rows": [[evil, 1, 2.0], ["b", 2, 3.0]], "qualification": evil}
     given(page, DONE | {"answer": evil, "tables": [table], "table": table})
@@ -211,7 +211,7 @@ def test_what_came_from_outside_is_never_markup(page: Any) -> None:
     assert page.locator("article img").count() == 0
 
 
-def test_everything_can_be_done_from_the_keyboard(page: Any) -> None:
+def test_the_page_can_be_used_from_the_keyboard(page: Any) -> None:
     given(page, DONE)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -226,7 +226,7 @@ def test_everything_can_be_done_from_the_keyboard(page: Any) -> None:
     assert {"Copy", "Right", "Wrong", "Run", "query", "New conversation"} <= reached
 
 
-def test_a_key_is_asked_for_where_the_service_wants_one(browser: Any, host: Host, tmp_path: Path) -> None:
+def test_the_page_asks_for_a_key_where_the_service_needs_one(browser: Any, host: Host, tmp_path: Path) -> None:
     locked = host(model_path=tmp_path / "none", api_keys="the-key")
     page = browser.new_page()
     page.goto(locked.url)
@@ -239,7 +239,7 @@ def test_a_key_is_asked_for_where_the_service_wants_one(browser: Any, host: Host
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, screen: str) -> None:
+def test_axe_finds_no_violation_and_the_page_is_not_too_wide(browser: Any, app: InProcess, screen: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     for page in opened(browser, app, screen):
         given(page, DONE)
@@ -258,7 +258,7 @@ def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, scree
         assert found.violations_count == 0, found.generate_report()
 
 
-def test_axe_finds_nothing_on_the_docs(browser: Any, app: InProcess) -> None:
+def test_axe_finds_no_violation_on_the_docs(browser: Any, app: InProcess) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = browser.new_page()
     page.goto(f"{app.url}/docs")

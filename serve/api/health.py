@@ -1,6 +1,8 @@
-"""Probes and metrics: GET /healthz (the process lives), /readyz (it can answer; or why not), /metrics."""
+"""Probes and metrics: GET /healthz (liveness), /readyz (readiness, or what is missing), /metrics (Prometheus)."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
@@ -10,6 +12,7 @@ from serve.service import Service
 
 
 def router(service: Service) -> APIRouter:
+    """The routes over one service."""
     routes = APIRouter(tags=["watch"])
 
     @routes.get("/healthz", summary="Is the process alive?")
@@ -25,14 +28,12 @@ def router(service: Service) -> APIRouter:
     )
     async def readyz() -> Readiness:
         """200 once season and model are loaded and warmed; 503 with stage and reason before, and while stopping."""
-        ready, stage, reason = service.state
-        if not ready:
-            state = {"ready": False, "stage": stage, "reason": reason, "retrying": service.retrying}
-            raise Problem(503, "not-ready", reason, 2, **state)
-        season = service.retriever.season
-        return Readiness(
-            ready=True, stage=stage, reason=reason, model=service.info, season=season.name, season_title=season.title
-        )
+        state = service.state
+        if not state.ready:
+            raise Problem(503, "not-ready", state.reason, 2, **asdict(state), retrying=service.retrying)
+        loaded = service.ready()
+        season = loaded.agents.season
+        return Readiness(**asdict(state), model=loaded.info, season=season.name, season_title=season.title)
 
     @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:

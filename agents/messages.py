@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from agents.model import Generation
-from agents.trace import Trace
+from agents.trace import Trace, WordedBy
 from data.linking.mention import Linked
 from data.query import Plan, StatTable
 
-ANSWERED, ASK_BACK, DECLINED = "answered", "ask_back", "declined"
+ANSWERED: Final = "answered"
+ASK_BACK: Final = "ask_back"
+DECLINED: Final = "declined"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Planned:
 class Refusal:
     """Why there is no table: a name is ambiguous (ask back), or the season cannot answer (decline)."""
 
-    outcome: str  # ask_back | declined
+    outcome: Literal["ask_back", "declined"]
     sentence: str
     reason: str  # ambiguous_name | absent_name | unknown_name | prediction | other_season | ... | not_computable
     candidates: tuple[str, ...] = ()
@@ -48,7 +51,7 @@ class Worded:
     """The sentence of an answer, by the model or plain from the table; `why` says what spoke against the model's."""
 
     text: str
-    by: str  # model | plain
+    by: WordedBy
     why: str = ""
     generation: Generation | None = None
 
@@ -58,10 +61,10 @@ class Reply:
     """The whole answer. Times in milliseconds by step: queue, link, plan, retrieve, answer, total."""
 
     answer: str
-    outcome: str  # answered | ask_back | declined
+    outcome: Literal["answered", "ask_back", "declined"]
     query: str | None = None
     tables: tuple[StatTable, ...] = ()
-    worded_by: str = "plain"
+    worded_by: WordedBy = "plain"
     reason: str | None = None
     candidates: tuple[str, ...] = ()
     latency_ms: Mapping[str, float] = field(default_factory=dict)

@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry import trace
 
 from agents.model import Generation
 
 tracer = trace.get_tracer("cricket.agents")
+
+WordedBy = Literal["model", "plain"]  # the model, or plain wording made from the table
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ class RetrieveStep:
 
 @dataclass(frozen=True)
 class AnswerStep:
-    """`by`: model or plain; `why` says what was wrong with the model's sentence where plain wording replaced it."""
+    """`why` says what was wrong with the model's sentence where plain wording replaced it."""
 
-    by: str
+    by: WordedBy
     why: str = ""
     generation: Generation | None = None
 

@@ -80,7 +80,11 @@ class LocalModel:
         """Run any request. `on_text` is called on the event loop with each piece of text as it is generated."""
         loop = asyncio.get_running_loop()
         if on_text is not None:
-            request = replace(request, on_text=lambda text: loop.call_soon_threadsafe(on_text, text))
+
+            def on_engine_thread(text: str) -> None:
+                loop.call_soon_threadsafe(on_text, text)
+
+            request = replace(request, on_text=on_engine_thread)
         handle = self.engine.submit(request)
         try:
             return _generation(await asyncio.wrap_future(handle.future))

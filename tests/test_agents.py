@@ -9,7 +9,9 @@ from agents.messages import Planned, Reply, Retrieved, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
 from agents.retriever import RetrieverAgent
+from data.query import parse
 from data.season import load
+from data.text import plain
 
 
 class ScriptedModel:
@@ -92,7 +94,7 @@ def test_an_answer_is_streamed_as_plan_tables_sentence_and_reply(retriever):
     planned, retrieved, worded, reply = events_of(retriever, model, "most runs at the death?")
     assert isinstance(planned, Planned) and str(planned.plan) == "runs by batter | phase=death | top 1"
     assert isinstance(retrieved, Retrieved) and len(retrieved.tables) == 1
-    assert isinstance(worded, Worded) and worded.by == "plain" and worded.why == "length"
+    assert isinstance(worded, Worded) and worded.by == "plain" and "is not stated" in worded.why
     assert isinstance(reply, Reply) and (reply.answer, reply.tables) == (worded.text, retrieved.tables)
     assert {"queue", "link", "plan", "retrieve", "answer", "total"} == set(reply.latency_ms)
 
@@ -145,3 +147,18 @@ def test_a_cancelled_question_cancels_the_model_call(retriever):
 
     asyncio.run(ask_and_cancel())
     assert len(cancelled) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "shown"),
+    [
+        ("wins of pbks at home", "wins | team=T1 venue=T1", {"T1": "Punjab Kings"}),
+        ("runs by kohli on 26 may 2024", "runs | batter=P1 date=D1", {"P1": "Virat Kohli", "D1": "26 May 2024"}),
+        ("wickets of thakur for csk", "wickets | bowler=P1 team=T1", {"P1": "Shardul Thakur"}),
+        ("sixes at mumbai", "sixes | venue=T1", {"T1": "Mumbai Indians"}),
+    ],
+)
+def test_answers_name_players_teams_grounds_and_days_as_the_plan_resolves_them(retriever, question, line, shown):
+    linked = retriever.link(question)
+    retrieved = retriever.retrieve(Planned(linked, plain(linked.text), parse(line)))
+    assert isinstance(retrieved, Retrieved) and shown.items() <= retrieved.names.items()

@@ -115,7 +115,7 @@ def test_the_name_of_a_row_is_no_circumstance_but_an_over_that_was_not_asked_is(
         ("won 7 matches in wins", "in wins"),
         ("scored 40 runs in innings of at least 30", "of at least"),
         ("had 12 scores with more than 50 runs", "with more than"),
-        ("took 2 catches off spin bowlers", "bowlers"),
+        ("took 2 catches off spin bowlers", "spin"),
         ("hit 9 sixes in the last 4 overs", "the last"),
         ("scored 3 fifties after he lost the toss", "the toss"),
         ("scored 183 runs (with extras) batting first", "batting first"),

@@ -64,19 +64,24 @@ def resolve_typed(filter_key: str, value: str, names: Names) -> Outcome:
 
 
 def shown_names(mentions: Mentions, keys: Keys, names: Names) -> dict[str, str]:
-    """What answers call each placeholder and each typed name."""
-    shown: dict[str, str] = {}
+    """What answers call each placeholder and each typed name; `keys` are what the filters' values were resolved to."""
+    shown = {placeholder: _shown(mention, names) for placeholder, mention in mentions.items()}
     for (filter_key, value), found in keys.items():
-        if filter_key == "venue" and len(found) > 1 and value in mentions:  # the several grounds of a town
-            shown[value] = mentions[value].text.title()
+        mention = mentions.get(value)
+        if mention and (mention.kind == "date" or (mention.kind == "team" and filter_key == "venue")):
+            continue  # "at the home of Rajasthan Royals" names the team and not its grounds
+        if mention and filter_key == "venue" and len(found) > 1:
+            shown[value] = mention.text.title()  # a town with several grounds
         else:
             shown[value] = names.display(found[0])
-    for placeholder, mention in mentions.items():
-        if mention.kind == "date" and mention.candidates:
-            shown[placeholder] = show(date.fromisoformat(mention.candidates[0]))
-        elif placeholder not in shown:
-            shown[placeholder] = names.display(mention.candidates[0]) if mention.candidates else mention.text
     return shown
+
+
+def _shown(mention: Mention, names: Names) -> str:
+    if not mention.candidates:
+        return mention.text
+    key = mention.candidates[0]
+    return show(date.fromisoformat(key)) if mention.kind == "date" else names.display(key)
 
 
 def _role(f: Filter, query: Query) -> str:

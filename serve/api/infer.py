@@ -6,7 +6,6 @@ A client that disconnects ends its question: the agents' work is cancelled, and 
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import time
 import uuid
@@ -142,7 +141,7 @@ async def _server_sent(events: AsyncIterator[AnswerEvent], request: Request) -> 
                 case Answer():
                     yield sse("done", event.model_dump(exclude=_left_out(event)))
     except Exception as error:
-        yield sse("error", json.loads(logged_problem(request, error).response(request).body))
+        yield sse("error", logged_problem(request, error).document(request))
 
 
 def _left_out(answer: Answer) -> set[str] | None:

@@ -259,7 +259,7 @@ async def _events(
         try:
             generation = await task
         except Exception as error:
-            yield _data({"error": json.loads(logged_problem(request, error).response(request).body)["error"]})
+            yield _data({"error": logged_problem(request, error).document(request)["error"]})
             return
         yield event(shape.part(None, first), _finish(generation))
         if usage:

@@ -39,10 +39,11 @@ class Problem(Exception):
         self.status, self.kind, self.detail, self.more = status, kind, detail, more
         self.retry_after_s = retry_after_s
 
-    def response(self, request: Request) -> JSONResponse:
-        """The reply to `request`, whose log line gets the kind of the problem."""
+    def document(self, request: Request) -> dict[str, Any]:
+        """The problem document for `request`, whose log line gets the kind of the problem."""
+        request.scope["problem"] = self.kind
         detail = without_token(self.detail)
-        body = {
+        body: dict[str, Any] = {
             "type": f"urn:cricket:problem:{self.kind}",
             "title": "Client Closed Request" if self.status == 499 else HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -58,13 +59,16 @@ class Problem(Exception):
                 "param": None,
                 "code": self.status,
             }
+        return body
+
+    def response(self, request: Request) -> JSONResponse:
+        """The reply to `request`."""
         headers = {}
         if self.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        request.scope["problem"] = self.kind
-        return JSONResponse(body, self.status, headers, MEDIA_TYPE)
+        return JSONResponse(self.document(request), self.status, headers, MEDIA_TYPE)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -118,7 +122,8 @@ def install(app: FastAPI) -> None:
     async def mapped(request: Request, error: Exception) -> JSONResponse:
         return logged_problem(request, error).response(request)
 
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
         kind = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(error.status_code, "http")
         detail = {
             "not-found": f"there is nothing at {request.url.path}: the paths are listed at /docs",
@@ -129,7 +134,8 @@ def install(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
         return invalid_problem(request, error).response(request)
 
     for kind in (Problem, NotReady, Overloaded, EngineError, ServerError, QueryError, DataError):

@@ -24,7 +24,8 @@ class BackgroundEvents(Generic[T]):
         self._queue: asyncio.Queue[T | None] = asyncio.Queue()  # None: there are no more
         self._task: asyncio.Task[None] = asyncio.create_task(self._run(events))
         # Not a `finally` in the task: one that is cancelled before its first step would not run it.
-        self._task.add_done_callback(lambda _: (on_end(), self._queue.put_nowait(None)))
+        self._task.add_done_callback(lambda _: on_end())
+        self._task.add_done_callback(lambda _: self._queue.put_nowait(None))
 
     async def _run(self, events: AsyncIterator[T]) -> None:
         async for event in events:

@@ -53,6 +53,7 @@ class Telemetry:
         # With one, OTEL_TRACES_SAMPLER says which share is recorded (all by default).
         self.tracers = TracerProvider(sampler=None if endpoint else ALWAYS_OFF, resource=resource)
         self._closers: list[Callable[[], Any]] = [self.tracers.shutdown]
+        reader: PrometheusMetricReader
         if endpoint:
             reader = self._export(endpoint.rstrip("/"), resource, scraped)
         else:

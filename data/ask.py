@@ -14,7 +14,7 @@ from data.query import QueryError, Statistics, StatTable, parse
 
 
 class NameNotResolved(QueryError):
-    """A name in a query line that stands for nobody, or for several."""
+    """A name in a query line is unknown, or stands for several people or teams."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.suggestion)

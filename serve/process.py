@@ -1,4 +1,4 @@
-"""Runs the service as a process of its own, for the demo, the benchmark and the tests.
+"""Runs the service as a child process, for the demo, the benchmark and the tests.
 
 with ServiceProcess(Path("service.log"), MODEL_PATH="models/demo", QUEUE_SIZE=4) as service:
     service.wait_ready()
@@ -31,10 +31,10 @@ class StartError(Exception):
 
 
 class ServiceProcess:
-    """`python -m serve` on a free port, its log in a file. Made once it listens. Raises StartError.
+    """`python -m serve` on a free port, with its log in a file. The constructor returns when the service listens.
 
-    `settings` are environment variables over `environment` (this process's own unless given). `command` replaces
-    `python -m serve`.
+    `settings` are set over `environment`, by default that of this process. `command` replaces `python -m serve`.
+    Raises StartError.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ class NotReady(Exception):
 
 
 class Overloaded(Exception):
-    """As many requests are under way as may be; `retry_after_s` estimates when one will have ended."""
+    """The limit of requests under way is reached; `retry_after_s` estimates when one will have ended."""
 
     def __init__(self, detail: str, retry_after_s: float) -> None:
         super().__init__(detail)
@@ -138,7 +138,7 @@ class Service:
             self._fail(f"{type(error).__name__}: {error}", error)
 
     async def _load_part(self, part: str, load: Callable[[], None]) -> None:
-        """Run `load` in a thread until it succeeds, as long as its failure may go away."""
+        """Run `load` in a thread, again and again while it fails with a retryable error."""
         attempt = 0
         while True:
             try:

@@ -175,7 +175,7 @@ def test_doubtful_answers_are_ranked_first_and_judged_ones_left_out() -> None:
     said = [judgement(3, "right"), judgement(5, "right"), judgement(5, "wrong", minutes=1)]
     chosen = worth_labelling(log, said)
     assert [c.asked.request_id for c in chosen] == ["r5", "r1", "r2"]  # r5 has the shape of three
-    assert "called right and wrong" in chosen[0].why and chosen[0].question == "who?"
+    assert "judged right and wrong" in chosen[0].why and chosen[0].question == "who?"
 
 
 def test_answers_to_label_are_of_several_shapes() -> None:

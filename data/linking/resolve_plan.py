@@ -1,4 +1,4 @@
-"""Resolves the names of a query plan: who or what each value of its filters stands for in the role it has there.
+"""Resolves the names of a query plan: the players, teams, grounds and days that the values of its filters stand for.
 
     for name in resolve_plan(plan, linked.by_placeholder(), names):
         if name.outcome.status == FOUND: ...            # name.outcome.candidates are keys of the season's tables

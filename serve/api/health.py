@@ -13,21 +13,21 @@ from serve.service import Service
 
 def router(service: Service) -> APIRouter:
     """The routes over one service."""
-    routes = APIRouter(tags=["watch"])
+    routes = APIRouter(tags=["monitor"])
 
-    @routes.get("/healthz", summary="Is the process alive?")
+    @routes.get("/healthz", summary="Liveness")
     async def healthz() -> dict[str, str]:
-        """200 as long as the process can answer at all, also while it loads or downloads."""
+        """200 while the process runs, also while it loads or downloads."""
         return {"status": "alive"}
 
     @routes.get(
         "/readyz",
         response_model=Readiness,
-        summary="Can it answer questions?",
-        responses={503: {"description": "Not yet, or not any more: stage and reason."}},
+        summary="Readiness",
+        responses={503: {"description": "Not ready, or no longer: stage and reason."}},
     )
     async def readyz() -> Readiness:
-        """200 once season and model are loaded and warmed; 503 with stage and reason before, and while stopping."""
+        """200 once season and model are loaded; 503 with stage and reason before that and while stopping."""
         state = service.state
         if not state.ready:
             raise Problem(503, "not-ready", state.reason, 2, **asdict(state), retrying=service.retrying)

@@ -144,7 +144,9 @@ def _local(loaded: Loaded) -> LocalModel:
     """The model in this process. Raises Problem 501 where another server generates."""
     model = loaded.model.model
     if not isinstance(model, LocalModel):
-        raise Problem(501, "model-elsewhere", "this service generates with another server: ask OPENAI_BASE_URL itself")
+        raise Problem(
+            501, "model-elsewhere", "this service generates with another server: send the request to OPENAI_BASE_URL"
+        )
     return model
 
 

@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class BackgroundEvents(Generic[T]):
-    """Runs an async iterator in a task of its own from the start, so that a slow reader does not hold it up.
+    """Consumes an async iterator in a background task from the start, so that a slow reader does not delay it.
 
-    `on_end` is called when it has ended, in whatever way: also where nobody ever reads its events.
+    `on_end` is called when the iterator has ended in any way, even if its events are never read.
     """
 
     def __init__(self, events: AsyncIterator[T], on_end: Callable[[], None]) -> None:

@@ -80,10 +80,10 @@ class Telemetry:
             explicit_bucket_boundaries_advisory=[4, 16, 64, 256, 1024, 4096],
         )
         self.part = seconds(
-            "cricket.infer.part", "Parts of a question's time: queue, link, plan, retrieve, answer, total."
+            "cricket.infer.part", "Time of a question by step: queue, link, plan, retrieve, answer, total."
         )
         self.answers = meter.create_counter(
-            "cricket.answers", description="Questions by outcome, reason and who worded them."
+            "cricket.answers", description="Questions by outcome, reason and wording (by the model or plain)."
         )
         self.feedback = meter.create_counter("cricket.feedback", description="Judgements by verdict.")
 
@@ -224,21 +224,21 @@ class _EngineCollector:
             ("llamacpp:requests_deferred", "Requests waiting for a slot.", health.waiting),
             (
                 "llamacpp:kv_cache_usage_ratio",
-                "Share of the KV cells in use, by a request that has ended too while no other runs.",
+                "Share of the KV cells in use, also by a request that has ended while no other runs.",
                 health.used_cells / max(1, health.n_cells),
             ),
             ("cricket_engine_busy_seconds", "Time inside engine steps since the start.", totals.busy_s),
-            ("cricket_engine_native_seconds", "Time of them inside llama.cpp.", totals.native_s),
+            ("cricket_engine_native_seconds", "Time inside llama.cpp during engine steps.", totals.native_s),
         ):
             yield GaugeMetricFamily(name, what, value)
         for name, what, count in (
             ("llamacpp:prompt_tokens", "Prompt tokens, cached ones included.", totals.prompt_tokens),
-            ("llamacpp:tokens_predicted", "Tokens made.", totals.completion_tokens),
-            ("cricket_engine_requests", "Requests ended.", totals.requests),
-            ("cricket_engine_failed", "Requests that raised.", totals.failed),
+            ("llamacpp:tokens_predicted", "Tokens generated.", totals.completion_tokens),
+            ("cricket_engine_requests", "Requests ended, in whatever way.", totals.requests),
+            ("cricket_engine_failed", "Requests that failed with an error.", totals.failed),
             (
                 "cricket_engine_cancelled",
-                "Requests cancelled, by a client that went away most often.",
+                "Requests cancelled, mostly because their client disconnected.",
                 totals.cancelled,
             ),
             ("cricket_engine_overdue", "Requests ended by their deadline.", totals.overdue),
@@ -249,11 +249,11 @@ class _EngineCollector:
             ),
             (
                 "cricket_engine_prefixes_evicted",
-                "Prefixes that the cache had no room for any more.",
+                "Prefixes evicted from the prefix cache.",
                 health.cache.evicted,
             ),
-            ("cricket_engine_forced_tokens", "Tokens that a grammar forced.", totals.forced_tokens),
-            ("cricket_engine_drafted_tokens", "Tokens guessed by look-up.", totals.drafted_tokens),
-            ("cricket_engine_accepted_tokens", "Guessed tokens that were right.", totals.accepted_tokens),
+            ("cricket_engine_forced_tokens", "Tokens forced by a grammar, without a model step.", totals.forced_tokens),
+            ("cricket_engine_drafted_tokens", "Tokens drafted by prompt look-up.", totals.drafted_tokens),
+            ("cricket_engine_accepted_tokens", "Drafted tokens that were accepted.", totals.accepted_tokens),
         ):
             yield CounterMetricFamily(name, what, count)

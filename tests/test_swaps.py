@@ -6,8 +6,8 @@ import re
 import pytest
 
 from data.phrasing.composer import Phrasebook
-from data.phrasing.phrase_files import expand
 from data.phrasing.conditions import Conditions
+from data.phrasing.phrase_files import expand
 from data.phrasing.swaps import Swaps
 from data.query import parse
 from data.text import plain

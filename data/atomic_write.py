@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TEMPORARY = ".*.tmp*"  # glob of what a process that was killed leaves behind
-
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
@@ -55,6 +53,15 @@ def atomic_write(path: Path, content: str | bytes) -> None:
     """Write `content` (text as UTF-8) to `path`."""
     with temporary_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files and folders that a killed process left in `folder`."""
+    for path in folder.glob(".*.tmp*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def atomic_link(source: Path, path: Path) -> None:

@@ -21,8 +21,7 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from convert import examples as task  # noqa: E402
-from convert import gate  # noqa: E402
+from convert import examples, gate  # noqa: E402
 from convert.__main__ import main  # noqa: E402
 from convert.errors import ConvertError  # noqa: E402
 from convert.gate import proofs  # noqa: E402
@@ -35,6 +34,8 @@ from convert.gguf.llama_cpp_source import llama_cpp_source  # noqa: E402
 from convert.gguf.runtime import Runtime, Sequence  # noqa: E402
 from convert.manifest import load  # noqa: E402
 from convert.merge import merge  # noqa: E402
+from data.dataset.encoding import EncodedExample, encode_prompt  # noqa: E402
+from data.dataset.examples import Example  # noqa: E402
 from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -258,20 +259,17 @@ def test_a_file_that_is_no_gguf_is_an_error_and_not_the_end_of_the_process(shelf
 # the gate
 
 
-def own_answers(folder: Path, count: int) -> list[task.EncodedExample]:
+def own_answers(folder: Path, count: int) -> list[EncodedExample]:
     """Examples whose right answer is what the model itself writes, so that its task accuracy is known: 100 %."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     encoded = []
     for text in cricket_texts(count, seed=8):
-        ids = tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
-        )
-        first = len(ids) - 1
+        ids = prompt = encode_prompt(tokenizer, [{"role": "user", "content": text}])
         with torch.inference_mode():
             for _ in range(8):
                 ids = [*ids, int(model(torch.tensor([ids])).logits[0, -1].argmax())]
-        encoded.append(task.EncodedExample(ids, first))
+        encoded.append(EncodedExample(ids, len(prompt)))
     return encoded
 
 
@@ -353,21 +351,21 @@ def test_task_accuracy_may_come_from_a_command_and_its_failure_is_told(llama: Pa
 def test_examples_that_are_none_name_the_line(tmp_path: Path, line: str, says: str):
     (tmp_path / "x.jsonl").write_text(line + "\n")
     with pytest.raises(ConvertError, match=says):
-        task.load(tmp_path / "x.jsonl", 10)
+        examples.load(tmp_path / "x.jsonl", 10)
 
 
 def test_an_example_is_encoded_as_prompt_answer_and_end(llama: Path):
     tokenizer = AutoTokenizer.from_pretrained(llama / "merged")
-    example = task.Example([{"role": "user", "content": "top 5"}], "runs 12")
-    encoded = task.encode(tokenizer, [example], 512)[0]
-    assert tokenizer.decode(encoded.ids[: encoded.first + 1]) == "<s><|user|>top 5<|assistant|>"
-    assert tokenizer.decode(encoded.ids[encoded.first + 1 :]) == "runs 12</s>"
+    example = Example([{"role": "user", "content": "top 5"}], "runs 12")
+    (encoded,) = examples.encode(tokenizer, [example], 512)
+    assert tokenizer.decode(encoded.ids[: encoded.prompt_length]) == "<s><|user|>top 5<|assistant|>"
+    assert tokenizer.decode(encoded.ids[encoded.prompt_length :]) == "runs 12</s>"
 
 
 def test_a_record_of_the_seasons_questions_is_a_plan_and_an_answer_to_word(tmp_path: Path):
     record = {"linked": "P1 economy", "query": "economy | bowler=P1", "cells": "A1 economy", "wording": "P1: A1."}
     (tmp_path / "qa.jsonl").write_text(json.dumps(record) + "\n" + json.dumps(record | {"wording": ""}) + "\n")
-    found = task.load(tmp_path / "qa.jsonl", 10)
+    found = examples.load(tmp_path / "qa.jsonl", 10)
     assert [example.completion for example in found] == ["economy | bowler=P1", "P1: A1.", "economy | bowler=P1"]
     assert all(example.messages[0]["role"] == "user" for example in found)
 

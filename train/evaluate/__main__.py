@@ -1,4 +1,4 @@
-"""`python -m train.evaluate`: see train.evaluate.exam."""
+"""Command line of the evaluation, `python -m train.evaluate`: see train.evaluate.exam."""
 
 import sys
 

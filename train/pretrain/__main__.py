@@ -1,4 +1,4 @@
-"""`python -m train.pretrain`: see train.pretrain.training."""
+"""Command line of pre-training, `python -m train.pretrain`: see train.pretrain.training."""
 
 from train.pretrain.training import main
 

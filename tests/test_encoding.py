@@ -76,9 +76,10 @@ def test_the_completion_ends_with_one_eos_whatever_the_template_writes(tokenizer
 
 
 def test_a_completion_is_cut_at_its_first_eos_where_serving_stops(tokenizer):
-    whole = Example([{"role": "user", "content": "x"}], f"runs{tokenizer.eos_token} and more")
-    short = Example(whole.messages, "runs")
-    assert encode(tokenizer, [whole]) == encode(tokenizer, [short])
+    messages = [{"role": "user", "content": "x"}]
+    (encoded,) = encode(tokenizer, [Example(messages, f"runs{tokenizer.eos_token} and more")])
+    prompt, answer = encode_prompt(tokenizer, messages), tokenizer.encode("runs", add_special_tokens=False)
+    assert encoded.ids == [*prompt, *answer, tokenizer.eos_token_id]
 
 
 def test_a_token_that_would_span_the_end_of_the_prompt_is_split_there(tokenizer, monkeypatch):

@@ -254,7 +254,7 @@ def test_a_closed_book_answer_is_right_where_it_states_the_gold_figures():
         assert scored.right == right and scored.plan_right is None
 
 
-def test_evaluations_side_by_side_are_a_row_each(tmp_path):
+def test_evaluations_side_by_side_have_a_row_each(tmp_path):
     found = {"system": "a", "test_accuracy": 0.5, "test_plan_exact_match": 0.25, "fans_right": 3, "fans_count": 4}
     (tmp_path / "eval.json").write_text(json.dumps(found))
     assert "| a | 50.0 % | 25.0 % |  | 3 of 4 |" in side_by_side([tmp_path / "eval.json"])

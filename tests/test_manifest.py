@@ -1,4 +1,4 @@
-"""The manifest: what it accepts, what it refuses, and that the folder check says which file differs and how."""
+"""The manifest: what it accepts and refuses, and the check of a folder, which says which file differs and how."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def finished(small, tmp_path_factory):
     return root, result
 
 
-def test_a_run_leaves_adapter_settings_metrics_and_curve(finished, data):
+def test_a_run_writes_adapter_settings_metrics_and_curve(finished, data):
     root, result = finished
     folder = root / "first"
     assert (folder / "adapter" / "adapter_config.json").is_file() and (
@@ -107,7 +107,7 @@ def test_other_inputs_never_overwrite_a_run_silently(finished, small):
     assert json.loads((root / "first" / "result.json").read_text())["adapter_sha256"] == result.adapter_sha256
 
 
-def test_a_run_of_other_inputs_is_replaced_on_request_and_one_of_the_same_is_kept(finished, small, tmp_path):
+def test_a_run_of_other_inputs_is_replaced_on_request_and_one_of_the_same_inputs_is_kept(finished, small, tmp_path):
     first, _ = train(replace(small, run="r", max_steps=1), tmp_path)
     kept, worked = train(replace(small, run="r", max_steps=1, replace=True), tmp_path)
     assert not worked and kept == first
@@ -122,7 +122,7 @@ def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(finished,
     assert same.adapter_sha256 == result.adapter_sha256 != other.adapter_sha256
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_adapter(finished, small, tmp_path):
+def test_a_killed_run_resumes_and_ends_with_the_same_adapter(finished, small, tmp_path):
     _, result = finished
     script = (
         f"from pathlib import Path; from train.config import SftConfig; from train.train_sft import train; "
@@ -189,7 +189,7 @@ def test_an_adapter_keeps_the_template_that_it_was_trained_on(small, tmp_path):
     assert HfModel(small.base).tokenizer.chat_template != template.read_text()
 
 
-def test_a_line_separator_within_a_text_is_no_new_line(tmp_path):
+def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path):
     file = tmp_path / "mine.jsonl"
     rows = [{"question": f"Who\u2028scored {n}\x85runs?", "answer": f"player {n}"} for n in range(12)]
     file.write_text("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
@@ -251,7 +251,7 @@ def test_batches_hold_similar_lengths_and_every_example_once():
     assert list(sampler) != order
 
 
-def test_a_record_gives_a_plan_and_where_a_model_words_it_an_answer():
+def test_a_record_holds_a_plan_and_where_a_model_words_it_an_answer():
     record = {"linked": "P1 runs", "query": "runs | batter=P1", "cells": "A1 runs", "wording": "P1: A1 runs."}
     plan, answer = of_record(record)
     assert (
@@ -262,7 +262,7 @@ def test_a_record_gives_a_plan_and_where_a_model_words_it_an_answer():
     assert [e.task for e in of_record(record | {"wording": ""})] == ["plan"]
 
 
-def test_fewer_answers_leave_all_plans(data):
+def test_a_smaller_answer_share_keeps_all_plans(data):
     tasks = [[e.task for e in dataset.load(data, share).train] for share in (0.0, 1.0)]
     assert tasks[0].count("plan") == tasks[1].count("plan") == 60 and "answer" not in tasks[0] and "answer" in tasks[1]
 
@@ -360,7 +360,7 @@ def test_hub_errors_say_whether_a_token_is_missing(monkeypatch):
     assert "HF_TOKEN is set" in told and "hf_secret" not in told
 
 
-def test_memory_that_runs_out_is_told_from_other_errors():
+def test_out_of_memory_is_distinguished_from_other_errors():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15)
     assert base_model.is_out_of_memory(caught.value) and not base_model.is_out_of_memory(RuntimeError("shapes differ"))
@@ -387,7 +387,7 @@ def test_a_settings_file_with_mistakes_is_refused(text, message, tmp_path):
         config.parse(["--config", str(path)])
 
 
-def test_the_command_line_goes_over_the_settings_file(tmp_path):
+def test_the_command_line_overrides_the_settings_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("rank: 8\nlearning_rate: 1\n")
     found = config.parse(["--config", str(path), "--rank", "4"])

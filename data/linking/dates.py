@@ -96,9 +96,9 @@ SPAN_AFTER = re.compile(
 
 @dataclass(frozen=True)
 class Moment:
-    """A span of the question: a date (ISO), a season (years, several for "the last three seasons"), or `own`.
+    """A span of the question: a date (ISO), a season ("2016", "2022-2024" for "the last three seasons"), or `own`.
 
-    `known` says whether the loaded seasons have it.
+    `known` says whether the loaded seasons have it. A date without a year has several days until the year is known.
     """
 
     start: int
@@ -144,7 +144,8 @@ class Calendar:
         return self._without_default(text, self._dates_in_said_year(found))
 
     def _season(self, start: int, end: int, *years: int) -> Moment:
-        return Moment(start, end, "season", tuple(map(str, years)), set(years) <= set(self.years))
+        value = str(years[0]) if len(years) == 1 else f"{years[0]}-{years[-1]}"
+        return Moment(start, end, "season", (value,), set(years) <= set(self.years))
 
     def _date(self, match: re.Match[str]) -> list[Moment]:
         if NO_DATE_BEFORE.search(match.string[: match.start()]):
@@ -164,8 +165,8 @@ class Calendar:
     @staticmethod
     def _dates_in_said_year(found: list[Moment]) -> list[Moment]:
         """Dates with one day each: in the only year that the question names, else the first possible."""
-        said = {m.values for m in found if m.kind == "season"}
-        (year,) = said.pop() if len(said) == 1 and len(next(iter(said))) == 1 else ("",)
+        said = {m.values[0] for m in found if m.kind == "season"}
+        year = said.pop() if len(said) == 1 else ""
 
         def one_day(moment: Moment) -> Moment:
             day = next((d for d in moment.values if year and d.startswith(year)), moment.values[0])

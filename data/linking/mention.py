@@ -15,8 +15,8 @@ FOUND, AMBIGUOUS, ABSENT, UNKNOWN = "found", "ambiguous", "absent", "unknown"
 class Mention:
     """A name in a question. `start` and `end` are offsets in the original question.
 
-    `candidates` are player ids, team names, ground names, ISO dates or years, best first; a town without a team has
-    all its grounds, which are meant together, as are the years of "the last three seasons".
+    `candidates` are player ids, team names, ground names, ISO dates or years ("2016", "2022-2024" for "the last three
+    seasons"), best first; a town without a team has all its grounds, which are meant together.
     """
 
     placeholder: str

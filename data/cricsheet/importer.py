@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import replace as copy
 from pathlib import Path
 
 from data.cricsheet.format import Match, read_matches
@@ -20,7 +19,7 @@ from data.cricsheet.league import League, abandoned_matches, known_team, league_
 from data.cricsheet.people import Person
 from data.cricsheet.scorebook import Rows, add_match
 from data.errors import SourceError
-from data.season import SEASONS, About, season_title, write
+from data.season import SEASONS, About, about, season_title, write
 from data.season.store import collections, stored
 from data.season.tables import STORED
 
@@ -50,13 +49,9 @@ def import_season(
     league = _one_league(match for matches in by_year.values() for match in matches)
     if season == ALL or (season is None and name.endswith("_all")):
         _check_collection(str(source), name, league, folder)
-        made = [
+        for year, matches in sorted(by_year.items()):
             _import_year(f"{name}_{year}", year, matches, league, folder, replace, name)
-            for year, matches in sorted(by_year.items())
-        ]
-        years = [about.years[0] for about in made]
-        return copy(made[-1], name=name, title=season_title(league.short, years), years=years,
-                    matches=sum(about.matches for about in made))  # fmt: skip
+        return about(name, folder)
     year = _selected(str(source), by_year, name, season)
     collection = None
     if in_name := re.fullmatch(r"(.+)_(\d{4})", name):

@@ -9,7 +9,7 @@ files, names in questions or the query line.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -18,7 +18,7 @@ from data.errors import SeasonDamaged
 from data.season import derived, loading, standings
 from data.season.store import SEASONS, About, collections, members, not_found, parquet_files, read_about, stored, write
 
-__all__ = ["SEASONS", "About", "Season", "current_digest", "load", "seasons", "season_title", "write"]
+__all__ = ["SEASONS", "About", "Season", "about", "load", "season_title", "seasons", "write"]
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,35 @@ def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
 
     Raises SeasonNotFound with what to do, SeasonDamaged where a file is missing or changed.
     """
-    abouts = _abouts(name, folder)
+    whole, parts = about(name, folder), _parts(name, folder)
     connection = duckdb.connect(":memory:")
     # One thread per query: a season is a single row group, and the cores are needed by the model.
     connection.execute("SET threads = 1")
-    loading.create(connection, [parquet_files(about, folder) for about in abouts])
+    loading.create(connection, [parquet_files(part, folder) for part in parts])
     derived.create(connection)
     standings.create(connection)
     connection.execute("SET enable_external_access = false")
-    years = sorted({year for about in abouts for year in about.years})
-    title = season_title(abouts[-1].league, years)
-    return Season(name, title, tuple(years), _digest(abouts), connection, abouts[-1].league)
+    return Season(name, whole.title, tuple(whole.years), whole.digest, connection, whole.league)
 
 
-def current_digest(name: str, folder: Path = SEASONS) -> str:
-    """The digest that `load(name)` would have: compare it with `Season.digest` to see whether to load again."""
-    return _digest(_abouts(name, folder))
+def about(name: str, folder: Path = SEASONS) -> About:
+    """What a season or collection holds, read in a millisecond.
+
+    A service that has loaded it compares `digest` with `Season.digest` to see that there is a new season or match.
+    """
+    parts = _parts(name, folder)
+    if len(parts) == 1:
+        return replace(parts[0], name=name)
+    years = [year for part in parts for year in part.years]
+    return replace(
+        parts[-1],
+        name=name,
+        title=season_title(parts[-1].league, years),
+        years=years,
+        matches=sum(part.matches for part in parts),
+        digest=hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
+        files={},
+    )
 
 
 def season_title(league: str, years: tuple[int, ...] | list[int]) -> str:
@@ -81,19 +94,14 @@ def season_title(league: str, years: tuple[int, ...] | list[int]) -> str:
     return f"{league} {', '.join(str(s[0]) if len(s) == 1 else f'{s[0]}-{s[-1]}' for s in spans)}"
 
 
-def _abouts(name: str, folder: Path) -> list[About]:
+def _parts(name: str, folder: Path) -> list[About]:
+    """The season of that name, or the seasons of the collection."""
     if (folder / name / "season.json").exists():
         return [read_about(name, folder)]
-    abouts = members(name, folder)
-    if not abouts:
+    parts = members(name, folder)
+    if not parts:
         raise not_found(name, folder)
-    leagues = sorted({about.league for about in abouts})
+    leagues = sorted({part.league for part in parts})
     if len(leagues) > 1:
         raise SeasonDamaged(f"the seasons of {name!r} are of several competitions: {', '.join(leagues)}")
-    return abouts
-
-
-def _digest(abouts: list[About]) -> str:
-    if len(abouts) == 1:
-        return abouts[0].digest
-    return hashlib.sha256("".join(about.digest for about in abouts).encode()).hexdigest()
+    return parts

@@ -149,8 +149,8 @@ def write(
             there = read_about(name, folder)
             if (there.digest, there.collection) != (digest, collection):
                 raise SeasonExists(
-                    f"season {name!r} is in {target} already, made from other matches; give another "
-                    "name or ask to replace it"
+                    f"season {name!r} is in {target} already, made from other matches or for another collection; give "
+                    "another name or ask to replace it"
                 )
             shutil.rmtree(work)
             return there

@@ -11,8 +11,8 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, kind) for name, kind in pairs)
 
 
-# One row per season. `season` is its year (2008 for Cricsheet's `label` 2007/08), `first_season` the year of the first of
-# the league's yearly seasons; `neutral` is true if no team was at home, `points_table` if the rules of
+# One row per season. `season` is its year (2008 for Cricsheet's `label` 2007/08), `first_season` the year of the first
+# of the league's yearly seasons; `neutral` is true if no team was at home, `points_table` if the rules of
 # data/season/standings.py are the league's.
 SEASONS = """
     season TEXT, title TEXT, label TEXT, league TEXT, first_season INT, overs INT, neutral BOOL,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serve.bench import engine as bench_engine
+from serve.bench import engine
 from serve.bench.servers import LLAMA_SERVER, Connection, send_all
 from serve.bench.traffic import BenchRequest
 
@@ -85,7 +85,7 @@ def test_a_ratio_is_the_median_over_paired_rounds_of_two_processes_without_warm_
         server.rounds += 1
         return server.seconds.pop(0), 7, [server.text] * len(requests)
 
-    monkeypatch.setattr(bench_engine, "send_all", send_all)
+    monkeypatch.setattr(engine, "send_all", send_all)
     order, seeds = [], []
     own = iter([[9, 1, 2], [9, 4, 1]])
     other = iter([[9, 2, 2], [9, 8, 4]])
@@ -101,7 +101,7 @@ def test_a_ratio_is_the_median_over_paired_rounds_of_two_processes_without_warm_
         seeds.append(seed)
         return [None] * n
 
-    result = bench_engine.compare(start, "recorded", make, clients=3, rounds=4, per_round=8)
+    result = engine.compare(start, "recorded", make, clients=3, rounds=4, per_round=8)
     assert result["ours"] == 6 and result["slow"] == 8 / 50 and result["fast"] == 3
     assert result["ratio"] == 2 and result["same_text"] == 1  # 2, 1, 2 and 4 times as fast
     assert result["overhead"] == 0.75  # of rounds 2 and 3: 2 of 9 - 1 seconds, in either process

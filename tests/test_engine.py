@@ -566,19 +566,19 @@ def test_closing_fails_requests_in_flight(start):
 
 def test_streams_continue_during_the_prefill_of_a_long_prompt(start):
     engine = start(n_slots=4, n_ctx=4096)
-    moments: list[float] = []
+    timestamps: list[float] = []
     streams = [
         engine.submit(
             Request(
                 prompt,
                 250,
                 ignore_eos=True,
-                on_text=(lambda _: moments.append(time.perf_counter())) if i == 0 else None,
+                on_text=(lambda _: timestamps.append(time.perf_counter())) if i == 0 else None,
             )
         )
         for i, prompt in enumerate(prompts(engine, 3))
     ]
-    while len(moments) < 50:
+    while len(timestamps) < 50:
         time.sleep(0.001)
     sent = time.perf_counter()
     long = engine.submit(Request((prompts(engine, 1)[0] * 100)[:1500], 1))
@@ -586,7 +586,7 @@ def test_streams_continue_during_the_prefill_of_a_long_prompt(start):
     arrived = time.perf_counter()
     for stream in streams:
         stream.result(30)
-    during = [moment for moment in moments if sent <= moment <= arrived]
+    during = [t for t in timestamps if sent <= t <= arrived]
     assert len(during) >= 5, "prefill was chunked, and the stream continued in between"
 
 

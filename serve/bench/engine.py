@@ -142,7 +142,7 @@ def token_gaps(model: Path, threads: int) -> dict[str, float]:
     config = EngineConfig(model, n_slots=SLOTS, drafts=False, n_threads=threads, n_threads_batch=threads)
     engine = Engine(config)  # without drafts, which would arrive several at a time
     engine.start()
-    moments: list[float] = []
+    timestamps: list[float] = []
     printable = "root ::= [ -~]{1500}\n"  # so that every token has text, even with random weights
     streams = [
         engine.submit(
@@ -150,12 +150,12 @@ def token_gaps(model: Path, threads: int) -> dict[str, float]:
                 [1] + [300 + i] * 40,
                 300,
                 grammar=printable,
-                on_text=(lambda _: moments.append(time.perf_counter())) if i == 0 else None,
+                on_text=(lambda _: timestamps.append(time.perf_counter())) if i == 0 else None,
             )
         )
         for i in range(8)
     ]
-    while len(moments) < 60 and not streams[0].future.done():
+    while len(timestamps) < 60 and not streams[0].future.done():
         time.sleep(0.005)
     sent = time.perf_counter()
     engine.submit(Request([1] + [300 + i % 400 for i in range(1000)], 1)).result()
@@ -163,7 +163,7 @@ def token_gaps(model: Path, threads: int) -> dict[str, float]:
     for stream in streams:
         stream.result()
     engine.close()
-    pairs = list(zip(moments, moments[1:], strict=False))
+    pairs = list(zip(timestamps, timestamps[1:], strict=False))
     usual = statistics.median(b - a for a, b in pairs if b < sent or a > first)  # before and after: speed drifts
     during = sorted(b - a for a, b in pairs if sent <= b <= first)
     return {

@@ -19,7 +19,7 @@ CGROUP = Path("/sys/fs/cgroup")
 # for a busy machine. In a build without OpenMP, threads spin without end: two busy processes on two cores then leave
 # little of its speed.
 LONG_SPIN = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
-MAX_CPUS = 32  # up to which `SpinControl` works: on more CPUs the kernel finds each idle thread a core of its own
+MAX_CPUS = 32  # up to which `SpinControl` acts: on larger machines the kernel gives each thread a core of its own
 
 
 def quota(root: Path = CGROUP) -> float | None:

@@ -1,1 +1,1 @@
-"""From a LoRA adapter to a published, gated, quantised GGUF. Run it with `python -m convert --run runs/<name>`."""
+"""From a LoRA adapter to a published, gated, quantised GGUF: `python -m convert --run runs/<name>`."""

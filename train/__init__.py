@@ -1,0 +1,1 @@
+"""Training: fine-tuning a base model, pre-training the embedded one, and evaluating what came of it."""

@@ -18,7 +18,7 @@ Found = dict[Key, Record]
 
 
 def _keys_of(relation: Relation, cursor: duckdb.DuckDBPyConnection, more: str = "") -> list[tuple[Any, ...]]:
-    columns = ", ".join(dict.fromkeys(relation.dims))
+    columns = ", ".join(f"{column} AS d{i}" for i, column in enumerate(relation.dims))
     cursor.execute(f"SELECT DISTINCT {columns}{more} FROM ({relation.sql})", relation.parameters)
     return cursor.fetchall()
 

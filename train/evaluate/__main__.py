@@ -1,7 +1,8 @@
-"""`python -m train.evaluate`: see train.evaluate.exam."""
+"""Command line of the evaluation, `python -m train.evaluate`: see train.evaluate.exam."""
 
 import sys
 
 from train.evaluate.exam import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,15 @@
-"""Asks the real agents the test split and the fan questions, and says what share of the answers is right, by
-kind.
+"""Asks the real agents the test split and the fan questions, and reports the share of right answers by kind.
 
     python -m train.evaluate --model models/demo/model-q8_0.gguf
     python -m train.evaluate --base train/base --adapter runs/demo/adapter
-    python -m train.evaluate --closed-book runs/by_heart/adapter
+    python -m train.evaluate --closed-book runs/closed_book/adapter
     python -m train.evaluate --url http://127.0.0.1:8000
     python -m train.evaluate --fast --base train/base --adapter runs/demo/adapter
 
-Writes eval.json, eval.md and eval.png. Beside the model a control without one is measured (`train.evaluate.nearest_phrasing`).
-`--fast` gives the exact match of query lines on the test split alone, without grammar, agents or statistics.
-Knows nothing about training."""
+Writes eval.json, eval.md and eval.png. A control without a model is measured beside the model
+(`train.evaluate.nearest_phrasing`). `--fast` gives the exact match of query lines on the test split alone, without
+grammar, agents or statistics.
+"""
 
 from __future__ import annotations
 
@@ -29,31 +29,30 @@ from tqdm import tqdm
 from data.dataset.leakage import FAN_QUESTIONS
 from data.errors import DataError
 from train.errors import TrainError
-from train.evaluate import report as eval_report
 from train.evaluate.report import Evaluation, Scored
+from train.evaluate.report import write as write_report
 from train.evaluate.scoring import judge, numbers
-from train.evaluate.systems import Agents, Asked, ClosedBook, Service, System, of_base, of_gguf, of_rules
+from train.evaluate.systems import Agents, Asked, ClosedBook, Service, System, of_base, of_control, of_gguf
 
 SEASONS = Path("data/seasons")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A question with what is right: a gold line and outcome (test split), or expectations of the answer (fan
-    questions)."""
+    """A question with what is right: a gold query line (test split), or expectations of the answer (fan questions)."""
 
     id: str
-    suite: str
+    suite: str  # test | fans
     kind: str
     question: str
-    outcome: str
+    outcome: str  # answered | ask_back | declined
     line: str = ""
     answer: str = ""
     expect: dict[str, Any] | None = None
 
 
 def cases(season: str, suites: Sequence[str], limit: int = 0, fans: Path = FAN_QUESTIONS) -> list[Case]:
-    """All cases of the suites. Raises TrainError where a file is missing."""
+    """The cases of the suites, at most `limit` of each (0: all). Raises TrainError where a file is missing."""
     found: list[Case] = []
     if "test" in suites:
         path = SEASONS / season / "qa" / "test.jsonl"
@@ -68,20 +67,14 @@ def cases(season: str, suites: Sequence[str], limit: int = 0, fans: Path = FAN_Q
         rows = [json.loads(line) for line in fans.read_text(encoding="utf-8").splitlines() if line.strip()]
         rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
         for r in rows:
-            outcome = (
-                "answered"
-                if not r["expect"].get("refuse")
-                else "ask_back"
-                if r["expect"].get("clarify")
-                else "declined"
-            )
+            refused = "ask_back" if r["expect"].get("clarify") else "declined"
+            outcome = refused if r["expect"].get("refuse") else "answered"
             found.append(Case(r["id"], "fans", r["kind"], r["question"], outcome, expect=r["expect"]))
     return found
 
 
 async def evaluate(system: System, season: str, asked: Sequence[Case], reference: Agents) -> Evaluation:
-    """Ask everything; `reference` computes the gold figures. A question that makes the system raise counts as
-    wrong."""
+    """Ask every case; `reference` computes the gold figures. A question on which the system raises counts as wrong."""
     begin = time.monotonic()
     turn = asyncio.Semaphore(system.at_once)
     bar = tqdm(total=len(asked), desc="asking", mininterval=1)
@@ -92,7 +85,7 @@ async def evaluate(system: System, season: str, asked: Sequence[Case], reference
                 reply = await system.ask(case.question)
             except TrainError:
                 raise
-            except Exception as error:  # one question's failure is a result, not the end of the evaluation
+            except Exception as error:  # a failure on one question is a result of the evaluation
                 reply = Asked("", "error", f"{type(error).__name__}: {error}")
             bar.update()
             return score(case, reply, reference)
@@ -103,6 +96,7 @@ async def evaluate(system: System, season: str, asked: Sequence[Case], reference
 
 
 def score(case: Case, reply: Asked, reference: Agents) -> Scored:
+    """Judge one reply."""
     about = dict(
         id=case.id,
         suite=case.suite,
@@ -118,46 +112,37 @@ def score(case: Case, reply: Asked, reference: Agents) -> Scored:
     if case.expect is not None:
         verdict = judge(case.expect, case.question, reply.answer, reply.outcome == "declined")
         return Scored(**about, right=verdict.right, why=verdict.why)
-    if reply.by_heart and case.outcome == reply.outcome == "answered":  # judged by the figures that it states
+    if reply.closed_book and case.outcome == reply.outcome == "answered":  # judged by the figures that it states
         said = numbers(reply.answer)
         lacking = [x for x in numbers(case.answer) if x not in said]
         return Scored(**about, right=not lacking, why=f"lacks {lacking[:3]}" if lacking else "")
-    early = not reply.line and reply.outcome != "answered"  # refused on the names alone, before any plan
-    plan = None if early else reply.line == case.line
-    figures = None
-    if case.outcome == "answered":
-        figures = reply.outcome == "answered" and reply.tables == reference.gold(case.question, case.line)
-        right, why = (
-            figures,
-            ""
-            if figures
-            else "other figures"
-            if reply.outcome == "answered"
-            else f"{reply.outcome}: {reply.answer[:80]}",
-        )
-    else:
+    before_plan = not reply.line and reply.outcome != "answered"  # refused on the names alone
+    plan = None if before_plan else reply.line == case.line
+    if case.outcome != "answered":
         right = reply.outcome == case.outcome
         why = "" if right else f"expected {case.outcome}"
-    return Scored(**about, right=right, why=why, gold_line=case.line, plan_right=plan, figures_right=figures)
+        return Scored(**about, right=right, why=why, gold_line=case.line, plan_right=plan)
+    right = reply.outcome == "answered" and reply.tables == reference.gold(case.question, case.line)
+    wrong = "other figures" if reply.outcome == "answered" else f"{reply.outcome}: {reply.answer[:80]}"
+    return Scored(
+        **about, right=right, why="" if right else wrong, gold_line=case.line, plan_right=plan, figures_right=right
+    )
 
 
 def fast(base: str, adapter: Path | None, season: str, limit: int = 0) -> dict[str, float]:
-    """Exact match of the query line by kind, greedy and without grammar: one forward pass over each gold
-    line."""
+    """Exact match of the query line by kind, greedy and without grammar: one forward pass over the gold lines."""
+    from data.dataset.encoding import encode
+    from data.dataset.examples import Example
     from data.prompts import plan_messages
-    from train.base_model import encode
     from train.evaluate.hf_model import HfModel
-    from train.examples import Example
-    from train.trainer import look
+    from train.trainer import evaluate_split
 
     loaded = HfModel(base, adapter)
-    rows = [
-        json.loads(line) for line in (SEASONS / season / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    ][: limit or None]
-    encoded = [
-        (*encode(loaded.tokenizer, Example(plan_messages(r["linked"]), r["query"], "plan")), r["kind"]) for r in rows
-    ]
-    found = look(loaded.model, encoded, loaded.tokenizer.pad_token_id).exact_match
+    lines = (SEASONS / season / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines][: limit or None]
+    # the kind stands in for the task, so that the result is split by it
+    encoded = encode(loaded.tokenizer, [Example(plan_messages(r["linked"]), r["query"], r["kind"]) for r in rows])
+    found = evaluate_split(loaded.model, encoded, loaded.tokenizer.pad_token_id).exact_match
     counts = {kind: sum(r["kind"] == kind for r in rows) for kind in found}
     return {**found, "all": sum(found[k] * n for k, n in counts.items()) / len(rows)}
 
@@ -182,7 +167,7 @@ async def _main(args: argparse.Namespace) -> int:
     training = SEASONS / args.season / "qa" / "train.jsonl"
     system: System
     if args.rules:
-        system = of_rules(args.season, training)
+        system = of_control(args.season, training)
     elif args.url:
         system = Service(args.url, os.environ.get("API_KEY"))
     elif args.closed_book:
@@ -191,7 +176,7 @@ async def _main(args: argparse.Namespace) -> int:
         system = of_gguf(args.model, args.season, args.threads)
     else:
         system = of_base(args.base or "train/base", args.adapter, args.season)
-    control_system = system if isinstance(system, Agents) and args.rules else of_rules(args.season, training)
+    control_system = system if isinstance(system, Agents) and args.rules else of_control(args.season, training)
     try:
         measured = await evaluate(system, args.season, asked, control_system)
     finally:
@@ -200,7 +185,7 @@ async def _main(args: argparse.Namespace) -> int:
         None if args.rules or args.no_control else await evaluate(control_system, args.season, asked, control_system)
     )
     out = args.out or _folder(args)
-    plain = eval_report.write(out, measured, control)
+    plain = write_report(out, measured, control)
     print((out / "eval.md").read_text(encoding="utf-8"))
     print(f"{out}/eval.json, eval.md, eval.png in {measured.seconds:.0f} s")
     print(json.dumps({"accuracy": plain.get("test_accuracy", plain.get("fans_accuracy"))}))
@@ -208,8 +193,7 @@ async def _main(args: argparse.Namespace) -> int:
 
 
 def _folder(args: argparse.Namespace) -> Path:
-    """Where the report goes: the run that the model came from where there is one (the conversion reads it
-    there)."""
+    """The default folder of the report: the model's run where there is one, since the conversion reads it there."""
     if args.rules:
         return Path("runs/control")
     if args.url:
@@ -234,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--rules", action="store_true", help="the control alone")
     what.add_argument("--base", help="a Hugging Face model run by transformers, without grammar (default train/base)")
     parser.add_argument("--adapter", type=Path, help="LoRA adapter over --base")
-    parser.add_argument("--closed-book", type=Path, metavar="ADAPTER", help="adapter that answers by heart")
+    parser.add_argument("--closed-book", type=Path, metavar="ADAPTER", help="adapter that answers without a table")
     parser.add_argument("--season", default="ipl_2024")
     parser.add_argument("--suites", default="test,fans", help="test, fans or both (default)")
     parser.add_argument("--fans", type=Path, default=FAN_QUESTIONS, help="fan questions with what is expected, JSONL")

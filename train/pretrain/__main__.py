@@ -1,5 +1,6 @@
-"""`python -m train.pretrain`: see train.pretrain.training."""
+"""Command line of pre-training, `python -m train.pretrain`: see train.pretrain.training."""
 
 from train.pretrain.training import main
 
-main()
+if __name__ == "__main__":
+    main()

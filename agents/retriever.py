@@ -161,6 +161,7 @@ def decline_sentence(reason: str, title: str) -> str:
         "not_recorded": f"I can't answer that: the ball-by-ball record of {title} does not hold it.",
         "opinion": f"I can't give opinions: I only compute figures of {title}.",
         "off_topic": f"I can't help with that: I only answer questions about the cricket of {title}.",
+        "chat": f"Hello! Ask me about the cricket of {title}.",
     }[reason]
 
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from data.query.book import SeasonBook
 from data.query.conditions import day
+from data.query.in_a_row import run_role
 from data.query.language import FILTERS, MEASURES, Measure
 from data.query.language.summaries import SHORTHANDS, SUMMARIES
 from data.query.query import Filter, Query, QueryError, Rank
-from data.query.relation import run_role
 from data.query.sources import PLAYER_KEYS, SOURCES
 
 Keys = Mapping[Filter, tuple[str, ...]]
@@ -22,7 +22,7 @@ Keys = Mapping[Filter, tuple[str, ...]]
 
 def complete(query: Query, book: SeasonBook, keys: Keys, years: tuple[int, ...]) -> Query:
     """The query with everything that it leaves unsaid. Raises QueryError where its parts do not fit together."""
-    query = _written_out(query, book, keys, years)
+    query = _of_batters(_written_out(query, book, keys, years))
     query = replace(query, measures=tuple(dict.fromkeys(query.measures)), by=tuple(dict.fromkeys(query.by)))
     kinds = {MEASURES[m].kind for m in query.measures}
     for kind, check in _ALONE.items():
@@ -35,6 +35,13 @@ def complete(query: Query, book: SeasonBook, keys: Keys, years: tuple[int, ...])
     if "number" in kinds:
         return query
     return _with_rows(query, [MEASURES[m] for m in query.measures], years)
+
+
+def _of_batters(query: Query) -> Query:
+    """Overs are a batter's where a condition on them is: `overs by batter | each over_sixes>=3`."""
+    if "overs" not in query.measures or not any(MEASURES[h.measure].source == "batter_over" for h in query.each):
+        return query
+    return replace(query, measures=tuple("overs_batted" if m == "overs" else m for m in query.measures))
 
 
 def listed_measures(query: Query, kind: str) -> str:
@@ -97,25 +104,30 @@ def _streak(query: Query) -> Query:
         raise QueryError(f"{query.measures[0]} has a length, no running total: leave out reach {query.reach}")
     if any(d in query.by for d in ("match", "over", "phase", "innings", "dismissal", "pair")):
         raise QueryError(f"{query.measures[0]} goes through matches: ask it by batter, bowler, player, team or season")
-    if streak_subject(query) not in query.by and not _one_named(query, streak_subject(query)):
-        return replace(query, by=(streak_subject(query), *query.by))
+    subject = streak_subject(query)
+    if not {subject, *(("player", "fielder") if subject != "team" else ())} & set(query.by):
+        return query if _one_named(query, subject) else replace(query, by=(subject, *query.by))
     return query
 
 
 def streak_subject(query: Query) -> str:
-    """Whose innings or matches a streak goes through: as asked, else of whom the conditions are."""
-    for key in ("batter", "bowler", "player", "fielder", "team"):
-        if key in query.by:
-            return "player" if key == "fielder" else key
-    for key in ("batter", "bowler", "player", "fielder", "team"):
-        if any(f.key == key and f.op == "=" for f in query.filters):
-            return "player" if key == "fielder" else key
+    """Whose innings or matches a streak goes through: as asked, else of whom the conditions are. A player's are his
+    innings where the conditions are about batting or bowling, else his matches."""
+    of_conditions = {"bat": "batter", "bowl": "bowler"}.get(MEASURES[query.each[0].measure].source)
+    named = (key for key in _SUBJECTS if any(f.key == key and f.op == "=" for f in query.filters))
+    found = next((d for d in query.by if d in _SUBJECTS), None) or next(named, None)
+    if found in ("player", "fielder"):
+        return of_conditions or "player"
     source = MEASURES[query.each[0].measure].source
-    return {"bat": "batter", "bowl": "bowler", "field": "player", "award": "player"}.get(source, "team")
+    return found or of_conditions or ("player" if source in ("field", "award") else "team")
+
+
+_SUBJECTS = ("batter", "bowler", "player", "fielder", "team")
 
 
 def _one_named(query: Query, key: str) -> bool:
-    return any(f.key in (key, "fielder") and f.op == "=" and len(f.values) == 1 for f in query.filters)
+    keys = (key,) if key == "team" else (key, "player", "fielder")
+    return any(f.key in keys and f.op == "=" and len(f.values) == 1 for f in query.filters)
 
 
 def _number(query: Query) -> Query:
@@ -242,6 +254,7 @@ def _years(f: Filter, value: str, here: tuple[int, ...]) -> list[int]:
     if value == "all":
         return list(here)
     low, dash, high = value.partition("-")
+    low = low or str(here[0]) if dash else low
     if not low.isdigit() or (high and not high.isdigit()):
         raise QueryError(f"{f}: {value!r} is no season: write a year, such as season={here[-1]}")
     last = int(high) if high else here[-1] if dash else int(low)

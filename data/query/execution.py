@@ -13,6 +13,7 @@ import duckdb
 from data.query.book import SeasonBook
 from data.query.completion import complete, counted, seasons_of
 from data.query.facts import Found, eleven, league_table, match_facts, person_facts
+from data.query.in_a_row import balls_in_a_row
 from data.query.language import MEASURES, Measure
 from data.query.query import Filter, Having, Query, QueryError
 from data.query.ranking import Order, Row, holds
@@ -26,7 +27,7 @@ _M = "m_"  # in front of a measure's column: "innings" is a dimension too
 _ONE_MATCH = ("qualifier_1", "eliminator", "qualifier_2", "final")
 MOST_SEASONS = 5  # by which the minimum of a leaderboard over several seasons is multiplied at most
 # what is kept of the row that a best figure is of
-PLACES = {"run": "(match_id, team, innings, first_seq, last_seq, player)", "over": "(match_id, team, innings, over)",
+PLACES = {"run": "(match_id, team, others)", "over": "(match_id, team, innings, over)",
           "batter_over": "(match_id, team, innings, over)"}  # fmt: skip
 _ONCE_A_MATCH = frozenset({"innings", "innings_bowled", "innings_played", "matches"})
 
@@ -54,7 +55,9 @@ class QueryExecution:
     def _values(self, source: str, measures: list[Measure]) -> Found:
         if source == "table":
             return league_table(self.request, self.book)
-        relation = build(self.request, source, [m.name for m in measures])
+        names = [m.name for m in measures]
+        in_a_row = source == "run"
+        relation = balls_in_a_row(self.request, names) if in_a_row else build(self.request, source, names)
         self.relations[source] = relation
         if source == "match":
             return match_facts(self.request, self.book, relation, self.cursor)
@@ -116,7 +119,9 @@ class QueryExecution:
         if self.query.place is not None:
             (name,) = self.query.place_filter()
             return self.order.placed(rows, self.request.keys[name], name.key), False
-        return self.order.ranked(rows)
+        ranked, tied = self.order.ranked(rows)
+        self.drops_rows |= len(ranked) < len(rows)  # who has no figure to be ranked by
+        return ranked, tied
 
     def _rows(self) -> list[Row]:
         for h in self.query.having:

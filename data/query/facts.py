@@ -29,8 +29,14 @@ def match_facts(request: Request, book: SeasonBook, relation: Relation, cursor: 
 
 
 def person_facts(request: Request, book: SeasonBook, relation: Relation, cursor: duckdb.DuckDBPyConnection) -> Found:
+    """What is known of each player, and for which teams he played in the matches that are asked about."""
     place = relation.dims.index("player")
-    return {key: dict(book.people[key[place]]) for key in _keys_of(relation, cursor) if None not in key}
+    cursor.execute(f"SELECT player, team, min(ord) FROM ({relation.sql}) GROUP BY ALL ORDER BY 3", relation.parameters)
+    sides: dict[str, list[str]] = {}
+    for player, team, _ in cursor.fetchall():
+        sides.setdefault(player, []).append(team)
+    return {key: book.people[key[place]] | {"sides": ", ".join(sides[key[place]])}
+            for key in _keys_of(relation, cursor) if None not in key}  # fmt: skip
 
 
 def eleven(relation: Relation, cursor: duckdb.DuckDBPyConnection) -> Found:

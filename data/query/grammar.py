@@ -77,7 +77,7 @@ def _filter(key: FilterKey, admitted: dict[str, list[str]]) -> str | None:
     """The rule of a filter; None where the question has no name that it could take."""
     equals = "neq" if key.negatable else '"="'
     if key.takes == "Y":
-        years = 'ys ("-" ys?)? ("," ys)* | ' if admitted["Y"] else ""
+        years = '"-" ys | ys ("-" ys?)? ("," ys)* | ' if admitted["Y"] else ""
         return f'"{key.name}" {equals} ({years}"all")'
     if key.names:
         values = admitted[key.takes]

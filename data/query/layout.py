@@ -8,10 +8,10 @@ from data.query import reach, streaks
 from data.query.book import SeasonBook
 from data.query.events import events
 from data.query.execution import QueryExecution
+from data.query.in_a_row import run_role
 from data.query.language import MEASURES, NAMED
 from data.query.match import Match
 from data.query.ranking import Key, Record, Row
-from data.query.relation import run_role
 from data.query.shares import whole_column, whole_label
 from data.query.sources import PLAYER_KEYS
 from data.query.table import Column, StatTable, cell, show
@@ -100,29 +100,19 @@ def _dimension_cell(book: SeasonBook, name: str, dims: dict[str, Any]) -> Any:
 
 
 def _where(run: QueryExecution, place: tuple[Any, ...]) -> str:
-    """'v Delhi Capitals, 24 April 2024' for the side whose view it is; with the over, or who was at the other end of a
-    row of balls."""
+    """'v Delhi Capitals, 24 April 2024' for the side whose view it is; with the over, or who bowled or faced a row of
+    balls."""
     match_id, team, *rest = place
     text = where(run.book.matches[match_id], team)
     if len(rest) == 2:  # an over
         return f"{text}, innings {rest[0]}, over {rest[1]}"
-    if len(rest) == 4:  # a row of balls
-        return f"{_others(run, match_id, *rest)}, {text}"
+    if rest:  # balls in a row
+        return f"{'off' if run_role(run.query) == 'batter' else 'to'} {_names(run.book, rest[0])}, {text}"
     return text
 
 
 def where(match: Match, team: str) -> str:
     return f"v {match.other(team)}, {show(match.date)}"
-
-
-def _others(run: QueryExecution, match_id: int, innings: int, first: int, last: int, player: str) -> str:
-    """'off Mayank Markande' or 'to A and B': who bowled the balls that a batter hit, who faced those of a bowler."""
-    one, other, word = ("batter", "bowler", "off") if run_role(run.query) == "batter" else ("bowler", "batter", "to")
-    run.cursor.execute(
-        f"SELECT {other} FROM deliveries WHERE match_id = ? AND innings = ? AND seq BETWEEN ? AND ? AND {one} = ? "
-        "ORDER BY seq", [match_id, innings, first, last, player]
-    )  # fmt: skip
-    return f"{word} {_names(run.book, [name for (name,) in run.cursor.fetchall()])}"
 
 
 def _names(book: SeasonBook, players: list[str]) -> str:
@@ -139,12 +129,15 @@ def _told(run: QueryExecution, rows: list[Row]) -> list[str] | None:
     if len(rows) > MOST_TOLD:
         return None
     column = "batter" if source == "over" else "bowler"
-    sql = f"SELECT {column} FROM deliveries WHERE match_id = ? AND innings = ? AND over = ? ORDER BY seq"
-    found: list[str] = []
-    for key, _ in rows:
-        run.cursor.execute(sql, [key[i] for i in at])
-        found.append(_names(run.book, [player for (player,) in run.cursor.fetchall()]))
-    return found
+    overs = [tuple(key[i] for i in at) for key, _ in rows]
+    run.cursor.execute(
+        f"SELECT match_id, innings, over, {column} FROM deliveries WHERE (match_id, innings, over) IN "
+        f"({', '.join(map(str, overs))}) ORDER BY seq"
+    )
+    found: dict[tuple[Any, ...], list[str]] = {over: [] for over in overs}
+    for *over, player in run.cursor.fetchall():
+        found[tuple(over)].append(player)
+    return [_names(run.book, found[over]) for over in overs]
 
 
 # -- events, and numbers of rows

@@ -31,7 +31,7 @@ _FILTER = re.compile(
 )
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
 _RANGE = re.compile(r"[0-9]{1,3}(?:-[0-9]{0,3})?")
-_SEASON = re.compile(r"all|(?:[12][0-9]{3}|Y[0-9])(?:-(?:[12][0-9]{3}|Y[0-9])?)?")
+_SEASON = re.compile(r"all|-?(?:[12][0-9]{3}|Y[0-9])|(?:[12][0-9]{3}|Y[0-9])-(?:[12][0-9]{3}|Y[0-9])?")
 _WHOLE = re.compile(r"[1-9][0-9]{0,3}")
 _RANK = re.compile(r"[1-9][0-9]{0,4}")
 _NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4})?")
@@ -198,7 +198,9 @@ def _checked(f: Filter) -> Filter:
         if key.takes == "whole" and not _WHOLE.fullmatch(value):
             raise QueryError(f"{f}: {key.name} takes a whole number from 1, such as {key.name}=5")
         if key.takes == "Y" and not _SEASON.fullmatch(value):
-            raise QueryError(f"{f}: season takes years or all, such as season=2016, season=2018- or season=all")
+            raise QueryError(
+                f"{f}: season takes years or all, such as season=2016, season=2018-, season=-2012 or season=all"
+            )
     if key.name == "between" and len(f.values) != 2:
         raise QueryError(f"{f}: between takes two teams, such as between=CSK,MI")
     if key.takes == "whole" and len(f.values) != 1:

@@ -54,7 +54,7 @@ def build(
     dims = tuple(dimension_column(source, d) for d in by)
     needs = dict(zip(by, dims, strict=True))
     by_player = bool(spec.people) and "player" in dims
-    where, after = _conditions(request, source, by_player)
+    where, after = conditions_of(request, source, by_player)
     needs |= {text: c.column for text, c in where}
     if "dismissal" in needs.values() and not set(measures) <= DISMISSAL_COUNTS:
         wrong = next(m for m in measures if m not in DISMISSAL_COUNTS)
@@ -67,18 +67,20 @@ def build(
     on_rows = [c.sql for c in after]
     for relation in (spec.innings, spec.people if by_player else None):
         if relation and set(needs.values()) <= request.columns[relation]:
-            sql = _select("*", relation, [tests, *on_rows])
+            sql = select_from("*", relation, [tests, *on_rows])
             return Relation(source, sql, parameters, dims, tests, of_where)
     _check_balls(request, source, measures, needs, by_player)
     subject = [spec.subject] if spec.subject else []
     keep = list(dict.fromkeys(["match_id", "ord", "team", "innings", *subject, *spec.keys, *dims]))
     sums = [f"sum({c}) AS {c}" for c in spec.sums]
-    sql = f"{_select(', '.join([*keep, *sums]), str(spec.balls), [tests])} GROUP BY {', '.join(keep)}"
-    sql = _select("*", f"({sql})", on_rows) if on_rows else sql
+    sql = f"{select_from(', '.join([*keep, *sums]), str(spec.balls), [tests])} GROUP BY {', '.join(keep)}"
+    sql = select_from("*", f"({sql})", on_rows) if on_rows else sql
     return Relation(source, sql, parameters, dims, tests, of_where)
 
 
-def _conditions(request: Request, source: str, by_player: bool) -> tuple[list[tuple[str, Condition]], list[Condition]]:
+def conditions_of(
+    request: Request, source: str, by_player: bool
+) -> tuple[list[tuple[str, Condition]], list[Condition]]:
     """The conditions that rows have to meet before they are summed (with the text that asks for them), and after."""
     query, where, after = request.query, [], []
     duel = query.filter({"bat": "bowler", "bowl": "batter"}.get(source, "")) is not None
@@ -95,18 +97,9 @@ def _conditions(request: Request, source: str, by_player: bool) -> tuple[list[tu
         where.append((str(f), found))
     if request.years is not None:
         where.append(("season", seasons_condition(request.years)))
-    if source == "run":
-        where.append(("in a row", Condition("kind", f"{run_role(query)} IS NOT NULL")))
     if SOURCES[source].people or source in ("person", "lineup"):
         where.append(("played", _played(query, source)))
     return where, after
-
-
-def run_role(query: Query) -> str:
-    """Whose balls in a row are asked for: dots and wickets are a bowler's unless a batter is asked of."""
-    runs = [m for m in query.measures if MEASURES[m].source == "run"]
-    of_batter = "batter" in query.by or query.filter("batter") is not None
-    return "batter" if of_batter or not set(runs) <= {"dot_streak", "wicket_streak"} else "bowler"
 
 
 def _played(query: Query, source: str) -> Condition:
@@ -117,7 +110,7 @@ def _played(query: Query, source: str) -> Condition:
     return Condition("played", "TRUE" if washed_out else "played")
 
 
-def _select(what: str, relation: str, conditions: Sequence[str]) -> str:
+def select_from(what: str, relation: str, conditions: Sequence[str]) -> str:
     where = " AND ".join(c for c in conditions if c)
     return f"SELECT {what} FROM {relation}" + (f" WHERE {where}" if where else "")
 
@@ -196,14 +189,7 @@ def _check_balls(
     spec, columns = SOURCES[source], request.columns
     whole = columns[spec.innings] if spec.innings else frozenset()
     parts = (spec.people if by_player else spec.balls) or ""
-    known = whole | columns.get(parts, frozenset())
-    for text, column in needs.items():
-        if column not in known:
-            key = text_key(text)
-            able = listed(m.name for m in MEASURES.values() if _has(m.source, column, columns) and m.kind == "count")
-            hint = f"; {able} can" if able else ""
-            does = "split" if text == key else "filtered"
-            raise QueryError(f"{measures[0]} cannot be {does} by {key}{hint}")
+    check_columns(request, measures, needs, whole | columns.get(parts, frozenset()))
     balls = [text for text, column in needs.items() if column not in whole]
     looked_at = [*measures, *(h.measure for h in request.query.each if MEASURES[h.measure].source == source)]
     for m in looked_at if spec.innings else ():
@@ -211,6 +197,17 @@ def _check_balls(
             raise QueryError(f"{m} is a matter of whole innings: leave out {', '.join(balls)}")
         if m == "maidens" and {needs[t] for t in balls} - _OF_OVERS:
             raise QueryError(f"maidens are whole overs: leave out {', '.join(balls)}")
+
+
+def check_columns(request: Request, measures: Sequence[str], needs: Mapping[str, str], known: frozenset[str]) -> None:
+    """Whether the rows have what is needed; if not, which measures' rows have."""
+    for text, column in needs.items():
+        if column not in known:
+            able = listed(
+                m.name for m in MEASURES.values() if m.kind == "count" and _has(m.source, column, request.columns)
+            )
+            does = "split" if text == text_key(text) else "filtered"
+            raise QueryError(f"{measures[0]} cannot be {does} by {text_key(text)}" + (f"; {able} can" if able else ""))
 
 
 # columns of a ball that all balls of an over share

@@ -34,7 +34,7 @@ SOURCES: dict[str, Source] = {
     "stand": Source("stands"),
     "over": Source(None, "bowler", "bowl_balls", ("all_runs", "wickets"), keys=("over",)),
     "batter_over": Source(None, "batter", "bat_balls", ("runs", "fours", "sixes"), keys=("over",)),
-    "run": Source("runs_of_balls", "player"),
+    "run": Source(None, "player", "bat_balls"),
     "result": Source("results", people="player_results"),
     "no_result": Source("results", people="player_results"),
     "match": Source("results", people="player_results"),
@@ -47,7 +47,7 @@ SOURCES: dict[str, Source] = {
 PLAYER_KEYS = ("batter", "bowler", "fielder", "player")
 # the only measures that a kind of dismissal can be asked of
 DISMISSAL_COUNTS = frozenset({"dismissals", "wickets", "wickets_lost", "wickets_taken", "catches", "stumpings",
-                              "run_outs", "fielding_dismissals"})  # fmt: skip
+                              "run_outs", "fielding_dismissals", "wicket_fall"})  # fmt: skip
 _COLUMNS = {"bowling": "pace_or_spin", "kind": "bowling_kind", "match": "match_id"}
 
 

@@ -15,6 +15,7 @@ import duckdb
 from data.query.book import SeasonBook
 from data.query.events import Ball, events
 from data.query.execution import QueryExecution
+from data.query.in_a_row import run_balls, run_role
 from data.query.language import MEASURES, Measure
 from data.query.match import Match
 from data.query.ranking import Key, Record
@@ -106,6 +107,9 @@ def _of_measure(run: QueryExecution, measure: Measure, rows: Mapping[Key, Record
     if measure.source == "person":
         return set(), set()
     innings = _innings(measure, relation, rows, run.cursor)
+    if measure.source == "run":
+        found = _balls_in_a_row(relation, run_role(run.query), innings, run.cursor)
+        return {ball[0] for ball in found}, found
     found = _balls(measure, relation, innings, run.cursor)
     return ({ball[0] for ball in found} if _by_ball(measure) else {i[0] for i in innings}), found
 
@@ -139,7 +143,7 @@ def _subject(relation: Relation) -> list[str]:
     if relation.source == "stand":
         return ["wicket", "batter1", "batter2"]
     if relation.source == "run":
-        return ["first_seq", "last_seq", "batter", "bowler"]
+        return ["first_seq", "last_seq", "player"]
     spec = SOURCES[relation.source]
     return [*([spec.subject] if spec.subject and not spec.people else []), *spec.keys]
 
@@ -165,8 +169,6 @@ def _balls(
         )  # fmt: skip
         stands = {(m, n, w, *sorted(pair)) for m, n, w, *pair in innings}
         return {_ball(row) for row in cursor.fetchall() if (row[0], row[1], row[4], *sorted(row[5:])) in stands}
-    if relation.source == "run":
-        return _balls_in_a_row(innings, cursor)
     spec = SOURCES[relation.source]
     table = spec.balls or ("field_balls" if relation.source == "field" else None)
     if table is None:
@@ -190,14 +192,17 @@ def _ball(row: tuple[Any, ...]) -> Ball:
     return (row[0], row[1], row[2], row[3])
 
 
-def _balls_in_a_row(innings: Iterable[tuple[Any, ...]], cursor: duckdb.DuckDBPyConnection) -> set[Ball]:
-    """The balls from the first to the last of each row of balls, of the innings that it is in."""
+def _balls_in_a_row(
+    relation: Relation, role: str, innings: Iterable[tuple[Any, ...]], cursor: duckdb.DuckDBPyConnection
+) -> set[Ball]:
+    """The balls from the first to the last of each row of balls, of those that pass."""
     found: set[Ball] = set()
-    for match_id, number, first, last, batter, bowler in innings:
+    for match_id, number, first, last, player in innings:
         cursor.execute(
-            f"SELECT {', '.join(_BALL)} FROM deliveries WHERE match_id = ? AND innings = ? AND seq BETWEEN ? AND ? "
-            f"AND {'bowler' if bowler else 'batter'} = ?", [match_id, number, first, last, bowler or batter]
-        )  # fmt: skip
+            f"SELECT {', '.join(_BALL)} FROM {run_balls(role)} WHERE {relation.where} AND match_id = ? AND innings = ? "
+            f"AND seq BETWEEN ? AND ? AND {role} = ?",
+            [*relation.where_parameters, match_id, number, first, last, player],
+        )
         found |= {_ball(row) for row in cursor.fetchall()}
     return found
 

@@ -2,8 +2,8 @@
 
 `create(connection)` makes them once when a season is loaded, from the tables of `data.season`. One row of `context` is
 a team's view of a match (result, toss, home, own and other total); balls and innings join it, so that any filter on a
-match works for any measure. What has a row a ball is a view: a copy of every ball with its context would take half a
-gigabyte over all seasons.
+match works for any measure. Of one season the joined rows are kept as tables, which takes 2 ms off a query; of many
+seasons those with a row a ball stay views, as a copy of every ball with its context takes 40 MB and more.
 
 Dismissals are event rows among the balls: runs 0, balls 0, outs 1. One that is not the bowler's (a run-out) has no
 bowler and no kind of bowling; its hand, position and innings so far are those of the man out.
@@ -121,24 +121,6 @@ SELECT i.match_id, i.innings, sum(d.four::INT) AS fours, sum(d.six::INT) AS sixe
 FROM innings i JOIN deliveries d USING (match_id, innings) GROUP BY ALL
 """
 
-# Unbroken rows of balls in an innings, of two and more: a bowler's dots and wickets, a batter's dots, fours, sixes and
-# boundaries among the balls that he faced. Wides and no-balls break a row of dots; in one of wickets they do not count.
-_RUNS = """
-CREATE TABLE ball_runs AS
-WITH flags AS (
-  SELECT 'dot' AS kind, match_id, innings, NULL AS batter, bowler, seq, conceded = 0 AS flag FROM deliveries
-  UNION ALL SELECT 'wicket', match_id, innings, NULL, bowler, seq, wicket FROM deliveries WHERE legal OR wicket
-  UNION ALL SELECT unnest(['dot', 'four', 'six', 'boundary']), match_id, innings, batter, NULL, seq,
-    unnest([runs = 0, four, six, four OR six]) FROM deliveries WHERE faced
-), islands AS (
-  SELECT *, row_number() OVER w - sum(flag::INT) OVER w AS island FROM flags
-  WINDOW w AS (PARTITION BY kind, match_id, innings, batter, bowler ORDER BY seq)
-)
-SELECT kind, match_id, innings, batter, bowler, count(*)::SMALLINT AS length, min(seq)::SMALLINT AS first_seq,
-  max(seq)::SMALLINT AS last_seq
-FROM islands WHERE flag GROUP BY kind, match_id, innings, batter, bowler, island HAVING count(*) > 1
-"""
-
 # By figures, as the files do not say who is one.
 _ALL_ROUNDERS = """
 CREATE TABLE all_rounders AS
@@ -227,17 +209,18 @@ FROM context c JOIN appearances a ON a.match_id = c.match_id AND a.team = c.team
 SELECT {_SHARED}, c.bat_innings AS innings, m.player_of_match AS player
 FROM matches m JOIN appearances a ON a.match_id = m.match_id AND a.player = m.player_of_match
 JOIN context c ON c.match_id = m.match_id AND c.team = a.team""",
-    "runs_of_balls": f"""
-SELECT {_SHARED}, r.innings, r.batter, r.bowler, coalesce(r.batter, r.bowler) AS player, r.kind, r.length, r.first_seq,
-  r.last_seq
-FROM ball_runs r JOIN context c ON c.match_id = r.match_id
-  AND CASE WHEN r.bowler IS NULL THEN c.bat_innings ELSE c.bowl_innings END = r.innings""",
 }
+
+
+MOST_COPIED = 40_000  # deliveries of which the joined rows are kept: two seasons
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the relations in `connection`, which holds a loaded season's tables."""
-    for sql in (_CONTEXT, _DELIVERIES, _FALLS, _BOWLED, _SCORED, _RUNS, _ALL_ROUNDERS):
+    for sql in (_CONTEXT, _DELIVERIES, _FALLS, _BOWLED, _SCORED, _ALL_ROUNDERS):
         connection.execute(sql)
+    (deliveries,) = connection.execute("SELECT count(*) FROM deliveries").fetchall()[0]
     for name, sql in _VIEWS.items():
-        connection.execute(f"CREATE VIEW {name} AS {sql}")
+        by_ball = name.endswith("_balls") and name != "field_balls"
+        kind = "VIEW" if by_ball and deliveries > MOST_COPIED else "TABLE"
+        connection.execute(f"CREATE {kind} {name} AS {sql}")

@@ -148,6 +148,8 @@ class Reference(Rows):
 
     def completed(self, query: Query, years: list[int]) -> tuple[list[str], list[str]]:
         by, asked = list(dict.fromkeys(query.by)), list(dict.fromkeys(query.measures))
+        if any(MEASURES[h.measure].source == "batter_over" for h in query.each):
+            asked = ["overs_batted" if m == "overs" else m for m in asked]
         sources = {MEASURES[m].source for m in asked}
         kinds = {MEASURES[m].kind for m in asked}
         if query.place is not None and not by:
@@ -163,7 +165,9 @@ class Reference(Rows):
             by.append("player")
         if "run" in sources and not by and not any(f.key in PEOPLE for f in query.filters):
             by = [self.run_role(query, asked)]
-        over = next((m for m in asked if MEASURES[m].source in ("over", "batter_over") and m != "overs"), None)
+        over = next(
+            (m for m in asked if MEASURES[m].source in ("over", "batter_over") and MEASURES[m].kind == "best"), None
+        )
         if over and not by:
             by = [SUBJECT[MEASURES[over].source], "match", "innings", "over"]
         in_time = query.rank is not None and query.rank.kind in ("first", "last")
@@ -179,9 +183,11 @@ class Reference(Rows):
 
     def run_role(self, query: Query, asked: list[str]) -> str:
         runs = {m for m in asked if MEASURES[m].source == "run"}
+        if "wicket_streak" in runs:
+            return "bowler"
         if "batter" in query.by or any(f.key == "batter" for f in query.filters):
             return "batter"
-        return "bowler" if runs <= {"dot_streak", "wicket_streak"} else "batter"
+        return "bowler" if runs == {"dot_streak"} else "batter"
 
     def qualification(
         self, query: Query, by: list[str], asked: list[str], years: list[int]
@@ -222,7 +228,8 @@ class Reference(Rows):
             return {key: self.fact(name, key[by.index("match")]) for key in groups}
         if source == "person":
             place = next(i for i, d in enumerate(by) if d in PEOPLE)
-            return {key: self.person(name, key[place]) for key in groups}
+            rows = [row for group in groups.values() for row in group]
+            return {key: self.person(name, key[place], rows) for key in groups}
         return {key: FIGURES[name](rows) for key, rows in groups.items()}
 
     def column(self, source: str, dimension: str) -> str:
@@ -242,6 +249,8 @@ class Reference(Rows):
         whose: Query | None = None,
     ) -> list[Row]:
         """Innings rows that pass: cards, or sums of the balls that pass where a card cannot tell."""
+        if source == "run":
+            return self.balls_in_a_row(query, by, years)
         store = STORE.get(source, source)
         dims = [self.column(source, d) for d in by]
         of_people = store == "result" and ("player" in dims or source in ("person", "lineup"))
@@ -255,9 +264,6 @@ class Reference(Rows):
                 rows = [r for r in rows if r["result"] == "no_result"]
             elif not washed_out:
                 rows = [r for r in rows if r["played"]]
-        if source == "run":
-            role = self.run_role(query, list(query.measures))
-            rows = [r for r in rows if r[role] is not None]
         thresholds = [f for f in query.filters if f.key in ("score", "haul", "stand")]
         others = [f for f in query.filters if f not in thresholds and f.key not in SEQUENCES and f.key != "season"]
         chosen = [self.sequence(source, f, whose or query, by, years) for f in query.filters if f.key in SEQUENCES]
@@ -290,6 +296,38 @@ class Reference(Rows):
         rows = [r for r in rows if all(holds(r[column[f.key]], f.op, float(f.values[0])) for f in thresholds)]
         for h in query.each if each else ():
             test = self.each_test(source, h, query, dims)
+            rows = [r for r in rows if test(r)]
+        return rows
+
+    def balls_in_a_row(self, query: Query, by: list[str], years: list[int]) -> list[Row]:
+        """Unbroken rows of two and more dots, sixes ... among the balls that pass, of the same dimension values."""
+        role = self.run_role(query, list(query.measures))
+        source = "bat" if role == "batter" else "bowl"
+        dims = [role if d == "player" else self.column(source, d) for d in by]
+        chosen = [self.sequence(source, f, query, by, years) for f in query.filters if f.key in SEQUENCES]
+        others = [f for f in query.filters if f.key not in SEQUENCES and f.key != "season"]
+        groups = defaultdict(list)
+        for e in self.balls[source]:
+            good = e["season"] in years and not e.get("outs") and all(test(e) for test in chosen)
+            if good and all(self.passes(source, f, e, query, dims) for f in others):
+                groups[e["match"], e["innings"], e["team"], *(e[d] for d in [role, *dims])].append(e)
+        rows = []
+        asked = {*query.measures, *(h.measure for h in query.having)}
+        for kind, (counts, test) in _IN_A_ROW[role].items():
+            if f"{kind}_streak" not in asked:
+                continue
+            for key, events in groups.items():
+                length = 0
+                for e in [*sorted(filter(counts, events), key=lambda e: e["seq"]), None]:
+                    if e is not None and test(e):
+                        length += 1
+                        continue
+                    if length > 1:
+                        row = dict(zip(["match", "innings", "team", "player", *dims], key, strict=True))
+                        rows.append(row | {"kind_of_row": kind, "length": length, "season": events[0]["season"]})
+                    length = 0
+        for h in query.each:
+            test = self.each_test("run", h, query, dims)
             rows = [r for r in rows if test(r)]
         return rows
 
@@ -515,7 +553,10 @@ class Reference(Rows):
         unit = m["result"] if m["margin"] > 1 else m["result"][:-1]
         return f"{m['margin']} {unit}" + (f" ({m['method']})" if m["method"] else "")
 
-    def person(self, name: str, player: str) -> Any:
+    def person(self, name: str, player: str, rows: list[Row]) -> Any:
+        if name == "sides":
+            own = sorted((r for r in rows if r["player"] == player), key=lambda r: r["order"])
+            return ", ".join(dict.fromkeys(r["team"] for r in own))
         value = self.players[player][name]
         return f"{value}-handed" if name == "batting_hand" and value else value
 
@@ -613,6 +654,18 @@ class Reference(Rows):
                 shared = sum(r[first] == record[first] for r in rows.values()) - 1
                 items.append((key, record | {"place": ahead + 1, "of": len(rows), "shared": shared}))
         return {"items": items, "n": None, "unordered": True}
+
+
+# which balls count in a row, and which go on with it
+_IN_A_ROW = {
+    "batter": {
+        "dot": (lambda e: e["balls"], lambda e: not e["runs"]), "four": (lambda e: e["balls"], lambda e: e["fours"]),
+        "six": (lambda e: e["balls"], lambda e: e["sixes"]),
+        "boundary": (lambda e: e["balls"], lambda e: e["fours"] or e["sixes"]),
+    },
+    "bowler": {"dot": (lambda e: True, lambda e: e["dots"]),
+               "wicket": (lambda e: e["balls"] or e["wickets"], lambda e: e["wickets"])},
+}  # fmt: skip
 
 
 def spans(f: Filter) -> list[tuple[int, int]]:
@@ -819,6 +872,7 @@ FIGURES = {
     "partnership_runs": total("runs"),
     "partnership_average": lambda rows: sum(r["runs"] for r in rows) / len(rows) if rows else None,
     "awards": len,
-    **{f"{kind}_streak": best(max, lambda r, kind=kind: r["length"] if r["kind"] == kind else None)
+    "overs_batted": len,
+    **{f"{kind}_streak": best(max, lambda r, kind=kind: r["length"] if r["kind_of_row"] == kind else None)
        for kind in ("dot", "four", "six", "boundary", "wicket")},
 }  # fmt: skip

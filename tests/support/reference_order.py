@@ -39,8 +39,8 @@ def events(reference: Reference, query: Query) -> list[tuple[Any, ...]]:
 def _balls(reference: Reference, source: str, query: Query, years: list[int]) -> list[Row]:
     tests = [reference.sequence(source, f, query, [], years) for f in query.filters
              if f.key in ("nth_match", "last_matches", "nth_innings", "last_innings")]  # fmt: skip
-    filters = [f for f in query.filters
-               if f.key not in ("season", "nth_match", "last_matches", "nth_innings", "last_innings")]  # fmt: skip
+    elsewhere = ("season", "nth_match", "last_matches", "nth_innings", "last_innings", "score", "haul", "stand")
+    filters = [f for f in query.filters if f.key not in elsewhere]
     return [e for e in reference.balls[source] if e["season"] in years
             and all(reference.passes(source, f, e, query, []) for f in filters)
             and all(test(e) for test in tests)]  # fmt: skip
@@ -89,10 +89,12 @@ def streaks(reference: Reference, query: Query) -> list[dict[str, Any]]:
 
 
 def _subject(query: Query) -> str:
-    for key in ("batter", "bowler", "player", "team"):
-        if key in query.by:
-            return key
-    return next(f.key for f in query.filters if f.op == "=" and f.key in ("batter", "bowler", "player", "team"))
+    known = ("batter", "bowler", "player", "team")
+    found = next((d for d in query.by if d in known), None)
+    found = found or next(f.key for f in query.filters if f.op == "=" and f.key in known)
+    if found == "player":  # his innings, where they are about batting or bowling
+        return {"bat": "batter", "bowl": "bowler"}.get(MEASURES[query.each[0].measure].source, "player")
+    return found
 
 
 def reached(reference: Reference, query: Query) -> list[dict[str, Any]]:
@@ -115,7 +117,7 @@ def reached(reference: Reference, query: Query) -> list[dict[str, Any]]:
             if count < query.reach <= after:
                 item = {"key": key, "count": after, "took": n, "order": place[0], "team": place[2], "over": None,
                         "time": (place[0], place[1], 0, 0)}  # fmt: skip
-                if measure.aggregate.how == "sum" and measure.source in reference.balls:
+                if measure.aggregate.how == "sum" and measure.source in reference.balls and not measure.per_innings:
                     item |= _ball(reference, query, name, dims, key, place, count, years)
                 found.append(item)
                 break

@@ -64,12 +64,11 @@ class Rows:
             for team, opponent in ((m["team1"], m["team2"]), (m["team2"], m["team1"])):
                 self.side[m["match_id"], team] = self._side(m, team, opponent, league)
         self.balls: dict[str, list[Row]] = {s: [] for s in SUMS}
-        self.cards: dict[str, list[Row]] = {s: [] for s in (*SUMS, "field", "stand", "award", "result", "run")}
+        self.cards: dict[str, list[Row]] = {s: [] for s in (*SUMS, "field", "stand", "award", "result")}
         self._read_balls()
         self._read_cards(rows_of(season, "batters", "match_id, innings, position"))
         self._read_fielding(rows_of(season, "fielding", "match_id, innings, over, ball, player_out"))
         self._read_stands()
-        self._read_runs()
         for (match_id, team), side in self.side.items():
             row = side | {"innings": side["bat_innings"]}
             self.cards["result"].append(row)
@@ -247,49 +246,6 @@ class Rows:
                 before = now
             stand["runs"] += d["total"]
             stand["unbroken"] = (d["match_id"], d["innings"], d["over"], d["ball"]) not in fell
-
-    def _read_runs(self) -> None:
-        """Balls of an innings in a row, of two and more."""
-        of_batter, of_bowler = defaultdict(list), defaultdict(list)
-        for d in self.deliveries:
-            if d["faced"]:
-                of_batter[d["match_id"], d["innings"], d["batter"]].append(d)
-            of_bowler[d["match_id"], d["innings"], d["bowler"]].append(d)
-        tests = {"dot": lambda d: not d["runs"], "four": lambda d: d["four"], "six": lambda d: d["six"],
-                 "boundary": lambda d: d["four"] or d["six"]}  # fmt: skip
-        for (_, _, batter), balls in of_batter.items():
-            for kind, test in tests.items():
-                self._add_runs(kind, balls, test, balls[0]["batting_team"], {"batter": batter, "bowler": None})
-        for (_, _, bowler), balls in of_bowler.items():
-            whose = {"batter": None, "bowler": bowler}
-            self._add_runs("dot", balls, lambda d: not d["conceded"], balls[0]["bowling_team"], whose)
-            counted = [d for d in balls if d["legal"] or d["wicket"]]
-            self._add_runs("wicket", counted, lambda d: d["wicket"], balls[0]["bowling_team"], whose)
-
-    def _add_runs(self, kind: str, balls: list[Row], test: Any, team: str, whose: Row) -> None:
-        row: list[Row] = []
-        for d in [*balls, None]:
-            if d is not None and test(d):
-                row.append(d)
-                continue
-            if len(row) > 1:
-                others = "bowler" if whose["batter"] else "batter"
-                between = [b for b in self._of(row[0], whose) if row[0]["seq"] <= b["seq"] <= row[-1]["seq"]]
-                self.cards["run"].append(self.side[row[0]["match_id"], team] | whose | {
-                    "innings": row[0]["innings"], "kind": kind, "length": len(row),
-                    "player": whose["batter"] or whose["bowler"],
-                    "others": list(dict.fromkeys(b[others] for b in between)),
-                })  # fmt: skip
-            row = []
-
-    def _of(self, d: Row, whose: Row) -> list[Row]:
-        """All balls of the innings that the batter was on strike for, or that the bowler bowled."""
-        if not hasattr(self, "_by_innings"):
-            self._by_innings = defaultdict(list)
-            for b in self.deliveries:
-                self._by_innings[b["match_id"], b["innings"]].append(b)
-        key, value = ("batter", whose["batter"]) if whose["batter"] else ("bowler", whose["bowler"])
-        return [b for b in self._by_innings[d["match_id"], d["innings"]] if b[key] == value]
 
     def _all_rounders(self) -> set[tuple[int, str]]:
         runs, wickets = Counter(), Counter()

@@ -83,7 +83,11 @@ FILTERS: dict[str, FilterKey] = {
         _n("opponent", "T", "its opponent"),
         _f("between", "T", "matches between these two teams"),
         _n("venue", "V", "the ground, or a city's grounds"),
-        _n("season", "Y", "year of the season: 2016, 2018- (and later), 2015-2020, all; the latest if not given"),
+        _n(
+            "season",
+            "Y",
+            "year of the season: 2016, 2018- (and later), -2012 (and earlier), 2015-2020, all; the latest if not given",
+        ),
         _n("date", "D", "the day of the match"),
         _f("after", "D", "matches after that day"),
         _f("before", "D", "matches before that day"),

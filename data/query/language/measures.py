@@ -123,6 +123,7 @@ _BOWLING = (
     _over("overs", "overs", ROWS),
     _over("over_runs", "runs in an over", highest("all_runs"), **_BEST),
     _over("over_wickets", "wickets in an over", highest("wickets"), **_BEST),
+    _batter_over("overs_batted", "overs", ROWS),
     _batter_over("over_batter_runs", "runs of one batter in an over", highest("runs"), **_BEST),
     _batter_over("over_fours", "fours of one batter in an over", highest("fours"), **_BEST),
     _batter_over("over_sixes", "sixes of one batter in an over", highest("sixes"), **_BEST),
@@ -198,6 +199,7 @@ _OTHERS = (
     _person("country", "country", given("country"), **_FACT),
     _person("role", "role", given("role"), **_FACT),
     _person("born", "born", given("born"), **_FACT),
+    _person("sides", "played for", given("sides"), **_FACT),
     Measure("eleven", "lineup", "played as", given("eleven"), kind="fact"),
 )
 _SEQUENCES = (
@@ -215,7 +217,6 @@ _SEQUENCES = (
     _summary("bowling", "bowling", given("bowling"), kind="summary"),
     _summary("fielding", "fielding", given("fielding"), kind="summary"),
     _summary("squad", "squad", given("squad"), kind="summary"),
-    _summary("sides", "sides", given("sides"), kind="summary"),
     _summary("home_ground", "home ground", given("home_ground"), kind="summary"),
 )
 # fmt: on

@@ -37,6 +37,5 @@ class Shorthand:
 
 SHORTHANDS: dict[str, Shorthand] = {
     "squad": Shorthand("matches", "player"),
-    "sides": Shorthand("matches", "team"),
     "home_ground": Shorthand("matches", "venue", (("home", "home"),), 1),
 }

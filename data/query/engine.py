@@ -54,7 +54,7 @@ class Statistics:
             self.columns.setdefault(relation, set()).add(column)
         self.matches: dict[int, Match] = read_matches(season.connection)
         self.standings = cursor.execute("SELECT season, team, points, net_run_rate, position FROM standings").fetchall()
-        self._table = lru_cache(KEPT)(lambda query, keys: _Run(query, self, keys).table())
+        self._table = lru_cache(KEPT)(lambda query, keys: QueryExecution(query, self, keys).table())
 
     def answer(self, query: Query, resolve: Resolve | None = None) -> StatTable:
         """Compute `query`. Raises QueryError where a measure cannot be combined with a filter or dimension."""
@@ -62,7 +62,7 @@ class Statistics:
 
     def trace(self, query: Query, resolve: Resolve | None = None) -> Trace:
         """The matches and deliveries that the figures of `answer(query)` came from. Raises QueryError alike."""
-        run = _Run(query, self, _keys(query, resolve))
+        run = QueryExecution(query, self, _keys(query, resolve))
         rows = dict(run.ranked()[0])
         return trace(self.matches, self.displays, run.query, run.relations, rows, run.cursor)
 
@@ -78,14 +78,16 @@ def _keys(query: Query, resolve: Resolve | None) -> tuple[tuple[str, ...], ...]:
     return tuple(map(of, query.filters))
 
 
-class _Run:
+class QueryExecution:
+    """One query being computed: its relations by source, and the rows they give."""
+
     def __init__(self, query: Query, statistics: Statistics, keys: tuple[tuple[str, ...], ...]):
         self.statistics, self.keys = statistics, dict(zip(query.filters, keys, strict=True))
         self.cursor = statistics.season.connection.cursor()
         self.query = _completed(query)
         self.asked = [MEASURES[m] for m in self.query.measures]
         self.relations: dict[str, Relation] = {}
-        self.left_out = False  # whether something belongs to none of the rows, so that they do not add up to all
+        self.drops_rows = False  # whether something belongs to none of the rows, so that they need not add up to all
 
     # -- one source -> {dimension values: {measure: value}}
 
@@ -99,8 +101,8 @@ class _Run:
         dims = list(relation.dims)
         parts = [f"{m.sql} AS {_M}{m.name}" for m in measures]
         for m in measures:
-            if m.kind == "best" and m.sql.startswith(("max(", "min(")) and not {"match", "pair"} & set(self.query.by):
-                parts.append(f"arg_{m.sql[:3]}((match_id, team), {m.sql[4:-1]}) AS {_M}at_{m.name}")
+            if m.extreme and not {"match", "pair"} & set(self.query.by):
+                parts.append(f"arg_{m.extreme}((match_id, team), {m.aggregate.of}) AS {_M}at_{m.name}")
         if not dims:
             parts.append(f"count(*) AS {_M}rows")
         group = f" GROUP BY {', '.join(dict.fromkeys(dims))}" if dims else ""
@@ -113,7 +115,7 @@ class _Run:
                 continue
             key = tuple(tuple(v) if isinstance(v, list) else v for v in row[: len(dims)])
             if None in key:  # a neutral ground is neither home nor away, a run-out no bowler's
-                self.left_out = True
+                self.drops_rows = True
             else:
                 found[key] = record
         return found
@@ -266,7 +268,7 @@ class _Run:
         )
 
     def _totals(self, rows: list[tuple[Key, Record]]) -> dict[str, float]:
-        if not self.query.by or self.query.rank or not 1 < len(rows) or self.left_out:
+        if not self.query.by or self.query.rank or not 1 < len(rows) or self.drops_rows:
             return {}
         return {m.name: sum(r.get(m.name) or 0 for _, r in rows) for m in self.asked if self._adds_up(m)}
 
@@ -274,17 +276,16 @@ class _Run:
         """Whether the rows' counts sum to the count of all: an innings has several phases, a match two sides."""
         by = set(self.query.by)
         by_player = bool(by & set(PLAYER_KEYS))
-        distinct, classed = "DISTINCT" in measure.sql, "CASE WHEN" in measure.sql
         if not measure.additive or measure.source == "table":
             return False
         if measure.source == "field":
-            return not (by_player and distinct)
+            return not (by_player and measure.distinct)
         if measure.source == "result":
             one_side = any(f.key == "team" and f.op == "=" and len(f.values) == 1 for f in self.query.filters)
-            return not by_player and (one_side or not distinct or by <= {"venue", "match", "stage"})
+            return not by_player and (one_side or not measure.distinct or by <= {"venue", "match", "stage"})
         whole = self.statistics.columns[SOURCES[measure.source].innings]
         parts = {dimension_column(measure.source, d) for d in by} - whole  # an innings has rows of several of them
-        return not ((distinct or classed) and parts)
+        return not ((measure.distinct or measure.classed) and parts)
 
     def _columns_of(self, rows: list[tuple[Key, Record]]) -> tuple[Column, ...]:
         columns = []

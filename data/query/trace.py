@@ -104,7 +104,7 @@ def _innings(
             continue
         if measure.kind == "count" and not value:
             continue
-        if measure.kind == "best" and measure.sql.startswith(("max(", "min(")) and value != rows[key].get(measure.name):
+        if measure.extreme and value != rows[key].get(measure.name):
             continue
         found.setdefault(tuple(row[len(dims) :]), set()).add(key)
     return found
@@ -119,7 +119,7 @@ def _subject(relation: Relation) -> list[str]:
 
 def _by_ball(measure: Measure) -> bool:
     """Whether the measure counts single deliveries, so that only those behind it are shown."""
-    simple = not measure.per_innings and "CASE WHEN" not in measure.sql and "DISTINCT" not in measure.sql
+    simple = not measure.per_innings and not measure.classed and not measure.distinct
     return (
         measure.kind == "count"
         and simple

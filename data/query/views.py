@@ -31,7 +31,7 @@ _OUT = """x.bowler, x.pace_or_spin, x.arm, x.bowling_kind, x.player_out, x.posit
 _OUT_FROM = """FROM dismissals x JOIN deliveries d USING (match_id, innings, over, ball)
 JOIN players o ON o.player = x.player_out"""
 
-# Maidens as in data.season.derived, counted on the over's first ball. Wides and no-balls count deliveries, not their runs.
+# Maidens as in data.season.derived, counted on the first ball of the over. Wides and no-balls count deliveries, not runs.
 _OVERS = """SELECT match_id, innings, seq FROM (
   SELECT match_id, innings, over, min(seq) AS seq, count(DISTINCT bowler) = 1 AND sum(conceded) = 0
     AND (count(*) FILTER (legal) >= 6 OR over < max(max(over)) OVER (PARTITION BY match_id, innings)) AS maiden

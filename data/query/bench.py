@@ -34,7 +34,9 @@ class Speed:
 def measure(statistics: Statistics, lines: int = 500, seed: int = 1) -> Speed:
     """Answer `lines` random lines; lines that the engine refuses are not counted."""
     rng = random.Random(seed)
-    clock, cpu, refused = [], [], 0
+    clock: list[float] = []
+    cpu: list[tuple[float, str]] = []
+    refused = 0
     while len(clock) < lines:
         query = random_query(rng, statistics)
         began, began_cpu = time.perf_counter(), time.thread_time()

@@ -1,103 +1,41 @@
-"""Query lines as text and as records: `parse(text) -> Plan`, `str(plan) -> text`. Knows nothing about seasons or SQL.
+"""Query lines as text: `parse(text) -> Plan`, `str(plan) -> text`. Knows nothing about seasons or SQL.
 
 plan    = query { " ; " query }  |  "decline" reason
-query   = measure {", " measure} [" by " dimension {", " dimension}] { " | " clause }
-clause  = filter {" " filter}  |  "having " condition {" " condition}  |  ("top"|"bottom"|"first"|"last") " " n
-filter  = key operator value {"," value}        value = P1, word, number, a-b or "quoted name"
+query   = figure {", " figure} [" by " dimension {", " dimension}] { " | " clause }
+figure  = measure | measure "/" measure | measure "%" measure | measure "%team" | measure "%all"
+clause  = filter {" " filter} | "each " conditions | "having " conditions | "reach " n | "place " name | rank
+        | "unsupported " '"words"'
+rank    = ("top"|"bottom"|"first"|"last") " " ["nth "] n
+filter  = key operator value {"," value}        value = P1, word, number, a-b, a- or "quoted name"
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
-from data import errors
-from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, RANKS
+from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, RANKS, WHOLES
+from data.query.query import Filter, Having, Plan, Query, QueryError, Rank, listed
+
+__all__ = ["Filter", "Having", "Plan", "Query", "QueryError", "Rank", "parse"]
 
 MAX_LENGTH = 2_000  # characters; the longest line people write has some 200
 MAX_QUERIES, MAX_MEASURES, MAX_DIMENSIONS = 4, 8, 3
-
-
-class QueryError(errors.QueryError, ValueError):
-    """A line that is not in the language, or asks what cannot be computed; the message says what to write instead."""
-
-
-@dataclass(frozen=True)
-class Filter:
-    key: str
-    op: str  # "=", "!=", ">=", ...
-    values: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.key}{self.op}{','.join(_quote(v) for v in self.values)}"
-
-
-@dataclass(frozen=True)
-class Having:
-    measure: str
-    op: str
-    value: float
-
-    def __str__(self) -> str:
-        return f"{self.measure}{self.op}{self.value:.9g}"
-
-
-@dataclass(frozen=True)
-class Rank:
-    kind: str  # one of RANKS
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.n}"
-
-
-@dataclass(frozen=True)
-class Query:
-    measures: tuple[str, ...]
-    by: tuple[str, ...] = ()
-    filters: tuple[Filter, ...] = ()
-    having: tuple[Having, ...] = ()
-    rank: Rank | None = None
-
-    def __str__(self) -> str:
-        head = ", ".join(self.measures) + (f" by {', '.join(self.by)}" if self.by else "")
-        parts = [head]
-        if self.filters:
-            parts.append(" ".join(map(str, self.filters)))
-        if self.having:
-            parts.append("having " + " ".join(map(str, self.having)))
-        if self.rank:
-            parts.append(str(self.rank))
-        return " | ".join(parts)
-
-    def filter(self, key: str) -> Filter | None:
-        return next((f for f in self.filters if f.key == key), None)
-
-    def canonical(self) -> Query:
-        """Filters in the definition's order: equal questions give equal lines."""
-        order = list(FILTERS)
-        return replace(self, filters=tuple(sorted(self.filters, key=lambda f: order.index(f.key))))
-
-
-@dataclass(frozen=True)
-class Plan:
-    queries: tuple[Query, ...] = ()
-    decline: str | None = None
-
-    def __str__(self) -> str:
-        return f"decline {self.decline}" if self.decline else " ; ".join(map(str, self.queries))
-
-    def canonical(self) -> Plan:
-        return replace(self, queries=tuple(q.canonical() for q in self.queries))
-
+MAX_UNSUPPORTED = 200  # characters of one condition that the language does not have
+CLAUSES = ("each", "having", "reach", "place", *RANKS, "unsupported")
 
 _FILTER = re.compile(
     r'(?P<key>[a-z_]+)(?P<op>!=|>=|<=|=|>|<)(?P<values>(?:"[^"]*"|[^\s",]+)(?:,(?:"[^"]*"|[^\s",]+))*)'
 )
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
-_RANGE = re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3})?")
+_RANGE = re.compile(r"[0-9]{1,3}(?:-[0-9]{0,3})?")
+_SEASON = re.compile(r"all|(?:[12][0-9]{3}|Y[0-9])(?:-(?:[12][0-9]{3}|Y[0-9])?)?")
+_WHOLE = re.compile(r"[1-9][0-9]{0,3}")
+_RANK = re.compile(r"[1-9][0-9]{0,4}")
 _NUMBER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4})?")
-_COUNT = re.compile(r"[1-9][0-9]{0,3}")
+_FIGURE = re.compile(r"([a-z_]+)(?:([/%])([a-z_]+))?")
 
 
 def parse(text: str) -> Plan:
@@ -128,80 +66,144 @@ def _split(text: str, mark: str) -> list[str]:
 def _query(text: str) -> Query:
     head, *clauses = _split(text, "|")
     names, _, dims = head.partition(" by ")
-    measures = tuple(_known(n, MEASURES, "measure") for n in names.split(","))
+    measures = tuple(map(_figure, names.split(",")))
     by = tuple(_known(d, DIMENSIONS, "dimension") for d in dims.split(",")) if dims.strip() else ()
     if len(measures) > MAX_MEASURES or len(by) > MAX_DIMENSIONS:
         raise QueryError(f"{head!r}: at most {MAX_MEASURES} measures by {MAX_DIMENSIONS} dimensions, split it")
-    filters: list[Filter] = []
-    having: list[Having] = []
-    rank: Rank | None = None
+    query = Query(measures, by)
     for clause in clauses:
-        word, _, rest = clause.partition(" ")
-        if word in RANKS:
-            if not _COUNT.fullmatch(rest.strip()):
-                raise QueryError(f"{clause!r}: write a number from 1 to 9999 after {word}, such as `{word} 3`")
-            if rank:
-                raise QueryError(f"{clause!r}: the line is ranked by `{rank}` already, leave out one of them")
-            rank = Rank(word, int(rest))
-        elif word == "having":
-            having += [_having(c) for c in rest.split() or [clause]]
-        else:
-            filters += _filters(clause)
-    return Query(measures, by, tuple(filters), tuple(having), rank)
+        query = _with_clause(query, clause)
+    return query
 
 
-def _known(name: str, table: dict, what: str) -> str:
+def _with_clause(query: Query, clause: str) -> Query:
+    word, _, rest = clause.partition(" ")
+    rest = rest.strip()
+    if word in RANKS:
+        if query.rank or query.place:
+            raise QueryError(f"{clause!r}: the line is ranked by `{query.rank or f'place {query.place}'}` already, "
+                             "leave out one of them")  # fmt: skip
+        return replace(query, rank=_rank(word, rest, clause))
+    if word in ("each", "having"):
+        conditions = tuple(_condition(word, c) for c in rest.split() or [clause])
+        return replace(query, each=query.each + conditions) if word == "each" else (
+            replace(query, having=query.having + conditions))  # fmt: skip
+    if word == "reach":
+        if not _RANK.fullmatch(rest) or query.reach is not None:
+            raise QueryError(f"{clause!r}: write one number from 1 to 99999 after reach, such as `reach 500`")
+        return replace(query, reach=int(rest))
+    if word == "place":
+        if query.rank or query.place:
+            raise QueryError(f"{clause!r}: a place is in the ranking of all, leave out the other rank")
+        return replace(query, place=_name(rest, clause))
+    if word == "unsupported":
+        return replace(query, unsupported=(*query.unsupported, _unsupported(rest, clause)))
+    return replace(query, filters=query.filters + _filters(clause))
+
+
+def _figure(text: str) -> str:
+    """A measure or a ratio of two."""
+    m = _FIGURE.fullmatch(text.strip())
+    if not m or not m[2]:
+        return _known(text, MEASURES, "measure")
+    below = m[3] if m[2] == "%" and m[3] in WHOLES else _known(m[3], MEASURES, "measure")
+    for name in (_known(m[1], MEASURES, "measure"), *(() if below in WHOLES else (below,))):
+        if not MEASURES.counted(name):
+            raise QueryError(f"{m[0]!r}: {name} is no count; a ratio is of counts such as runs, wickets or matches")
+    return m[0]
+
+
+def _known(name: str, table: Collection[str], what: str) -> str:
     name = name.strip()
     if name in table:
         return name
-    import difflib
-
-    near = difflib.get_close_matches(name, table, 3, 0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"`python -m data language` lists every {what}"
-    raise QueryError(f"unknown {what} {name!r}: {hint}")
+    raise QueryError(f"unknown {what} {name!r}: {nearest(name, table, what)}")
 
 
-def _having(text: str) -> Having:
+def nearest(name: str, table: Iterable[str], what: str) -> str:
+    """What to write instead of a word that is not in the table."""
+    kinds = (("dimension", DIMENSIONS, f"runs by {name}"), ("filter", FILTERS, f"runs | {name}=..."),
+             ("measure", MEASURES, f"{name} by team"))  # fmt: skip
+    for kind, words, example in kinds:
+        if kind != what and name in words:
+            return f"{name} is a {kind}, written as `{example}`"
+    near = difflib.get_close_matches(name, list(table), 3, 0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"`python -m data language` lists every {what}"
+
+
+def _rank(word: str, rest: str, clause: str) -> Rank:
+    nth = rest.startswith("nth ")
+    number = rest.removeprefix("nth ").strip()
+    if not _RANK.fullmatch(number):
+        raise QueryError(f"{clause!r}: write a number from 1 to 99999 after {word}, such as `{word} 3`, `{word} nth 2`")
+    return Rank(word, int(number), nth)
+
+
+def _condition(word: str, text: str) -> Having:
     m = re.fullmatch(rf"([a-z_]+)(>=|<=|=|>|<)({_NUMBER.pattern})", text)
     if not m:
-        raise QueryError(f"{text!r} is no condition: write one such as `having balls>=100`")
+        example = "each runs>=50" if word == "each" else "having balls>=100"
+        raise QueryError(f"{text!r} is no condition: write one such as `{example}`")
     return Having(_known(m[1], MEASURES, "measure"), m[2], float(m[3]))
 
 
-def _filters(clause: str) -> list[Filter]:
-    found, end = [], 0
+def _name(text: str, clause: str) -> str:
+    m = _VALUE.fullmatch(text)
+    if not m or not (m[1] or m[2] or "").strip():
+        raise QueryError(f'{clause!r}: write one name after place, such as `place Kohli` or `place "Travis Head"`')
+    return m[1] or m[2]
+
+
+def _unsupported(text: str, clause: str) -> str:
+    m = re.fullmatch(rf'"([^"]{{1,{MAX_UNSUPPORTED}}})"', text)
+    if not m or not m[1].strip():
+        raise QueryError(f'{clause!r}: write the words in quotes, such as `unsupported "day games"`')
+    return " ".join(m[1].split())
+
+
+def _filters(clause: str) -> tuple[Filter, ...]:
+    found: list[Filter] = []
+    end = 0
     for m in _FILTER.finditer(clause):
         if clause[end : m.start()].strip():
             break
         end = m.end()
-        found.append(_check(Filter(m["key"], m["op"], tuple(a or b for a, b in _VALUE.findall(m["values"])))))
+        found.append(_checked(Filter(m["key"], m["op"], tuple(a or b for a, b in _VALUE.findall(m["values"])))))
     if clause[end:].strip() or not found:
-        raise QueryError(f"{clause[end:].strip() or clause!r} is no filter: write key=value, such as phase=death")
-    return found
+        wrong = clause[end:].strip() or clause
+        near = difflib.get_close_matches(wrong.split()[0] if wrong.split() else "", CLAUSES, 1, 0.7)
+        hint = f", or did you mean `{near[0]} ...`?" if near else ""
+        raise QueryError(f"{wrong!r} is no filter: write key=value, such as phase=death{hint}")
+    return tuple(found)
 
 
-def _check(f: Filter) -> Filter:
+def _checked(f: Filter) -> Filter:
     key = FILTERS.get(f.key) or FILTERS[_known(f.key, FILTERS, "filter")]
     if f.op == "!=" and not key.negatable:
-        raise QueryError(f"{f}: {key.name} takes no '!='")
+        can = listed((k.name for k in FILTERS.values() if k.negatable), 99)
+        raise QueryError(f"{f}: {key.name} takes no '!='; {can} do")
     if f.op in (">=", "<=", ">", "<") and key.takes != "number":
         raise QueryError(f"{f}: {key.name} takes '=' only")
     for value in f.values:
         if not value.strip():
             raise QueryError(f"{f.key} has an empty name: write one such as {f.key}={_EXAMPLES.get(key.takes, '3')}")
         if key.takes == "enum" and value not in ENUMS[key.name]:
-            raise QueryError(f"{f}: {key.name} is one of {', '.join(ENUMS[key.name])}")
+            near = difflib.get_close_matches(value, ENUMS[key.name], 1, 0.6)
+            hint = f"; did you mean {key.name}={near[0]}?" if near else ""
+            raise QueryError(f"{f}: {key.name} is one of {', '.join(ENUMS[key.name])}{hint}")
         if key.takes == "range" and not _RANGE.fullmatch(value):
-            raise QueryError(f"{f}: {key.name} takes a number or a range, such as {key.name}=16-20")
+            raise QueryError(f"{f}: {key.name} takes a number or a range, such as {key.name}=16-20 or {key.name}=8-")
         if key.takes == "number" and not _NUMBER.fullmatch(value):
             raise QueryError(f"{f}: {key.name} takes a number")
+        if key.takes == "whole" and not _WHOLE.fullmatch(value):
+            raise QueryError(f"{f}: {key.name} takes a whole number from 1, such as {key.name}=5")
+        if key.takes == "Y" and not _SEASON.fullmatch(value):
+            raise QueryError(f"{f}: season takes years or all, such as season=2016, season=2018- or season=all")
     if key.name == "between" and len(f.values) != 2:
         raise QueryError(f"{f}: between takes two teams, such as between=CSK,MI")
+    if key.takes == "whole" and len(f.values) != 1:
+        raise QueryError(f"{f}: {key.name} takes one number")
     return f
 
 
-_EXAMPLES = {"P": "Bumrah", "T": "MI", "V": "Chepauk", "D": "2024-04-24"}
-
-
-def _quote(value: str) -> str:
-    return f'"{value}"' if re.search(r'[\s,|;"=<>]', value) else value
+_EXAMPLES = {"P": "Bumrah", "T": "MI", "V": "Chepauk", "D": "2024-04-24", "Y": "2016"}

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from data.query.line import Query
+from data.query.query import Query
 
 
 @dataclass(frozen=True)
 class Column:
-    name: str  # a measure, a dimension, or "at_<measure>" (where a best figure was made)
+    name: str  # a measure, a dimension, "at_<measure>" (where a best figure was made), or what the row is told with
     label: str
     role: str  # dimension | asked | shown | at
     decimals: int = 0
@@ -50,8 +50,8 @@ def show(value: Any, decimals: int = 0) -> str:
 
 def cell(measure: str, value: Any, decimals: int) -> Any:
     """A computed figure as the table holds it: unpacked, rounded, whole numbers as int."""
-    if measure in _PACKED:
-        return _PACKED[measure](value)
+    if measure in PACKED:
+        return PACKED[measure](value)
     if isinstance(value, (bool, str, date)):
         return value
     return round(float(value), decimals) if decimals else (int(value) if value == int(value) else float(value))
@@ -85,7 +85,7 @@ def _overs(value: float) -> str:
     return f"{overs}.{balls}" if balls else f"{overs}"
 
 
-_PACKED: dict[str, Callable[[Any], str]] = {
+PACKED: dict[str, Callable[[Any], str]] = {
     "highest_score": _packed_score,
     "partnership": _packed_score,
     "best_figures": _packed_figures,

@@ -1,267 +1,195 @@
 """A slow, plain reference of the query line, for comparison with the engine: `Reference(season).answer(query)`.
 
-Works on the stored rows (matches, innings, deliveries, dismissals, fielding, appearances, batters, players) with
-Python loops alone. It shares the definition's names with the engine (what a measure is called, which minimum a
-leaderboard has) and none of its SQL, sources or relations. What a figure means:
+Works on the rows of tests/support/reference_rows.py with Python loops alone. It shares the definition's names with the
+engine (what a measure is called, which minimum a leaderboard has) and none of its SQL, sources or relations.
 
 - A whole-innings question reads the cards: everybody who came in has batted, also without a ball; a team's extras
   include penalty runs of the innings. One that looks at single balls (over, phase, kind of bowling, the other man,
   ...) sums the balls that pass, and who saw none of them has no innings.
-- A ball is faced unless it is a wide, legal unless a wide or no-ball. A bowler's dot concedes him nothing (byes may
-  be run); a batter's dot is a faced ball without a run off the bat. Wides and no-balls count deliveries.
-- A run-out, or a man retired out, is nobody's wicket: such a dismissal has no bowler and no kind of bowling. The
-  hand and place of a dismissal are the dismissed man's, also where his partner faced the ball.
-- A maiden is a whole over of one bowler who conceded nothing. A hat-trick is three wickets with three balls in a
-  row of one bowler in a match, wides and no-balls between them not counted.
-- A fielder's record leaves out what he caught as a substitute; his side's does not. A run-out by two is one
-  dismissal.
+- A run-out by two is one dismissal.
 - A super over decides who won and counts for nothing else. Abandoned matches (no toss, no ball) are in the league
-  table only. A side may win a chase "by runs" (Duckworth-Lewis), so margins never look at who batted first.
+  table, and matches without a result. A side may win a chase "by runs" (Duckworth-Lewis), so margins never look at who
+  batted first.
+- A team's lowest total is that of an innings which nothing cut short.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import Any
 
 from data.query.language import LESS_IS_BETTER, MEASURES
-from data.query.line import Filter, Query
-from data.season import Season
+from data.query.query import Filter, Having, Query
+from tests.support.reference_rows import SUMS, Row, Rows, sums, year_of
 
-BAT_SUMS = ("runs", "balls", "fours", "sixes", "dots", "outs")
-BOWL_SUMS = ("runs", "balls", "wickets", "dots", "wides", "noballs", "fours", "sixes", "maidens")
-TEAM_SUMS = ("runs", "balls", "extras", "wickets", "fours", "sixes")
-SUMS = {"bat": BAT_SUMS, "bowl": BOWL_SUMS, "team": TEAM_SUMS, "concede": TEAM_SUMS}
-SUBJECT = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}
+SUBJECT = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player", "over": "bowler",
+           "batter_over": "batter", "run": "player", "person": "player", "lineup": "player"}  # fmt: skip
 PEOPLE = ("batter", "bowler", "fielder", "player")
-Row = dict[str, Any]
+# sources that are rows of another one
+STORE = {"match": "result", "no_result": "result", "person": "result", "lineup": "result", "over": "bowl",
+         "batter_over": "bat"}  # fmt: skip
+OF_MATCH = {"with", "without", "team", "opponent", "between", "venue", "date", "after", "before", "from", "to", "month",
+            "weekday", "match", "half", "result", "home", "stage", "toss", "chose", "won_by", "margin", "shortened",
+            "total", "target"}  # fmt: skip
+SEQUENCES = ("nth_match", "last_matches", "nth_innings", "last_innings")
+Key = tuple[Any, ...]
 
 
-def rows_of(season: Season, table: str, order: str) -> list[Row]:
-    cursor = season.connection.cursor().execute(f"SELECT * FROM {table} ORDER BY {order}")
-    names = [d[0] for d in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-class Reference:
-    """Everything as lists of dicts: `balls[source]` single events, `cards[source]` whole innings."""
-
-    def __init__(self, season: Season):
-        self.several = len(season.years) > 1
-        self.matches = {m["match_id"]: m for m in rows_of(season, "matches", "date, number, match_id")}
-        self.order = {m: i for i, m in enumerate(self.matches)}
-        self.players = {p["player"]: p for p in rows_of(season, "players", "player")}
-        self.innings = rows_of(season, "innings", "match_id, innings")
-        self.deliveries = rows_of(season, "deliveries", "match_id, innings, seq")
-        self.dismissals = rows_of(season, "dismissals", "match_id, innings, over, ball, wicket_number")
-        self.appeared = defaultdict(set)
-        for a in rows_of(season, "appearances", "match_id"):
-            self.appeared[a["match_id"], a["team"]].add(a["player"])
-        homes = rows_of(season, "team_matches", "match_id")
-        self.home = {(t["match_id"], t["team"]): {True: "home", False: "away", None: None}[t["home"]] for t in homes}
-        self.side = {}
-        for m in self.matches.values():
-            for team, opponent in ((m["team1"], m["team2"]), (m["team2"], m["team1"])):
-                if m["result"] != "abandoned":
-                    self.side[m["match_id"], team] = self._side(m, team, opponent)
-        self.balls: dict[str, list[Row]] = {s: [] for s in SUMS}
-        self.cards: dict[str, list[Row]] = {s: [] for s in (*SUMS, "field", "stand", "award", "result")}
-        self._read_balls()
-        self._read_cards(rows_of(season, "batters", "match_id, innings, position"))
-        self._read_fielding(rows_of(season, "fielding", "match_id, innings, over, ball, player_out"))
-        self._read_stands()
-        for (match_id, team), side in self.side.items():
-            row = side | {"innings": side["bat_innings"]}
-            self.cards["result"].append(row)
-            star = self.matches[match_id]["player_of_match"]
-            if star in self.appeared[match_id, team]:
-                self.cards["award"].append(row | {"player": star})
-
-    def _side(self, m: Row, team: str, opponent: str) -> Row:
-        innings = [i for i in self.innings if i["match_id"] == m["match_id"]]
-        own = next((i for i in innings if i["batting_team"] == team), None)
-        other = next((i for i in innings if i["batting_team"] == opponent), None)
-        if m["result"] == "no_result":
-            result = "no_result"
-        else:
-            result = "tied" if m["winner"] is None else "won" if m["winner"] == team else "lost"
-        return {
-            "match": m["match_id"], "date": m["date"].isoformat(), "number": m["number"], "stage": m["stage"],
-            "venue": m["venue"], "team": team, "opponent": opponent, "home": self.home[m["match_id"], team],
-            "bat_innings": own and own["innings"], "toss": "won" if m["toss_winner"] == team else "lost",
-            "chose": m["toss_decision"], "result": result, "won_by": m["result"], "margin": m["margin"],
-            "balls_left": m["balls_left"], "shortened": "yes" if m["shortened"] else "no",
-            "total": own and own["runs"], "target": other and other["runs"],
-        }  # fmt: skip
-
-    # -- events and cards
-
-    def _read_balls(self) -> None:
-        at = {(d["match_id"], d["innings"], d["over"], d["ball"]): d for d in self.deliveries}
-        overs = defaultdict(list)
-        for d in self.deliveries:
-            overs[d["match_id"], d["innings"], d["over"]].append(d)
-        last = Counter()
-        for match_id, innings, over in overs:
-            last[match_id, innings] = max(last[match_id, innings], over)
-        taken = {
-            (x["match_id"], x["innings"], x["over"], x["ball"]): x["kind"] for x in self.dismissals if x["credited"]
-        }
-        for d in self.deliveries:
-            place, over = (
-                (d["match_id"], d["innings"], d["over"], d["ball"]),
-                overs[d["match_id"], d["innings"], d["over"]],
-            )
-            ball = self._ball(d) | {"batter": d["batter"], "position": d["position"], "hand": d["batting_hand"]}
-            ball |= self._style(d)
-            batting, bowling = self.side[d["match_id"], d["batting_team"]], self.side[d["match_id"], d["bowling_team"]]
-            boundaries = {"fours": int(d["four"]), "sixes": int(d["six"])}
-            self.balls["bat"].append(batting | ball | boundaries | {
-                "runs": d["runs"], "balls": int(d["faced"]), "dots": int(d["faced"] and not d["runs"]), "outs": 0,
-            })  # fmt: skip
-            whole = sum(b["legal"] for b in over) >= 6 or d["over"] < last[d["match_id"], d["innings"]]
-            maiden = whole and len({b["bowler"] for b in over}) == 1 and not any(b["conceded"] for b in over)
-            kind = taken.get(place)
-            self.balls["bowl"].append(bowling | ball | boundaries | {
-                "runs": d["conceded"], "balls": int(d["legal"]), "wickets": int(kind is not None),
-                "dots": int(not d["conceded"]), "wides": int(d["wides"] > 0), "noballs": int(d["noballs"] > 0),
-                "maidens": int(maiden and d is over[0]), "dismissal": kind and kind.replace(" ", "_"),
-            })  # fmt: skip
-            counts = boundaries | {"runs": d["total"], "balls": int(d["legal"]), "extras": d["extras"], "wickets": 0}
-            self.balls["team"].append(batting | ball | counts)
-            self.balls["concede"].append(bowling | ball | counts)
-        for x in self.dismissals:
-            d = at[x["match_id"], x["innings"], x["over"], x["ball"]]
-            nobody = {"bowler": None, "pace_or_spin": None, "arm": None, "bowling_kind": None}
-            out = self._ball(d) | self._style(d if x["credited"] else nobody) | {
-                "batter": x["player_out"], "position": x["position"], "dismissal": x["kind"].replace(" ", "_"),
-                "hand": self.players[x["player_out"]]["batting_hand"],
-            }  # fmt: skip
-            batting, bowling = self.side[x["match_id"], x["batting_team"]], self.side[x["match_id"], x["bowling_team"]]
-            self.balls["bat"].append(batting | out | dict.fromkeys(BAT_SUMS, 0) | {"outs": 1})
-            self.balls["team"].append(batting | out | dict.fromkeys(TEAM_SUMS, 0) | {"wickets": 1})
-            self.balls["concede"].append(bowling | out | dict.fromkeys(TEAM_SUMS, 0) | {"wickets": 1})
-
-    def _ball(self, d: Row) -> Row:
-        return {k: d[k] for k in ("innings", "over", "ball", "from_end", "phase")} | {
-            "wicket": d["wicket_stand"],
-            "dismissal": None,
-        }
-
-    def _style(self, d: Row) -> Row:
-        return {"bowler": d["bowler"], "bowling": d["pace_or_spin"], "arm": d["arm"], "kind": d["bowling_kind"]}
-
-    def _read_cards(self, batters: list[Row]) -> None:
-        by_batter, by_bowler = defaultdict(list), defaultdict(list)
-        for e in self.balls["bat"]:
-            by_batter[e["match"], e["innings"], e["batter"]].append(e)
-        for e in self.balls["bowl"]:
-            by_bowler[e["match"], e["innings"], e["bowler"]].append(e)
-        for b in batters:
-            events = by_batter[b["match_id"], b["innings"], b["batter"]]
-            card = self.side[b["match_id"], b["team"]] | {"innings": b["innings"], "batter": b["batter"]}
-            card |= {"position": b["position"], "hand": self.players[b["batter"]]["batting_hand"]} | sums(
-                events, BAT_SUMS
-            )
-            card |= {"outs": int(b["out"])} | {f"reached_{n}": balls_to(n, events) for n in (50, 100)}
-            self.cards["bat"].append(card)
-        for (match_id, innings, bowler), events in by_bowler.items():
-            card = self.side[match_id, events[0]["team"]] | {"innings": innings, "bowler": bowler}
-            style = {k: events[0][k] for k in ("bowling", "arm", "kind")}
-            self.cards["bowl"].append(card | style | sums(events, BOWL_SUMS) | {"hat_tricks": hat_tricks(events)})
-        for i in self.innings:
-            balls = [d for d in self.deliveries if (d["match_id"], d["innings"]) == (i["match_id"], i["innings"])]
-            card = {k: i[k] for k in ("innings", "runs", "balls", "extras", "wickets")} | {"all_out": int(i["all_out"])}
-            card |= {"fours": sum(d["four"] for d in balls), "sixes": sum(d["six"] for d in balls)}
-            self.cards["team"].append(self.side[i["match_id"], i["batting_team"]] | card)
-            self.cards["concede"].append(self.side[i["match_id"], i["bowling_team"]] | card)
-
-    def _read_fielding(self, fielding: list[Row]) -> None:
-        at = {(d["match_id"], d["innings"], d["over"], d["ball"]): d for d in self.deliveries}
-        kinds = {
-            (x["match_id"], x["innings"], x["over"], x["ball"], x["player_out"]): x["kind"] for x in self.dismissals
-        }
-        for f in fielding:
-            place = (f["match_id"], f["innings"], f["over"], f["ball"])
-            d = at[place]
-            self.cards["field"].append(self.side[f["match_id"], f["team"]] | self._ball(d) | self._style(d) | {
-                "fielder": None if f["substitute"] else f["fielder"], "batter": f["player_out"], "did": f["kind"],
-                "hand": self.players[f["player_out"]]["batting_hand"], "keeper": "yes" if f["keeper"] else "no",
-                "dismissal": kinds[*place, f["player_out"]].replace(" ", "_"), "fall": (*place, f["player_out"]),
-            })  # fmt: skip
-            del self.cards["field"][-1]["wicket"]
-
-    def _read_stands(self) -> None:
-        """A stand goes on while the same two bat with the same number of wickets down."""
-        fell = {(x["match_id"], x["innings"], x["over"], x["ball"]) for x in self.dismissals}
-        stand, before = None, None
-        for d in self.deliveries:
-            pair = tuple(sorted((d["batter"], d["non_striker"])))
-            now = (d["match_id"], d["innings"], d["wicket_stand"], pair)
-            if now != before:
-                stand = self.side[d["match_id"], d["batting_team"]] | {
-                    "innings": d["innings"],
-                    "wicket": d["wicket_stand"],
-                    "pair": pair,
-                    "runs": 0,
-                    "unbroken": True,
-                }
-                self.cards["stand"].append(stand)
-                before = now
-            stand["runs"] += d["total"]
-            stand["unbroken"] = (d["match_id"], d["innings"], d["over"], d["ball"]) not in fell
+class Reference(Rows):
+    """Answers of single queries over the rows of a season."""
 
     # -- one query
 
     def answer(self, query: Query) -> dict[str, Any]:
         """`items`: (dimension values, {asked measure: value}) in order of rank, a score as (runs, not out) and the
         like; `n`: how many of them to take; `unordered`, `by_match`: how the order is to be compared."""
-        by, asked = self.completed(query)
-        having = list(query.having)
-        least = self.qualification(query, by, asked)
+        query = replace(query, measures=tuple(dict.fromkeys(query.measures)), by=tuple(dict.fromkeys(query.by)))
+        years = self.seasons(query)
+        by, asked = self.completed(query, years)
+        rows = self.records(query, by, asked, years)
+        if query.place is not None:
+            return self.placed(query, by, asked, rows)
+        return self.ranked(query, by, asked, rows)
+
+    def records(self, query: Query, by: list[str], asked: list[str], years: list[int]) -> dict[Key, Row]:
+        """The figures of every row that satisfies the conditions."""
+        having = [(h.measure, h.op, h.value) for h in query.having]
+        least = self.qualification(query, by, asked, years)
         if least:
             having.append(least)
-        wanted = list(dict.fromkeys([*asked, *(h.measure if not isinstance(h, tuple) else h[0] for h in having)]))
-        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        wanted = list(dict.fromkeys([*asked, *(name for name, _, _ in having)]))
+        needed = list(dict.fromkeys(part for name in wanted for part in self.parts(name)))
+        rows: dict[Key, Row] = {}
         sources = {MEASURES[n].source for n in asked}
-        for name in wanted:
+        for name in needed:
             source = "stand" if name == "matches" and "pair" in by else MEASURES[name].source
-            for key, value in self.figures(name, source, query, by).items():
+            for key, value in self.figures(name, source, query, by, years).items():
                 if source in sources or key in rows:
                     rows.setdefault(key, {})[name] = value
         for record in rows.values():
-            for name in wanted:
+            for name in needed:
                 record.setdefault(name, 0 if MEASURES[name].kind == "count" else None)
+        for name in wanted:
+            self.divide(name, query, by, years, rows)
         kept = {}
         for key, record in rows.items():
-            tests = [h if isinstance(h, tuple) else (h.measure, h.op, h.value) for h in having]
-            if not all(holds(plain(name, record[name]), op, value) for name, op, value in tests):
+            if not all(holds(plain(name, record[name]), op, value) for name, op, value in having):
                 continue
             if by and all(record[n] is None for n in asked):
                 continue
             kept[key] = {n: record[n] for n in asked}
-        return self.ranked(query, by, asked, kept)
+        return kept
 
-    def completed(self, query: Query) -> tuple[list[str], list[str]]:
+    def parts(self, name: str) -> list[str]:
+        parts = MEASURES[name].parts
+        return [name] if parts is None else list(parts.counted)
+
+    def divide(self, name: str, query: Query, by: list[str], years: list[int], rows: dict[Key, Row]) -> None:
+        parts = MEASURES[name].parts
+        if parts is None:
+            return
+        for key, record in rows.items():
+            below = self.whole(name, query, by, years, key) if parts.of_whole else record[parts.below]
+            above = record[parts.above] or 0
+            record[name] = (100 if parts.op == "%" else 1) * above / below if below else None
+
+    def whole(self, name: str, query: Query, by: list[str], years: list[int], key: Key) -> float:
+        """The whole of which a row is a share: the same line without the person, of the teams that he was with."""
+        parts = MEASURES[name].parts
+        source = MEASURES[parts.above].source
+        who = {
+            "bat": {"batter", "player", "position", "hand", "origin", "batter_origin", "keeper", "all_rounder",
+                    "partner", "first_balls", "last_balls", "from_score", "score", "pair"},
+            "bowl": {"bowler", "player", "bowling", "kind", "origin", "bowler_origin", "keeper", "all_rounder", "haul"},
+            "field": {"fielder", "player", "keeper", "origin", "all_rounder"},
+            "stand": {"batter", "player", "partner", "pair", "wicket", "stand"},
+        }.get(source, set(PEOPLE))  # fmt: skip
+        if parts.below == "all":
+            who = who | {"team", "home", "toss", "result", "total"}
+        persons = who & {*PEOPLE, "team", "pair"}
+        split = persons & {*by, *(f.key for f in query.filters if f.op == "=")}
+        shared = [d for d in by if d not in who and split]
+        filters = tuple(f for f in query.filters if f.key not in who or f.op != "=")
+        rest = replace(query, filters=filters, each=())
+        other = {"runs": "total", "wickets": "wickets_taken"}.get(parts.above, parts.above)
+        fixed = {d: v for d, v in zip(by, key, strict=True) if d in shared}
+        total = 0
+        if parts.below == "all":
+            found = self.figures(other, MEASURES[other].source, rest, shared, years, whose=query)
+            return found.get(tuple(fixed.values()), 0) or 0
+        own = self.figures(parts.above, source, query, [*by, "season", "team"], years)
+        for found_key in own:
+            if found_key[: len(by)] == key:
+                place = (*fixed.values(), *found_key[len(by) :])
+                sides = [*shared, "season", "team"]
+                found = self.figures(other, MEASURES[other].source, rest, sides, years, whose=query)
+                total += found.get(place, 0) or 0
+        return total
+
+    # -- what is left unsaid
+
+    def seasons(self, query: Query) -> list[int]:
+        named = [f for f in query.filters if f.key == "season"]
+        found = set(self.years)
+        for f in named:
+            meant = set()
+            for value in f.values:
+                low, dash, high = ("0", "-", "9999") if value == "all" else value.partition("-")
+                top = int(high) if high else 9999 if dash else int(low)
+                meant |= {y for y in self.years if int(low) <= y <= top}
+            found = found - meant if f.op == "!=" else found & meant
+        if named or "season" in query.by:
+            return sorted(found)
+        days = [int(v[:4]) for f in query.filters if f.key in ("date", "after", "before", "from", "to") and f.op == "="
+                for v in f.values]  # fmt: skip
+        dated = [y for y in self.years if days and min(days) <= y <= max(days)]
+        return dated or self.years[-1:]
+
+    def completed(self, query: Query, years: list[int]) -> tuple[list[str], list[str]]:
         by, asked = list(dict.fromkeys(query.by)), list(dict.fromkeys(query.measures))
         sources = {MEASURES[m].source for m in asked}
+        kinds = {MEASURES[m].kind for m in asked}
+        if query.place is not None and not by:
+            by.append(SUBJECT.get(MEASURES[asked[0]].source, "team"))
         for f in query.filters:
             person = f.key in PEOPLE
-            if (person or f.key == "team") and f.op == "=" and len(f.values) > 1 and f.key not in by:
+            if (person or f.key in ("team", "season")) and f.op == "=" and len(f.values) > 1 and f.key not in by:
                 if not (person and ("stand" in sources or "match" in by or "pair" in by)):
                     by.append(f.key)
-        if (sources & {"match"} or (query.rank and query.rank.kind in ("first", "last"))) and "match" not in by:
-            by.append("match")
-        if "table" in sources and "team" not in by:
-            by.append("team")
         if "partnership" in asked and not by:
             by = ["pair"]
+        if sources & {"person", "lineup"} and not set(by) & set(PEOPLE):
+            by.append("player")
+        if "run" in sources and not by and not any(f.key in PEOPLE for f in query.filters):
+            by = [self.run_role(query, asked)]
+        over = next((m for m in asked if MEASURES[m].source in ("over", "batter_over") and m != "overs"), None)
+        if over and not by:
+            by = [SUBJECT[MEASURES[over].source], "match", "innings", "over"]
+        in_time = query.rank is not None and query.rank.kind in ("first", "last")
+        one_each = query.reach is not None or "streak" in kinds or "season" in by
+        if "match" not in by and (sources & {"match", "lineup"} or (in_time and not one_each)):
+            by.append("match")
+        if "table" in sources:
+            by += [d for d in ["team"] + ["season"] * (len(years) > 1) if d not in by]
+        if query.reach is not None and not by:
+            named = any(f.op == "=" and f.key in (*PEOPLE, "team") for f in query.filters)
+            by = [] if named else [SUBJECT.get(MEASURES[asked[0]].source, "team")]
         return by, asked
 
-    def qualification(self, query: Query, by: list[str], asked: list[str]) -> tuple[str, str, float] | None:
+    def run_role(self, query: Query, asked: list[str]) -> str:
+        runs = {m for m in asked if MEASURES[m].source == "run"}
+        if "batter" in query.by or any(f.key == "batter" for f in query.filters):
+            return "batter"
+        return "bowler" if runs <= {"dot_streak", "wicket_streak"} else "batter"
+
+    def qualification(
+        self, query: Query, by: list[str], asked: list[str], years: list[int]
+    ) -> tuple[str, str, float] | None:
         first = MEASURES[asked[0]]
         subject = SUBJECT.get(first.source)
-        if not (query.rank and first.least and set(by) & {subject, "player"}) or query.having or "match" in by:
+        ranked = query.rank or query.place is not None
+        if not (ranked and first.least and set(by) & {subject, "player"}) or query.having or "match" in by:
             return None
         equal = [f for f in query.filters if f.op == "="]
         if any(f.key in PEOPLE and f.key in by for f in equal) or any(
@@ -269,103 +197,295 @@ class Reference:
         ):
             return None
         if any(f.key == "stage" and len(f.values) == 1 and f.values[0] not in ("league", "playoffs")
-               for f in query.filters):  # fmt: skip
+               for f in equal):  # fmt: skip
             return None
         name, season_long, narrowed = first.least
-        return (name, ">=", narrowed if equal else season_long)
+        seasons = 1 if "season" in by else min(len(years), 5)
+        return (name, ">=", seasons * (narrowed if [f for f in equal if f.key != "season"] else season_long))
 
-    def figures(self, name: str, source: str, query: Query, by: list[str]) -> dict[tuple[Any, ...], Any]:
+    # -- figures by dimension
+
+    def figures(
+        self, name: str, source: str, query: Query, by: list[str], years: list[int], whose: Query | None = None
+    ) -> dict[Key, Any]:
         if source == "table":
-            return self.table_figures(name, query)
+            return self.table_figures(name, query, by, years)
         groups = defaultdict(list)
-        for row in self.rows(source, query, by):
+        for row in self.rows(source, query, by, years, whose=whose):
             key = tuple(row.get(self.column(source, d)) for d in by)
             if None not in key:
                 groups[key].append(row)
         if not by and not groups:
-            zero = source not in ("bat", "bowl") or any(f.key in ("score", "haul", "dismissal") for f in query.filters)
-            return {(): FIGURES[name]([])} if zero else {}
-        if MEASURES[name].kind == "fact":
+            thresholds = any(f.key in ("score", "haul", "dismissal") for f in query.filters) or query.each
+            return {(): FIGURES[name]([])} if source not in ("bat", "bowl") or thresholds else {}
+        if source == "match":
             return {key: self.fact(name, key[by.index("match")]) for key in groups}
+        if source == "person":
+            place = next(i for i, d in enumerate(by) if d in PEOPLE)
+            return {key: self.person(name, key[place]) for key in groups}
         return {key: FIGURES[name](rows) for key, rows in groups.items()}
 
     def column(self, source: str, dimension: str) -> str:
         if dimension == "player" and source in SUBJECT:
             return SUBJECT[source]
-        if source in ("result", "match") and dimension in PEOPLE:
+        if source in ("result", "match", "no_result", "person", "lineup") and dimension in PEOPLE:
             return "player"
         return "player" if source == "award" and dimension == "batter" else dimension
 
-    def rows(self, source: str, query: Query, by: list[str]) -> list[Row]:
+    def rows(
+        self,
+        source: str,
+        query: Query,
+        by: list[str],
+        years: list[int],
+        each: bool = True,
+        whose: Query | None = None,
+    ) -> list[Row]:
         """Innings rows that pass: cards, or sums of the balls that pass where a card cannot tell."""
-        store = "result" if source == "match" else source
+        store = STORE.get(source, source)
         dims = [self.column(source, d) for d in by]
+        of_people = store == "result" and ("player" in dims or source in ("person", "lineup"))
         rows = self.cards[store]
-        if store == "result" and "player" in dims:
-            rows = [r | {"player": p} for r in rows for p in self.appeared[r["match"], r["team"]]]
+        if of_people:
+            rows = [r | {"player": p, "substitute": came_in} for r in rows
+                    for p, came_in in self.appeared[r["match"], r["team"]].items()]  # fmt: skip
+        if store == "result":
+            washed_out = any(f.key == "result" and "no_result" in f.values for f in query.filters)
+            if source == "no_result":
+                rows = [r for r in rows if r["result"] == "no_result"]
+            elif not washed_out:
+                rows = [r for r in rows if r["played"]]
+        if source == "run":
+            role = self.run_role(query, list(query.measures))
+            rows = [r for r in rows if r[role] is not None]
         thresholds = [f for f in query.filters if f.key in ("score", "haul", "stand")]
-        others = [f for f in query.filters if f not in thresholds]
-        looks_at = {c for f in others for c in self.columns_of(store, f, dims)} | set(dims)
-        if source in SUMS and not looks_at <= set(self.cards[source][0]):
-            keep = list(dict.fromkeys(["match", "team", "innings", SUBJECT.get(source), *dims]))
-            groups = defaultdict(list)
-            for e in self.balls[source]:
-                if all(self.passes(source, f, e, query, dims) for f in others):
-                    groups[tuple(e.get(k) for k in keep)].append(e)
-            rows = [dict(zip(keep, key, strict=True)) | sums(events, SUMS[source]) for key, events in groups.items()]
+        others = [f for f in query.filters if f not in thresholds and f.key not in SEQUENCES and f.key != "season"]
+        chosen = [self.sequence(source, f, whose or query, by, years) for f in query.filters if f.key in SEQUENCES]
+
+        def passes(row: Row) -> bool:
+            return (
+                row["season"] in years
+                and all(self.passes(source, f, row, query, dims) for f in others)
+                and all(test(row) for test in chosen)
+            )
+
+        looks_at = {c for f in others for c in self.columns_of(source, f, dims)} | set(dims)
+        whole = source not in ("over", "batter_over") and (
+            store not in SUMS or looks_at <= set(self.cards[store][0])
+        )  # fmt: skip
+        if whole:
+            rows = [r for r in rows if passes(r)]
         else:
-            rows = [r for r in rows if all(self.passes(source, f, r, query, dims) for f in others)]
+            over = ["over"] if source in ("over", "batter_over") else []
+            facts = ["result", "shortened", "order", "season"]
+            subject = SUBJECT.get(source)
+            whose_rows = [subject] if subject else []
+            keep = list(dict.fromkeys(["match", "team", "innings", *facts, *whose_rows, *over, *dims]))
+            groups = defaultdict(list)
+            for e in self.balls[store]:
+                if passes(e):
+                    groups[tuple(e.get(k) for k in keep)].append(e)
+            rows = [dict(zip(keep, key, strict=True)) | sums(events, SUMS[store]) for key, events in groups.items()]
         column = {"score": "runs", "haul": "wickets", "stand": "runs"}
-        return [r for r in rows if all(holds(r[column[f.key]], f.op, float(f.values[0])) for f in thresholds)]
+        rows = [r for r in rows if all(holds(r[column[f.key]], f.op, float(f.values[0])) for f in thresholds)]
+        for h in query.each if each else ():
+            test = self.each_test(source, h, query, dims)
+            rows = [r for r in rows if test(r)]
+        return rows
+
+    # -- conditions on single innings and matches
+
+    def each_test(self, source: str, h: Having, query: Query, dims: list[str]) -> Any:
+        """Whether a row satisfies a condition: on itself, or on what the same player or side did in that match."""
+        measure = MEASURES[h.measure]
+        on_rows = ("bat", "bowl", "team", "concede", "stand", "over", "batter_over", "result")
+        if measure.source == source and source in on_rows:
+            return lambda row: holds(FIGURES[h.measure]([row]), h.op, h.value)
+        of_person = measure.source in ("bat", "bowl", "field", "award")
+        person = ("player" if "player" in dims else None) if source in ("result", "match", "no_result") else None
+        if source in SUBJECT and source not in ("match",):
+            person = SUBJECT[source]
+        named = {k for f in query.filters if f.op == "=" and f.key in PEOPLE for k in f.values}
+        found = defaultdict(list)
+        for row in self.cards[measure.source]:
+            if of_person and not person and row[SUBJECT[measure.source]] not in named:
+                continue
+            who = row[SUBJECT[measure.source]] if of_person and person else row["team"]
+            found[row["match"], who].append(row)
+
+        def test(row: Row) -> bool:
+            who = row[person] if of_person and person else row["team"]
+            if who is None:
+                return False
+            rows = found.get((row["match"], who))
+            if rows is None:
+                counts = measure.kind == "count" and measure.source not in ("bat", "bowl", "team", "concede")
+                return counts and holds(0, h.op, h.value)
+            return holds(FIGURES[h.measure](rows), h.op, h.value)
+
+        return test
+
+    # -- the subject's own matches and innings
+
+    def sequence(self, source: str, f: Filter, query: Query, by: list[str], years: list[int]) -> Any:
+        """Whether a row is among the matches or innings that the filter picks."""
+        subject = SUBJECT.get(source)
+        of_results = source in ("result", "match", "no_result")
+        own = "player" if of_results and "player" in [self.column(source, d) for d in by] else subject
+        keys = {"player", subject} if subject in ("batter", "bowler", "fielder") else set(PEOPLE)
+        named = [k for g in query.filters if g.op == "=" and g.key in keys for k in g.values]
+        of_team = any(g.key == "team" for g in query.filters) and next(
+            g for g in query.filters if g.key == "team"
+        ).op == "="  # fmt: skip
+        personal = bool(named) or (own is not None and not of_team)
+        innings = f.key.endswith("innings")
+        if innings:
+            store = {"bat": "bat", "batter_over": "bat", "bowl": "bowl", "over": "bowl", "team": "team"}.get(
+                source, "concede"
+            )
+            store = store if personal else {"bat": "team", "bowl": "concede"}.get(store, store)
+            rows = [r | {"player": r.get(str(subject))} for r in self.cards[store]]
+        elif personal:
+            rows = [r | {"player": p} for r in self.cards["result"] for p in self.appeared[r["match"], r["team"]]]
+        else:
+            rows = self.cards["result"]
+        if not innings:
+            rows = [r for r in rows if r["played"]]
+        fielding = source in ("bowl", "over", "concede", "field")
+        duel = source in ("bat", "bowl") and any(g.key == {"bat": "bowler", "bowl": "batter"}[source]
+                                                 for g in query.filters)  # fmt: skip
+        groups = defaultdict(list)
+        for row in rows:
+            if row["season"] not in years or (named and row["player"] not in named):
+                continue
+            good = True
+            for g in query.filters:
+                if g.key == "innings":
+                    number = row["bowl_innings"] if fielding and not innings else row["innings"]
+                    good &= number is not None and str(number) in g.values
+                elif g.key in OF_MATCH:
+                    good &= self.of_match(g, row, duel)
+            if good:
+                groups[row["player"] if personal else row["team"]].append(row)
+        picked = set()
+        for who, own_rows in groups.items():
+            own_rows.sort(key=lambda r: (r["order"], r["innings"] or 0))
+            if f.key.startswith("last"):
+                own_rows = own_rows[-int(f.values[0]) :]
+            else:
+                own_rows = [r for n, r in enumerate(own_rows, 1) if any(low <= n <= high for low, high in spans(f))]
+            for r in own_rows:
+                whose = who if personal and own else r["team"]
+                picked.add((r["match"], r["innings"] if innings else None, whose))
+
+        def test(row: Row) -> bool:
+            whose = row.get(own) if personal and own else row["team"]
+            return (row["match"], row["innings"] if innings else None, whose) in picked
+
+        return test
+
+    # -- filters
 
     def columns_of(self, source: str, f: Filter, dims: list[str]) -> list[str]:
+        """The columns that a row must have for the filter to look at it."""
         if f.key in PEOPLE:
-            if source in ("result", "stand") or (source in ("team", "concede") and f.key == "player"):
+            if source in ("result", "stand", "match", "no_result") or (
+                source in ("team", "concede") and f.key == "player"
+            ):
                 return []
             return [self.column(source, f.key)]
         if f.key == "keeper":
             return ["keeper"] if source == "field" else []
-        return [{"overs": "over", "last": "from_end", "match": "number", "between": "opponent"}.get(f.key, f.key)]
+        if f.key in ("with", "without", "origin", "all_rounder"):
+            return []
+        return [{"overs": "over", "last": "from_end", "match": "number", "between": "opponent", "ball": "legal_no",
+                 "first_balls": "faced_no", "last_balls": "left_over", "from_score": "made", "extra": "wides",
+                 "batter_origin": "batter", "bowler_origin": "bowler", "after": "date", "before": "date",
+                 "from": "date", "to": "date"}.get(f.key, f.key)]  # fmt: skip
 
-    def passes(self, source: str, f: Filter, row: Row, query: Query, dims: list[str]) -> bool:
-        if f.key in PEOPLE:
-            if source == "stand":
-                found = bool(set(row["pair"]) & set(f.values))
-            elif (
-                source in ("result", "match")
-                and "player" not in dims
-                or (source in ("team", "concede") and f.key == "player")
-            ):
-                found = bool(self.appeared[row["match"], row["team"]] & set(f.values))
-            else:
-                found = row.get(self.column(source, f.key))
-                if found is None:
-                    return False
-                found = found in f.values
-            return found if f.op == "=" else not found
-        if f.key in ("team", "opponent") and f.op == "=":
-            if query.filter({"bat": "bowler", "bowl": "batter"}.get(source, "")):
-                return row["team"] in f.values or row["opponent"] in f.values
+    def of_match(self, f: Filter, row: Row, duel: bool) -> bool:
+        """Filters on the match, which every row can answer."""
+        found = self._of_match(f, row, duel)
+        return found if f.op != "!=" else (not found and row[{"match": "number"}.get(f.key, f.key)] is not None)
+
+    def _of_match(self, f: Filter, row: Row, duel: bool) -> bool:
+        if f.key in ("with", "without"):
+            there = {p for team in (row["team"], row["opponent"]) for p in self.appeared[row["match"], team]}
+            return bool(there & set(f.values)) == (f.key == "with")
+        if f.key in ("team", "opponent") and f.op == "=" and duel:
+            return row["team"] in f.values or row["opponent"] in f.values
         if f.key == "between":
             return row["team"] in f.values and row["opponent"] in f.values
-        if f.key in ("overs", "match", "position", "wicket"):
-            value = row[{"overs": "over", "match": "number"}.get(f.key, f.key)]
-            spans = [v.split("-") for v in f.values]
-            return value is not None and any(int(s[0]) <= value <= int(s[-1]) for s in spans)
-        if f.key == "last":
-            return row["from_end"] <= float(f.values[0])
+        if f.key in ("after", "before", "from", "to"):
+            return all({"after": row["date"] > v, "before": row["date"] < v, "from": row["date"] >= v,
+                        "to": row["date"] <= v}[f.key] for v in f.values)  # fmt: skip
+        if f.key == "match":
+            return any(low <= row["number"] <= high for low, high in spans(f))
         if f.key in ("margin", "total", "target"):
             return row[f.key] is not None and holds(row[f.key], f.op, float(f.values[0]))
         if f.key == "stage":
             return any(row["stage"] == v or (v == "playoffs" and row["stage"] != "league") for v in f.values)
+        if f.key == "weekday":
+            weekend = row["weekday"] in ("saturday", "sunday")
+            return any({"weekend": weekend, "weekday": not weekend}.get(v, row["weekday"] == v) for v in f.values)
+        return row[f.key] is not None and str(row[f.key]) in f.values
+
+    def passes(self, source: str, f: Filter, row: Row, query: Query, dims: list[str]) -> bool:
+        if f.key in PEOPLE:
+            return self.of_person(source, f, row, dims)
+        if f.key in OF_MATCH:
+            duel = any(g.key == {"bat": "bowler", "bowl": "batter"}.get(source) for g in query.filters)
+            return self.of_match(f, row, duel)
+        if f.key == "partner":
+            return bool(set(row["pair"]) & set(f.values)) if source == "stand" else row["partner"] in f.values
+        if f.key in ("overs", "position", "wicket", "ball"):
+            value = row[{"overs": "over", "ball": "legal_no"}.get(f.key, f.key)]
+            return value is not None and any(low <= value <= high for low, high in spans(f))
+        if f.key == "last":
+            return row["from_end"] <= float(f.values[0])
+        if f.key == "first_balls":
+            return row["faced_no"] <= int(f.values[0])
+        if f.key == "last_balls":
+            return row["left_over"] < int(f.values[0])
+        if f.key == "from_score":
+            return row["made"] >= int(f.values[0])
+        if f.key == "extra":
+            return any(row[{"wide": "wides", "noball": "noballs", "bye": "byes", "legbye": "legbyes"}[v]] > 0
+                       for v in f.values)  # fmt: skip
+        if f.key in ("last_ball", "free_hit"):
+            return ("yes" if row[f.key] else "no") in f.values
         if f.key == "bowling":
             return any(is_bowling(row, v) for v in f.values)
+        if f.key in ("origin", "batter_origin", "bowler_origin"):
+            who = row[{"batter_origin": "batter", "bowler_origin": "bowler"}.get(f.key, SUBJECT.get(source, "player"))]
+            country = who and self.players[who]["country"]
+            return country is not None and ("indian" if country == "India" else "overseas") in f.values
+        if f.key == "all_rounder":
+            who = row[SUBJECT.get(source, "player")]
+            found = (row["season"], who) in self.all_rounders
+            return who is not None and ("yes" if found else "no") in f.values
         if f.key == "keeper" and source != "field":
             return ("yes" if self.players[row[SUBJECT.get(source, "player")]]["keeper"] else "no") in f.values
         found = row[f.key] is not None and str(row[f.key]) in f.values
-        if f.op == "!=":
-            return not found and (row[f.key] is not None or f.key in ("bowler", "fielder"))
-        return found
+        return (not found and row[f.key] is not None) if f.op == "!=" else found
+
+    def of_person(self, source: str, f: Filter, row: Row, dims: list[str]) -> bool:
+        if source == "stand":
+            found = bool(set(row["pair"]) & set(f.values))
+        elif (
+            source in ("result", "match", "no_result")
+            and "player" not in dims
+            or (source in ("team", "concede") and f.key == "player")
+        ):
+            found = bool(set(self.appeared[row["match"], row["team"]]) & set(f.values))
+        else:
+            value = row.get(self.column(source, f.key))
+            if value is None:
+                return f.op == "!="  # a run-out is no bowler's: not his either
+            found = value in f.values
+        return found if f.op == "=" else not found
+
+    # -- facts, and the league table
 
     def fact(self, name: str, match_id: int) -> Any:
         m = self.matches[match_id]
@@ -374,10 +494,16 @@ class Reference:
         if name == "player_of_match":
             star = m["player_of_match"]
             return star and self.players[star]["display"]
-        if name in ("date", "venue"):
+        if name in ("date", "venue", "city"):
             return m[name]
         if name == "toss":
             return m["toss_winner"] and f"{m['toss_winner']}, who chose to {m['toss_decision']}"
+        if name == "super_over":
+            return "yes" if m["super_over"] else "no"
+        if name in ("tv_umpire", "referee"):
+            return m.get(name)
+        if name == "umpires":
+            return " and ".join(u for u in (m.get("umpire1"), m.get("umpire2")) if u) or None
         if name == "scores":
             innings = [i for i in self.innings if i["match_id"] == match_id]
             texts = [f"{i['runs']}" if i["wickets"] == 10 else f"{i['runs']}/{i['wickets']}" for i in innings]
@@ -389,22 +515,28 @@ class Reference:
         unit = m["result"] if m["margin"] > 1 else m["result"][:-1]
         return f"{m['margin']} {unit}" + (f" ({m['method']})" if m["method"] else "")
 
-    def table_figures(self, name: str, query: Query) -> dict[tuple[Any, ...], Any]:
+    def person(self, name: str, player: str) -> Any:
+        value = self.players[player][name]
+        return f"{value}-handed" if name == "batting_hand" and value else value
+
+    def table_figures(self, name: str, query: Query, by: list[str], years: list[int]) -> dict[Key, Any]:
         table = self.league_table()
         for f in query.filters:
             if f.key in ("team", "between"):
                 table = {key: row for key, row in table.items() if (key[1] in f.values) == (f.op == "=")}
-        return {(f"{team} {season}" if self.several else team,): row[name] for (season, team), row in table.items()}
+        return {tuple({"team": team, "season": year}[d] for d in by): row[name]
+                for (year, team), row in table.items() if year in years}  # fmt: skip
 
-    def league_table(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """Points, then wins, then net run rate; rules as in data/season/standings.py, whose tests cite published tables."""
+    def league_table(self) -> dict[tuple[int, str], dict[str, Any]]:
+        """Points, then wins, then net run rate; rules as in data/season/standings.py, whose tests cite published
+        tables."""
         points, wins, rates = Counter(), Counter(), defaultdict(lambda: [0, 0, 0, 0])
         for m in self.matches.values():
             if m["stage"] != "league":
                 continue
             innings = {i["innings"]: i for i in self.innings if i["match_id"] == m["match_id"]}
             for team in (m["team1"], m["team2"]):
-                key = (m["season"], team)
+                key = (year_of(m), team)
                 points[key] += 2 if m["winner"] == team else 0 if m["winner"] else 1
                 wins[key] += m["winner"] == team
                 if m["result"] not in ("runs", "wickets", "tie"):
@@ -424,40 +556,78 @@ class Reference:
             table[key] = {"points": points[key], "net_run_rate": round(exact[key], 3), "position": place}
         return table
 
+    # -- order
+
     def ranked(self, query: Query, by: list[str], asked: list[str], rows: dict) -> dict | list:
         """The rows in order; equal rows (which may stand in any order) are told apart by the comparison in the test."""
         rank, first = query.rank, asked[0]
         items = list(rows.items())
-        if MEASURES[first].kind == "fact" or (rank and rank.kind in ("first", "last")):
-            items.sort(key=lambda kr: self.order[kr[0][by.index("match")]], reverse=bool(rank and rank.kind == "last"))
+        facts = MEASURES[first].kind == "fact"
+        if (facts and "match" in by) or (rank and rank.kind in ("first", "last")):
+            items.sort(key=lambda kr: self.time(kr[0], by, first), reverse=bool(rank and rank.kind == "last"))
+            if rank and rank.nth:
+                return {"items": items[rank.n - 1 :], "n": 1, "before": items[: rank.n - 1], "by_match": True}
             return {"items": items, "n": rank.n if rank else None, "by_match": True}
-        ordered = set(by) & {"over", "phase", "position", "innings", "wicket", "match"}
-        if rank is None and (not by or ordered):
+        ordered = set(by) & {"over", "phase", "position", "innings", "wicket", "match", "season", "month", "weekday"}
+        if rank is None and (not by or ordered or facts):
             return {"items": items, "n": None, "unordered": True}
         items = [(k, r) for k, r in items if r[first] is not None]
         top = rank is None or rank.kind == "top"
         if rank and top and MEASURES[first].kind == "count":
             items = [(k, r) for k, r in items if r[first]]
-        places = self.places(query) if first == "points" else {}
+        places = self.places(query, by) if first == "points" else {}
 
         def value(kr):
             return -places[kr[0]] if first == "points" else kr[1][first]
 
         items.sort(key=lambda kr: [better_last(n, kr[1][n]) for n in asked[1:]], reverse=True)
         items.sort(key=value, reverse=top)
+        if rank and rank.nth:
+            wanted = [value(kr) for kr in items[rank.n - 1 : rank.n]]
+            return {"items": [kr for kr in items if value(kr) in wanted], "n": None}
         if rank is None or len(items) <= rank.n:
             return {"items": items, "n": None}
         last = value(items[rank.n - 1])
         return {"items": items[: rank.n] + [kr for kr in items[rank.n :] if value(kr) == last], "n": None}
 
-    def places(self, query: Query) -> dict[tuple[Any, ...], int]:
-        return self.table_figures("position", query)
+    def time(self, key: Key, by: list[str], first: str) -> tuple[int, ...]:
+        if "match" not in by:
+            return (key[by.index("season")],)
+        overs = MEASURES[first].source in ("over", "batter_over")
+        return (self.order[key[by.index("match")]],
+                *(key[by.index(d)] for d in ("innings", "over") if overs and d in by))  # fmt: skip
+
+    def places(self, query: Query, by: list[str]) -> dict[Key, int]:
+        return self.table_figures("position", query, by, self.seasons(query))
+
+    def placed(self, query: Query, by: list[str], asked: list[str], rows: dict) -> dict:
+        """The row of the name that is asked for, with its place, of how many, and how many share it."""
+        first = asked[0]
+        rows = {k: r for k, r in rows.items() if r[first] is not None}
+        subject = next(d for d in by if d in (*PEOPLE, "team", "opponent", "venue"))
+        items = []
+        for key, record in rows.items():
+            if key[by.index(subject)] == query.place:
+                own = better_last(first, record[first])
+                ahead = sum(better_last(first, r[first]) > own for r in rows.values())
+                shared = sum(r[first] == record[first] for r in rows.values()) - 1
+                items.append((key, record | {"place": ahead + 1, "of": len(rows), "shared": shared}))
+        return {"items": items, "n": None, "unordered": True}
+
+
+def spans(f: Filter) -> list[tuple[int, int]]:
+    """The ranges of a filter: 7, 16-20, 8-."""
+    found = []
+    for value in f.values:
+        low, dash, high = value.partition("-")
+        found.append((int(low), int(high) if high else 9999 if dash else int(low)))
+    return found
 
 
 def better_last(name: str, value: Any) -> Any:
     """Sort key that puts the better figure last; facts and undefined figures do not decide."""
     if value is None or MEASURES[name].kind == "fact":
-        return (0,)
+        return (float("-inf"),)
     parts = value if isinstance(value, tuple) else (value,)
     return tuple(-p for p in parts) if name in LESS_IS_BETTER else tuple(parts)
 
@@ -481,31 +651,6 @@ def holds(value: Any, op: str, bound: float) -> bool:
 def plain(name: str, value: Any) -> Any:
     """The number that a condition compares: the runs of (124, not out), the wickets of (5, -21)."""
     return value[0] if isinstance(value, tuple) else value
-
-
-def sums(events: list[Row], columns: tuple[str, ...]) -> Row:
-    return {c: sum(e[c] for e in events) for c in columns}
-
-
-def balls_to(mark: int, events: list[Row]) -> int | None:
-    """Balls faced when the batter reached `mark`; events are in order of play."""
-    runs = balls = 0
-    for e in events:
-        runs, balls = runs + e["runs"], balls + e["balls"]
-        if runs >= mark:
-            return balls
-    return None
-
-
-def hat_tricks(events: list[Row]) -> int:
-    found = streak = 0
-    for e in events:
-        if e["wickets"]:
-            streak += 1
-            found, streak = (found + 1, 0) if streak == 3 else (found, streak)
-        elif e["balls"]:
-            streak = 0
-    return found
 
 
 def is_bowling(row: Row, kind: str) -> bool:
@@ -567,6 +712,10 @@ def won_by(how: str, column: str):
     return best(max, lambda r: r[column] if won(r) and r["won_by"] == how else None)
 
 
+def whole_match(row: Row) -> bool:
+    return row["result"] != "no_result" and row["shortened"] == "no"
+
+
 def falls(*kinds: str):
     return lambda rows: len({r["fall"] for r in rows if r["did"] in kinds})
 
@@ -614,8 +763,11 @@ FIGURES = {
     "four_wicket_hauls": count(lambda r: r["wickets"] >= 4),
     "five_wicket_hauls": count(lambda r: r["wickets"] >= 5),
     "wicketless": count(lambda r: not r["wickets"]),
-    "wides": total("wides"),
-    "noballs": total("noballs"),
+    "wides": total("wide_balls"),
+    "noballs": total("no_balls"),
+    "wide_runs": total("wide_runs"),
+    "noball_runs": total("noball_runs"),
+    "wides_and_noballs": lambda rows: sum(r["wide_runs"] + r["noball_runs"] for r in rows) if rows else None,
     "fours_conceded": total("fours"),
     "sixes_conceded": total("sixes"),
     "hat_tricks": total("hat_tricks"),
@@ -627,7 +779,7 @@ FIGURES = {
     "innings_played": distinct("match", "innings"),
     "wickets_lost": total("wickets"),
     "highest_total": best(max, lambda r: (r["runs"], -r["wickets"])),
-    "lowest_total": best(min, lambda r: (r["runs"], -r["wickets"])),
+    "lowest_total": best(min, lambda r: (r["runs"], -r["wickets"]) if whole_match(r) else None),
     "average_total": lambda rows: sum(r["runs"] for r in rows) / len(rows) if rows else None,
     "run_rate": ratio(col("runs"), col("balls"), 6),
     "legal_balls": total("balls"),
@@ -640,7 +792,20 @@ FIGURES = {
     "concede_rate": ratio(col("runs"), col("balls"), 6),
     "wickets_taken": total("wickets"),
     "extras_conceded": total("extras"),
+    "byes": total("bye_runs"),
+    "legbyes": total("legbye_runs"),
+    "penalty_runs": total("penalty"),
     "matches": distinct("match"),
+    "team_matches": len,
+    "no_results": distinct("match"),
+    "titles": count(lambda r: r["stage"] == "final" and won(r)),
+    "overs": len,
+    "over_runs": best(max, col("all_runs")),
+    "over_wickets": best(max, col("wickets")),
+    "over_batter_runs": best(max, col("runs")),
+    "over_fours": best(max, col("fours")),
+    "over_sixes": best(max, col("sixes")),
+    "eleven": lambda rows: "substitute" if any(r["substitute"] for r in rows) else "in the eleven",
     "wins": count(won),
     "losses": count(lambda r: r["result"] == "lost"),
     "win_percent": lambda rows: 100 * sum(map(won, rows)) / len(rows) if rows else None,
@@ -654,4 +819,6 @@ FIGURES = {
     "partnership_runs": total("runs"),
     "partnership_average": lambda rows: sum(r["runs"] for r in rows) / len(rows) if rows else None,
     "awards": len,
-}
+    **{f"{kind}_streak": best(max, lambda r, kind=kind: r["length"] if r["kind"] == kind else None)
+       for kind in ("dot", "four", "six", "boundary", "wicket")},
+}  # fmt: skip

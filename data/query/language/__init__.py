@@ -14,9 +14,9 @@ filters.py      what they can be narrowed by
 
 from __future__ import annotations
 
-from data.query.language.dimensions import DIMENSIONS
+from data.query.language.dimensions import DIMENSIONS, NAMED
 from data.query.language.filters import ENUMS, FILTERS, FilterKey
-from data.query.language.measure import Measure
+from data.query.language.measure import WHOLES, Measure, Parts
 from data.query.language.measures import LESS_IS_BETTER, MEASURES
 
 __all__ = [
@@ -26,10 +26,13 @@ __all__ = [
     "FILTERS",
     "LESS_IS_BETTER",
     "MEASURES",
+    "NAMED",
     "OPERATORS",
     "RANKS",
+    "WHOLES",
     "FilterKey",
     "Measure",
+    "Parts",
 ]
 
 RANKS = ("top", "bottom", "first", "last")  # highest, lowest, earliest, latest

@@ -11,6 +11,10 @@ DIMENSIONS: dict[str, str] = {
     "team": "each team (the one that bats, bowls, fields or plays, as the measure says)",
     "opponent": "each opponent",
     "venue": "each ground",
+    "city": "each city",
+    "season": "each season",
+    "month": "each month",
+    "weekday": "each day of the week",
     "match": "each match",
     "innings": "first and second innings",
     "over": "each over, 1 to 20",
@@ -26,3 +30,5 @@ DIMENSIONS: dict[str, str] = {
     "toss": "toss won, toss lost",
     "home": "home and away",
 }
+# those whose rows are names; the others are kinds of time, place or play
+NAMED = {"batter": "P", "bowler": "P", "fielder": "P", "player": "P", "team": "T", "opponent": "T", "venue": "V"}

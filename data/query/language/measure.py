@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 How = Literal["sum", "innings", "rows", "distinct", "max", "min", "mean", "ratio", "given"]
-Kind = Literal["count", "rate", "best", "fact"]
+Kind = Literal["count", "rate", "best", "fact", "event", "streak", "number", "summary"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,19 @@ class Aggregate:
             "mean": f"avg({self.of})",
             "given": self.of,
         }[self.how]
+
+    @property
+    def row_sql(self) -> str | None:
+        """What one row alone has; None where a single row has no such figure."""
+        if self.how == "ratio":
+            return f"{self.scale:.1f} * ({self.of}) / nullif({self.per}, 0)"
+        return {
+            "sum": f"({self.of})" + (f" / {self.scale:.1f}" if self.scale != 1 else ""),
+            "innings": f"(CASE WHEN {self.of} THEN 1 ELSE 0 END)",
+            "max": f"({self.of})",
+            "min": f"({self.of})",
+            "mean": f"({self.of})",
+        }.get(self.how)
 
 
 def total(of: str, unit: float = 1.0) -> Aggregate:
@@ -83,9 +96,31 @@ ROWS = Aggregate("rows")
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What a ratio of two measures is made of: `above` / `below`, or `above` in per cent of `below`, which is a measure
+    or one of WHOLES: the same of the whole team, or of everybody."""
+
+    above: str
+    op: Literal["/", "%"]
+    below: str
+
+    @property
+    def of_whole(self) -> bool:
+        return self.below in WHOLES
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The measures among the parts."""
+        return (self.above,) if self.of_whole else (self.above, self.below)
+
+
+WHOLES = ("team", "all")
+
+
+@dataclass(frozen=True)
 class Measure:
     """`shows` names what qualifies the figure; `least` is the default qualification of a leaderboard, (measure,
-    season-long minimum, minimum under narrowing filters)."""
+    minimum of a season, minimum under narrowing filters). A ratio of two measures has `parts`."""
 
     name: str
     source: str
@@ -96,6 +131,7 @@ class Measure:
     kind: Kind = "count"
     least: tuple[str, int, int] | None = None
     per_innings: bool = False  # cannot be taken from a part of an innings
+    parts: Parts | None = None
 
     @property
     def sql(self) -> str:

@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from agents.multi_agent import MultiAgent
 from agents.openai_client import OpenAIModel, ServerError
@@ -111,7 +112,7 @@ class Service:
             if self.on_ready is not None:
                 self.on_ready()
             self.agents = agents
-            log.info("ready in %.2f s", time.monotonic() - began, extra={"model": self.info.model_dump()})
+            log.info("ready in %.2f s", time.monotonic() - began, extra={"model": asdict(self.info)})
         except asyncio.CancelledError:
             raise
         except Exception as error:

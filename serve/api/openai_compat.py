@@ -11,6 +11,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -121,7 +122,7 @@ def router(service: Service) -> APIRouter:
     async def models() -> dict[str, Any]:
         service.ready_agents()
         about = {"id": service.info.name, "object": "model", "created": 0, "owned_by": "cricket-inference"}
-        return {"object": "list", "data": [about | {"meta": service.info.model_dump()}]}
+        return {"object": "list", "data": [about | {"meta": asdict(service.info)}]}
 
     @routes.post("/chat/completions", summary="Complete a conversation")
     async def chat(body: ChatRequest, request: Request) -> Response:

@@ -35,7 +35,7 @@ def load(path: Path, count: int, seed: int = 0) -> list[Example]:
     """At most count examples, drawn evenly and reproducibly. Raises ConvertError naming the line that is wrong."""
     if not path.is_file():
         raise ConvertError(
-            f"no examples at {path}: make them with `python -m data.dataset.build`, or name a JSONL file with --examples whose "
+            f"no examples at {path}: make them with `python -m data qa`, or name a JSONL file with --examples whose "
             'lines have "messages" and "completion"'
         )
     lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1) if line.strip()]
@@ -60,7 +60,7 @@ def _parse(line: str, where: str) -> list[Example]:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ConvertError(
             f"{where} is not an example ({type(error).__name__}: {error}): expected "
-            '{"messages": [{"role": ..., "content": ...}], "completion": "..."} or a record of `python -m data.dataset.build`'
+            '{"messages": [{"role": ..., "content": ...}], "completion": "..."} or a record of `python -m data qa`'
         ) from error
 
 

@@ -5,3 +5,7 @@ it imports none of them.
 
     python -m data import ipl_2023_json.zip --name ipl_2023
 """
+
+from data import moved
+
+moved.install()

@@ -10,7 +10,8 @@ import pytest
 
 from agents.model import Generation
 from train.evaluate import report as eval_report
-from train.evaluate.exam import FAN_QUESTIONS, Case, cases, evaluate, main, score
+from train.evaluate.__main__ import main
+from train.evaluate.exam import FAN_QUESTIONS, Case, cases, evaluate, score
 from train.evaluate.nearest_phrasing import NearestPhrasing
 from train.evaluate.scoring import judge, numbers
 from train.evaluate.systems import Agents, Asked, Service, of_rules

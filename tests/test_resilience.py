@@ -25,7 +25,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from serve.__main__ import Server
+from serve.server import Server
 from serve.app import create_app
 from serve.engine import memory
 from serve.engine.output import Writer

@@ -9,9 +9,7 @@ prefers held-out players, neither of which training sees. Knows nothing about mo
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -105,27 +103,17 @@ def write(made: Mapping[str, list[Record]], folder: Path) -> None:
         part.replace(folder / f"{split}.jsonl")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m data qa", description=__doc__.split("\n")[0])
-    parser.add_argument("--season", default="ipl_2024")
-    parser.add_argument("--seed", type=int, default=2024)
-    parser.add_argument("--out", type=Path, help="folder to write, default data/seasons/<season>/qa")
-    parser.add_argument("--heldout", type=Path, default=HELD_OUT_PHRASES, help="phrasings of the test split")
-    for split, size in SIZES.items():
-        parser.add_argument(f"--{split}", type=int, default=size, help=f"records, default {size}")
-    args = parser.parse_args(arguments)
-    out = args.out or SEASONS / args.season / "qa"
-    try:
-        made = make(args.season, args.seed, {s: getattr(args, s) for s in SPLITS}, heldout=args.heldout)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    write(made, out)
-    (out / "DATA_CARD.md").write_text(card(made, args.season, args.seed, NEAR), encoding="utf-8")
-    size = sum(p.stat().st_size for p in out.glob("*.jsonl"))
-    print(f"{out}: " + ", ".join(f"{len(r)} {s}" for s, r in made.items()) + f"; {size / 1e6:.1f} MB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def write_dataset(
+    season: str,
+    seed: int = 2024,
+    sizes: Mapping[str, int] = SIZES,
+    out: Path | None = None,
+    heldout: Path | None = None,
+) -> str:
+    """Make a season's splits and data card in `out` (its own folder without one); a line that says what was made."""
+    folder = out or SEASONS / season / "qa"
+    made = make(season, seed, sizes, heldout=heldout or HELD_OUT_PHRASES)
+    write(made, folder)
+    (folder / "DATA_CARD.md").write_text(card(made, season, seed, NEAR), encoding="utf-8")
+    size = sum(p.stat().st_size for p in folder.glob("*.jsonl"))
+    return f"{folder}: " + ", ".join(f"{len(r)} {s}" for s, r in made.items()) + f"; {size / 1e6:.1f} MB"

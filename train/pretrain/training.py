@@ -11,11 +11,9 @@ nothing about LoRA, seasons or serving.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import random
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -28,9 +26,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from data.dataset.leakage import VALIDATION_PHRASES, Apart
 from data.dataset.pretraining import Sample, plan_sample, read_pool, samples
-from data.errors import DataError
 from data.phrasing.composer import Example, Phrasebook, expand, read_pairs
 from data.text import plain
+from train.pretrain.config import PretrainConfig
 from train.pretrain.tokenizer import save_tokenizer, train_pieces
 
 BUCKETS = (16, 24, 32, 40, 48, 64, 80, 112, 160)  # padded lengths: few shapes, each compiled once
@@ -38,29 +36,6 @@ BLOCK = 250  # steps between checkpoints, each block with its own stream of text
 READ_AHEAD = 512  # samples tokenised at once
 # 2.6 times as fast as float32 on a CPU that has it (Zen 5), slower on one that emulates it
 BFLOAT16 = torch.cpu._is_avx512_bf16_supported()
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    out: str = "train/base"
-    work: str = "runs/pretrain"
-    pool: str = ""  # answers computed on other seasons (python -m data.dataset.pretraining); none: plans only
-    phrasings: float = 1.0  # share of the hand-written pairs that is used
-    steps: int = 10_250
-    hidden: int = 256
-    layers: int = 6
-    heads: int = 4
-    ffn: int = 704
-    vocabulary: int = 4096
-    tokens_per_step: int = 4096
-    optimizer: str = "muon"  # muon for the matrices, AdamW for the rest; or adamw for all
-    learning_rate: float = 3e-3
-    warmup_steps: int = 100
-    decay_share: float = 0.5  # of the steps, linear to zero
-    prompt_weight: float = 0.1  # of the loss on the question itself
-    seed: int = 2024
-    threads: int = 2
-    compile: bool = True
 
 
 def build_tokenizer(config: PretrainConfig, stream: Iterator[Sample], folder: Path) -> PreTrainedTokenizerFast:
@@ -245,17 +220,3 @@ def export(model: LlamaForCausalLM, tokenizer_folder: Path, out: Path) -> None:
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, default in asdict(PretrainConfig()).items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(default, bool):
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
-        else:
-            parser.add_argument(flag, type=type(default), default=default)
-    try:
-        pretrain(PretrainConfig(**vars(parser.parse_args(arguments))))
-    except DataError as error:
-        sys.exit(f"error: {error}")

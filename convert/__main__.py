@@ -189,8 +189,10 @@ def _repository_from_environment() -> str | None:
 
 def _default_examples(run: Path, season: str | None) -> Path:
     """The validation split that the run itself kept, if it did, else the season's."""
+    from data.season import SEASONS
+
     kept = [run / "examples" / "validation.jsonl", run / "validation.jsonl"]
-    ours = Path("data/seasons") / (season or "ipl_2024") / "qa" / "validation.jsonl"
+    ours = SEASONS / (season or "ipl_2024") / "qa" / "validation.jsonl"
     return next((path for path in kept if path.is_file()), ours)
 
 

@@ -25,10 +25,10 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from serve.server import Server
 from serve.app import create_app
 from serve.engine import memory
 from serve.engine.output import Writer
+from serve.server import Server
 from serve.settings import Settings
 from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
 

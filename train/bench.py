@@ -27,11 +27,12 @@ from transformers import TrainerCallback
 from trl import SFTConfig as TrlConfig
 from trl import SFTTrainer
 
+from data.season import SEASONS
 from train import examples as dataset
 from train.base_model import load_model, load_tokenizer
 from train.config import SftConfig
 from train.errors import TrainError
-from train.train_sft import SEASONS, _arguments, _encoded, _rows
+from train.train_sft import _arguments, _encoded, _rows
 from train.trainer import Trainer
 
 WARM_STEPS = 2  # the first steps allocate memory and pick kernels

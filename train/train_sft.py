@@ -28,6 +28,7 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 from trl import SFTConfig as TrlConfig
 
 from data.prompts import PROMPT_VERSION
+from data.season import SEASONS
 from train import examples as dataset
 from train.base_model import encode, fingerprint, is_out_of_memory, load_model, load_tokenizer
 from train.callbacks import DONE_MARK, Bar, Clock, Marker, Recorder, draw_loss
@@ -37,7 +38,6 @@ from train.examples import Example
 from train.trainer import Encoded, Trainer
 
 RUNS = Path("runs")
-SEASONS = Path("data/seasons")
 VALIDATION = 400  # examples of it looked at: enough for a curve, a second a time for the embedded base
 BF16_FROM = 3_000_000  # parameters from which bf16 on a CPU is faster than float32 (python -m train.bench)
 _MICRO = (

@@ -69,6 +69,7 @@ def evaluate(
         raise typer.BadParameter(f"{' and '.join(given)}: give one of them")
     # imported here: --help and a mistyped option need neither torch nor the statistics
     from data.dataset.leakage import FAN_QUESTIONS
+    from data.season import SEASONS
     from train.evaluate import exam, report, systems
 
     if fast:
@@ -78,7 +79,7 @@ def evaluate(
         print(json.dumps({"accuracy": round(found["all"], 4)}))
         return
     asked = exam.cases(season, suites.split(","), limit, fans or FAN_QUESTIONS)
-    training = exam.SEASONS / season / "qa" / "train.jsonl"
+    training = SEASONS / season / "qa" / "train.jsonl"
     system: System
     if rules:
         system = systems.of_rules(season, training)

@@ -16,12 +16,11 @@ from typing import Any
 from tqdm import tqdm
 
 from data.dataset.leakage import FAN_QUESTIONS
+from data.season import SEASONS
 from train.errors import TrainError
 from train.evaluate.report import Evaluation, Scored
 from train.evaluate.scoring import judge, numbers
 from train.evaluate.systems import Agents, Asked, System
-
-SEASONS = Path("data/seasons")
 
 
 @dataclass(frozen=True)

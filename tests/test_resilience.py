@@ -340,7 +340,7 @@ def test_the_memory_left_is_the_limit_less_what_is_used_and_cannot_be_given_back
 
 
 def test_a_process_that_serves_collects_garbage_rarely_and_never_looks_at_what_was_loaded() -> None:
-    code = "import gc; from serve import memory; memory.freeze(); print([gc.get_freeze_count(), *gc.get_threshold()])"
+    code = "import gc; from serve.engine import memory; memory.freeze(); print([gc.get_freeze_count(), *gc.get_threshold()])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     frozen, *thresholds = json.loads(done.stdout)
     assert frozen > 1000 and tuple(thresholds) == memory.COLLECT_EVERY

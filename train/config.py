@@ -1,6 +1,6 @@
 """Settings of a fine-tuning run: defaults, over them a YAML file (`--config`), over it the command line.
 
-Knows nothing about how they are used. The resolved settings are saved as runs/<name>/config.yaml.
+The resolved settings are saved as runs/<name>/config.yaml.
 """
 
 from __future__ import annotations

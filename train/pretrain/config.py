@@ -1,4 +1,4 @@
-"""Settings of the embedded base's pre-training. Knows nothing about how they are used."""
+"""Settings of the embedded base's pre-training."""
 
 from __future__ import annotations
 

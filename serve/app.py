@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
+from data.version import version
 from serve.api import health as routes_health
 from serve.api import infer as routes_infer
 from serve.api import openai_compat as routes_openai
@@ -43,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="Cricket inference",
-        version="0.1.0",
+        version=version(),
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is serve/page

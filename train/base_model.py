@@ -128,7 +128,8 @@ def _token() -> str | bool:
 
 def _explained(base: str, revision: str, error: Exception) -> BaseModelError:
     """What a failed download or a damaged folder means for the user."""
-    chain, seen = [], error
+    chain: list[BaseException] = []
+    seen: BaseException | None = error
     while seen is not None and len(chain) < 6:
         chain.append(seen)
         seen = seen.__cause__ or seen.__context__
@@ -201,7 +202,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[i
 
 def _rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], prompt: bool) -> str:
     try:
-        return tokenizer.apply_chat_template(list(messages), add_generation_prompt=prompt, tokenize=False)
+        return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=prompt, tokenize=False))
     except Exception as error:
         raise BaseModelError(
             f"the base's chat template refuses a {' and '.join(m['role'] for m in messages)} message ({error}): give "

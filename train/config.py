@@ -82,7 +82,7 @@ UNHASHED = ("run", "replace", "threads", "minutes")
 
 
 def resolve(given: Mapping[str, Any], file: Path | None = None) -> SftConfig:
-    """Defaults, over them the YAML file, over it what was given. Raises TrainError for unknown or ill-typed settings."""
+    """Defaults, over them the YAML file, over it what was given. TrainError for what is unknown or ill-typed."""
     config = SftConfig(**{**(_from_yaml(file) if file else {}), **given})
     if not config.run or "/" in config.run or config.run.startswith("."):
         raise TrainError(f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>")

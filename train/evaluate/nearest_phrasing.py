@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class NearestPhrasing:
     def plan(self, question: str) -> str:
         words = frozenset(question.split())
         names = {m[0] for m in PLACEHOLDER.finditer(question)}
-        shared: Counter[int] = Counter()
+        shared: dict[int, float] = defaultdict(float)
         for word in words:
             for i in self.by_word.get(word, ()):
                 shared[i] += self.weight[word]

@@ -152,7 +152,7 @@ def pretrain(config: PretrainConfig) -> None:
         build_tokenizer(config, stream(0), folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     encode = Encoder(tokenizer)
-    model = LlamaForCausalLM(LlamaConfig(
+    model = LlamaForCausalLM(LlamaConfig(  # type: ignore[call-arg]  # rope_theta is taken by its **kwargs
         hidden_size=config.hidden, num_hidden_layers=config.layers, num_attention_heads=config.heads,
         num_key_value_heads=config.heads, intermediate_size=config.ffn, vocab_size=len(tokenizer),
         max_position_embeddings=1024, tie_word_embeddings=True, rope_theta=10_000.0,

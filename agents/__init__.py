@@ -1,4 +1,4 @@
-"""Two agents answer: a retriever computes the statistics, an analyst words them.
+"""Two agents answer a question: the retriever computes the statistics, the analyst words them.
 
-`multi_agent.py` is the readable whole.
+`multi_agent.py` is the place to start reading.
 """

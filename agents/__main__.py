@@ -194,7 +194,7 @@ def _as_dict(reply: Reply) -> dict[str, Any]:
         "reason": reply.reason,
         "candidates": reply.candidates,
         "latency_ms": dict(reply.latency_ms),
-        "trace": list(reply.trace),
+        "trace": reply.trace.as_json(),
     }
 
 

@@ -1,6 +1,4 @@
-"""The analyst: words a computed table with the model, under a grammar that admits what is true of this table and no
-other text. Knows nothing about planning or HTTP.
-"""
+"""The analyst: words a computed table with the model, under a grammar that admits only sentences true of this table."""
 
 from __future__ import annotations
 
@@ -18,6 +16,8 @@ MAX_ANSWER_TOKENS = 160
 
 
 class AnalystAgent:
+    """Words tables with a model, and plainly where the model's sentence does not pass the verifier."""
+
     async def answer(self, retrieved: Retrieved, model: TextModel, deadline_s: float | None = None) -> Worded:
         """The model's sentence if it states what was asked, the plain sentence otherwise."""
         laid = sheet(retrieved.tables)
@@ -37,13 +37,14 @@ class AnalystAgent:
         return Worded(_tidy(fill(generation.text, values)), "model", generation=generation)
 
     def plain(self, retrieved: Retrieved, laid: Sheet | None = None) -> str:
+        """The sentence that is made from the tables without a model."""
         laid = laid or sheet(retrieved.tables)
         values = {**retrieved.names, **laid.values}
         return _tidy(fill(sentence(retrieved.tables, laid), values))
 
 
 def gbnf(parts: Sequence[Sequence[str]]) -> str:
-    """One of each part's texts, joined by spaces."""
+    """The grammar (GBNF) of one text of each part, joined by spaces."""
     rules = [f"part-{i} ::= " + " | ".join(map(_literal, texts)) for i, texts in enumerate(parts, 1)]
     root = ' " " '.join(f"part-{i}" for i in range(1, len(parts) + 1))
     return "\n".join([f"root ::= {root}", *rules]) + "\n"

@@ -1,7 +1,7 @@
-"""What a query line leaves out of its question: names and numbers that it should have used.
+"""Which names and numbers of a question its query line leaves out.
 
-A small model now and then drops a name or miscopies a number. That shows without knowing the right answer, so such
-plans are drawn again and the one that leaves out least is taken. Knows nothing about models.
+A small model sometimes drops a name or miscopies a number. This can be seen without knowing the right line, so such
+plans are sampled again and the one that leaves out least is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEAST = re.compile(
 
 
 def left_out(plan: Plan, question: str) -> int:
-    """How many names and numbers of the plain `question` the plan does not use; 0 for a refusal."""
+    """How many names and numbers of the plain `question` the plan does not use; 0 for a plan that declines."""
     if plan.decline:
         return 0
     line = str(plan)
@@ -36,6 +36,6 @@ def left_out(plan: Plan, question: str) -> int:
 
 
 def _phase(line: str, low: str, high: str) -> bool:
-    """Whether the line says by name what the overs say: 16 to 20 is the death."""
+    """Whether the line names the phase that these overs are: 16 to 20 is the death."""
     named = {("1", "6"): "powerplay", ("7", "15"): "middle", ("16", "20"): "death"}.get((low, high))
     return named is not None and f"phase={named}" in line

@@ -1,21 +1,24 @@
-"""What passes between the agents: typed records, from the question to the reply."""
+"""What passes between the agents and to their caller: typed records, from the question to the reply."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Final, Literal
 
 from agents.model import Generation
+from agents.trace import Trace, WordedBy
 from data.linking.mention import Linked
 from data.query import Plan, StatTable
 
-ANSWERED, ASK_BACK, DECLINED = "answered", "ask_back", "declined"
+ANSWERED: Final = "answered"
+ASK_BACK: Final = "ask_back"
+DECLINED: Final = "declined"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The retriever's reading of a question. `text` is what the model read."""
+    """The retriever's reading of a question. `text` is the question as the model read it."""
 
     linked: Linked
     text: str
@@ -27,7 +30,7 @@ class Planned:
 class Refusal:
     """Why there is no table: a name is ambiguous (ask back), or the season cannot answer (decline)."""
 
-    outcome: str
+    outcome: Literal["ask_back", "declined"]
     sentence: str
     reason: str  # ambiguous_name | absent_name | unknown_name | prediction | other_season | ... | not_computable
     candidates: tuple[str, ...] = ()
@@ -45,25 +48,28 @@ class Retrieved:
 
 @dataclass(frozen=True)
 class Worded:
-    """A sentence and who worded it: the model, or plain wording from the table (with why)."""
+    """The sentence of an answer, by the model or plain from the table; `why` says what spoke against the model's."""
 
     text: str
-    by: str  # model | plain
+    by: WordedBy
     why: str = ""
     generation: Generation | None = None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the caller gets. Times in milliseconds by part: queue, link, plan, retrieve, answer, total."""
+    """The whole answer. Times in milliseconds by step: queue, link, plan, retrieve, answer, total."""
 
     answer: str
-    outcome: str
+    outcome: Literal["answered", "ask_back", "declined"]
     query: str | None = None
     tables: tuple[StatTable, ...] = ()
-    worded_by: str = "plain"
+    worded_by: WordedBy = "plain"
     reason: str | None = None
     candidates: tuple[str, ...] = ()
     latency_ms: Mapping[str, float] = field(default_factory=dict)
-    trace: tuple[Mapping[str, Any], ...] = ()
+    trace: Trace = field(default_factory=Trace)
     conversation_id: str | None = None
+
+
+Event = Planned | Retrieved | Worded | Reply  # of an answer that is streamed, in this order

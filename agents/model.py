@@ -1,18 +1,17 @@
-"""All that the agents know of a language model: text for messages, under an optional grammar, with a deadline.
+"""The language model as the agents see it: text for messages, under an optional grammar, within a deadline.
 
 Implemented by `serve.local_model.LocalModel` (the engine in this process) and `agents.openai_client.OpenAIModel`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What was generated, and what it took. Times in milliseconds; cached tokens are part of the prompt tokens."""
+    """A generated text and its cost. Times in milliseconds; cached tokens are part of the prompt tokens."""
 
     text: str
     finish_reason: str  # stop | length | deadline | cancelled
@@ -28,6 +27,8 @@ class Generation:
 
 
 class TextModel(Protocol):
+    """Any number of `generate` calls may run at once."""
+
     async def generate(
         self,
         messages: list[dict[str, str]],
@@ -37,5 +38,6 @@ class TextModel(Protocol):
         deadline_s: float | None = None,
         temperature: float = 0.0,
         seed: int | None = None,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Generation: ...
+    ) -> Generation:
+        """Answer a conversation. `grammar` is GBNF; a text cut off by its deadline has that as its finish reason."""
+        ...

@@ -2,9 +2,9 @@
 
     model = OpenAIModel("http://127.0.0.1:8080/v1", "cricket")
 
-The grammar goes along under the names that llama-server (`grammar`) and vLLM (`structured_outputs`) read; a
-server that knows neither generates freely, and what does not parse is declined or worded plainly. Cancelling
-the awaiting task closes the connection. Knows nothing about engines.
+The grammar is sent under the names that llama-server (`grammar`) and vLLM (`structured_outputs`) read. A server that
+supports neither generates freely; the agents decline what does not parse and word plainly what does not verify.
+Cancelling the awaiting task closes the connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -25,7 +24,7 @@ class ServerError(Exception):
 
 
 class ServerBusy(ServerError):
-    """The server turned the request away for now; `retry_after_s` is its own estimate."""
+    """The server refused the request for now; `retry_after_s` is the server's own estimate."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
@@ -33,7 +32,7 @@ class ServerBusy(ServerError):
 
 
 class OpenAIModel:
-    """Streams, so that time to first token is known. `name` is what the server calls the model."""
+    """Streams its requests, to measure time to first token. `name` is the model's name at the server."""
 
     def __init__(self, base_url: str, name: str, api_key: str | None = None, connect_s: float = 5.0) -> None:
         self.base_url, self.name = base_url.rstrip("/"), name
@@ -51,7 +50,6 @@ class OpenAIModel:
         deadline_s: float | None = None,
         temperature: float = 0.0,
         seed: int | None = None,
-        on_text: Callable[[str], None] | None = None,
     ) -> Generation:
         """As agents.model.TextModel says. Raises ServerError."""
         body: dict[str, Any] = {
@@ -66,18 +64,18 @@ class OpenAIModel:
             body["seed"] = seed
         if grammar is not None:
             body |= {"grammar": grammar, "structured_outputs": {"grammar": grammar}}
-        parts = _Parts(on_text)
+        completion = _StreamedCompletion()
         try:
             async with asyncio.timeout(deadline_s):
-                await self._stream(body, parts)
+                await self._stream(body, completion)
         except TimeoutError:
-            parts.finish_reason = "deadline"
+            completion.finish_reason = "deadline"
         except (httpx.HTTPError, ValueError) as error:
             what = f"{type(error).__name__}: {error}".rstrip(": ")
             raise ServerError(f"no answer from {self.base_url} ({what}): check OPENAI_BASE_URL") from error
-        return parts.generation()
+        return completion.generation()
 
-    async def _stream(self, body: dict[str, Any], parts: _Parts) -> None:
+    async def _stream(self, body: dict[str, Any], completion: _StreamedCompletion) -> None:
         url = f"{self.base_url}/chat/completions"
         async with self._client.stream("POST", url, json=body) as response:
             if response.status_code != 200:
@@ -92,33 +90,31 @@ class OpenAIModel:
                 if data == "[DONE]":
                     return
                 if data:
-                    parts.add(json.loads(data))
+                    completion.add(json.loads(data))
 
     async def aclose(self) -> None:
+        """Close the connections to the server."""
         await self._client.aclose()
 
 
-class _Parts:
-    """What has arrived of a streamed completion."""
+class _StreamedCompletion:
+    """The part of a streamed completion that has arrived."""
 
-    def __init__(self, on_text: Callable[[str], None] | None) -> None:
+    def __init__(self) -> None:
         self.began = time.perf_counter()
         self.first: float | None = None
         self.text: list[str] = []
         self.finish_reason = "stop"
         self.usage: dict[str, Any] = {}
-        self._on_text = on_text
 
     def add(self, chunk: dict[str, Any]) -> None:
         if "error" in chunk:
-            raise ServerError(f"the server failed in mid-answer: {chunk['error']}")
+            raise ServerError(f"the server failed while it answered: {chunk['error']}")
         self.usage = chunk.get("usage") or self.usage
         for choice in chunk.get("choices", ()):
             if text := (choice.get("delta") or {}).get("content"):
                 self.first = self.first or time.perf_counter()
                 self.text.append(text)
-                if self._on_text is not None:
-                    self._on_text(text)
             if reason := choice.get("finish_reason"):
                 self.finish_reason = reason if reason in ("stop", "length") else "stop"
 
@@ -132,7 +128,7 @@ class _Parts:
             prompt_tokens=self.usage.get("prompt_tokens") or 0,
             completion_tokens=self.usage.get("completion_tokens") or len(self.text),
             cached_tokens=cached,
-            prefill_ms=(first - self.began) * 1000,  # the server's queue is in here: it does not say
+            prefill_ms=(first - self.began) * 1000,  # includes the server's queueing, which it does not report
             decode_ms=(now - first) * 1000,
         )
 

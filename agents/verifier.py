@@ -1,5 +1,5 @@
-"""Checks a model's sentence against its table: all that was asked is stated, every figure under its own name, and the
-circumstances are the query's, no others. What fails is worded without the model.
+"""Checks a model's sentence against its table: it states all that was asked, calls every figure by its own name, and
+has the circumstances of the query and no others. A sentence that fails is replaced by plain wording.
 """
 
 from __future__ import annotations
@@ -8,22 +8,17 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from agents.circumstance_marks import circumstance_marks
 from data.query import StatTable
 from data.query.language import MEASURES
 from data.wording.circumstances import circumstance_phrases, subject
-from data.wording.sentence import nouns
+from data.wording.sentence import nouns, words_before_cells
 from data.wording.sheet import MODEL_ROWS, REFERENCE, Sheet
 
-# words that only circumstances have; a sentence that uses them beyond its query's own says what was not asked
-_CIRCUMSTANCE = re.compile(
-    r"\b(?:against|powerplay|middle overs|death|batting first|batting second|bowling first|bowling second"
-    r"|in wins|in defeats|in the final|eliminator|qualifier|playoffs|league stage|at home|(?<!gave )away|the toss"
-    r"|in overs?|last \d|other than|batting at|for wicket"
-    r"|(?:innings|stands|hauls|total) of (?:at|exactly|more than|fewer)|with (?:at|exactly|more than|fewer)"
-    r"|shortened|full matches|wicket-keepers|handers on)\b"
+# In "40 in over A1", "against A1 40" and "gave away A1 extras" the words before the cell are no circumstance.
+_BEFORE_CELL = re.compile(
+    rf"\b(?i:{'|'.join(sorted(words_before_cells(), key=len, reverse=True))}) (?=[A-CE-OQRUWX]\d)"
 )
-# a split's row, "40 in over A1" or "against A1 40", is no circumstance
-_ROW = re.compile(r"\b(?:in over|for wicket|against) (?=[A-CE-OQRUWX]\d)")
 
 
 def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> str:
@@ -34,7 +29,7 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
     twice = [ref for ref, n in Counter(m[0] for m in REFERENCE.finditer(text)).items() if n > len(tables)]
     if twice:
         return f"{twice[0]} is stated twice"
-    rest = _ROW.sub(" ", text).lower()
+    rest = _BEFORE_CELL.sub(" ", text).lower()
     for table in tables:
         named_by_match = MEASURES[table.query.measures[0]].kind == "fact"
         for phrase in () if named_by_match else circumstance_phrases(table.query):
@@ -45,7 +40,7 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
             if f"({table.qualification})" not in rest:
                 return f"{table.qualification!r} is not stated"
             rest = rest.replace(f"({table.qualification})", " ", 1)
-    if (other := _CIRCUMSTANCE.search(rest)) and any(laid.rows):
+    if (other := circumstance_marks().search(rest)) and any(laid.rows):
         return f"{other[0]!r} was not asked"
     owners: dict[str, tuple[str, ...]] = {}
     for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True):

@@ -1,34 +1,31 @@
-"""A query line typed by a person: names in it are resolved, the table printed.
+"""A query line typed by a person: its names are resolved, its tables computed and printed.
 
-Use: `python -m data ask 'economy | bowler=Bumrah'`. Knows nothing about questions in English or models.
+python -m data ask 'economy | bowler=Bumrah'
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from data.linking.mention import FOUND, Outcome
+from data.linking.resolve_plan import resolve_typed
 from data.linking.resolver import Names
 from data.query import QueryError, Statistics, StatTable, parse
-from data.query.language import FILTERS
-
-_KINDS = {"P": "player", "T": "team", "V": "venue"}
 
 
 class NameNotResolved(QueryError):
-    """A name in a query line that stands for nobody, or for several."""
+    """A name in a query line is unknown, or stands for several people or teams."""
 
-    def __init__(self, outcome: Outcome):
+    def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.suggestion)
         self.outcome = outcome
 
 
-def resolver(names: Names):
-    """The engine's `resolve(key, value)`: full names, surnames, nicknames and keys alike."""
+def resolver(names: Names) -> Callable[[str, str], tuple[str, ...]]:
+    """The engine's `resolve(filter, value)`: full names, surnames, nicknames and keys alike. Raises NameNotResolved."""
 
-    def resolve(key: str, value: str) -> tuple[str, ...]:
-        kind = _KINDS.get(FILTERS[key].takes)
-        if kind is None or (kind == "player" and value in names.index.players):
-            return (value,)
-        outcome = getattr(names, kind)(value)
+    def resolve(filter_key: str, value: str) -> tuple[str, ...]:
+        outcome = resolve_typed(filter_key, value, names)
         if outcome.status != FOUND:
             raise NameNotResolved(outcome)
         return outcome.candidates
@@ -37,7 +34,7 @@ def resolver(names: Names):
 
 
 def ask(line: str, statistics: Statistics, names: Names) -> list[StatTable]:
-    """One table for each query of the line. Raises QueryError with the remedy."""
+    """One table for each query of the line. Raises QueryError, whose message says what to write instead."""
     plan = parse(line)
     return [statistics.answer(query, resolver(names)) for query in plan.queries]
 

@@ -1,6 +1,7 @@
-"""Write what is made from the chart: the golden renders of `k8s/tests/golden` and the table of values in its README.
+"""Write the golden renders of the chart in `k8s/tests/golden`, and read what its values.yaml documents.
 
-A change of the chart shows in the golden files' diff, and that is where it is reviewed. Knows nothing about clusters.
+A change of the chart shows in the golden files' diff, and that is where it is reviewed. The table of values in the
+chart's README is written by `docs/generate.py`.
 
     python -m k8s.render            # writes them
     python -m k8s.render --check    # exits 1 and names the files that are not up to date
@@ -25,7 +26,6 @@ HERE = Path(__file__).parent
 CHART = HERE / "helm" / "cricket-inference"
 GOLDEN = HERE / "tests" / "golden"
 RELEASE, NAMESPACE, KUBE_VERSION = "cricket", "default", "1.32.0"
-_BEGIN, _END = "<!-- values: begin -->", "<!-- values: end -->"
 
 
 @dataclass(frozen=True)
@@ -119,25 +119,9 @@ def documented_values() -> list[Value]:
     return found
 
 
-def chart_readme() -> str:
-    """The chart's README with its table made anew."""
-    text = (CHART / "README.md").read_text()
-    rows = [f"| `{v.key}` | `{v.default.replace('|', chr(92) + '|')}` | {v.text} |" for v in documented_values()]
-    table = "\n".join(["| value | default | meaning |", "|---|---|---|", *rows])
-    before, _, rest = text.partition(_BEGIN)
-    _, marker, after = rest.partition(_END)
-    if not marker:
-        raise SystemExit(
-            f"{CHART / 'README.md'}: the lines {_BEGIN} and {_END} are missing; the table goes between them"
-        )
-    return f"{before}{_BEGIN}\n{table}\n{_END}{after}"
-
-
 def expected_files() -> dict[Path, str]:
-    """Path and content of everything that is made from the chart."""
-    files = {GOLDEN / f"{case.name}.yaml": normalised(render(case.values)) for case in cases()}
-    files[CHART / "README.md"] = chart_readme()
-    return files
+    """Path and content of the golden renders."""
+    return {GOLDEN / f"{case.name}.yaml": normalised(render(case.values)) for case in cases()}
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Exit 0 if the service in this container is alive: the image's HEALTHCHECK, which needs no curl.
 
-Asks /healthz (is the process alive), not /readyz: a service that is still downloading is not sick. Knows nothing about
-the service's settings beyond PORT.
+Requests /healthz (liveness) and not /readyz: a service that is still downloading is healthy. Of the settings, only PORT
+is read.
 
     python -m serve.healthcheck
 """
@@ -17,7 +17,7 @@ import urllib.request
 def main() -> int:
     """Exit status: 0 alive, 1 not."""
     url = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}/healthz"
-    # A proxy from the environment must not be asked about this container.
+    # A proxy of the environment does not reach this container.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=3) as reply:

@@ -1,10 +1,10 @@
-"""The engine in this process as the agents' TextModel: chat template, tokens, asyncio.
+"""The engine in this process as the agents' TextModel: chat template, tokenization, asyncio.
 
     model = LocalModel(engine)
     generation = await model.generate([{"role": "user", "content": "..."}], grammar=..., max_tokens=64)
 
-Control tokens come from the template alone: a user who writes `</s>` or `<|assistant|>` writes text. Cancelling the
-awaiting task cancels the request. Knows nothing about agents' prompts or about HTTP.
+Control tokens come from the template alone: `</s>` or `<|assistant|>` in a message is plain text. Cancelling the
+awaiting task cancels the request.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class LocalModel:
     """TextModel over a started engine; `adapter` names the LoRA adapter that all its requests use."""
 
     def __init__(self, engine: Engine, adapter: str | None = None) -> None:
-        self.engine, self.adapter = engine, adapter
+        self.engine: Engine = engine
+        self.adapter: str | None = adapter
         runner = engine.runner
         self._vocabulary = runner.vocabulary
         source = runner.metadata("tokenizer.chat_template")
@@ -63,9 +64,8 @@ class LocalModel:
         deadline_s: float | None = None,
         temperature: float = 0.0,
         seed: int | None = None,
-        on_text: Callable[[str], None] | None = None,
     ) -> Generation:
-        """Answer a conversation. `on_text` is called on the event loop as text appears. Raises serve.engine.errors."""
+        """As agents.model.TextModel says. Raises serve.engine.errors."""
         request = Request(
             self.prompt(messages),
             max_tokens,
@@ -74,13 +74,17 @@ class LocalModel:
             deadline_s=deadline_s,
             adapter=self.adapter,
         )
-        return await self.run(request, on_text)
+        return await self.run(request)
 
     async def run(self, request: Request, on_text: Callable[[str], None] | None = None) -> Generation:
-        """Any request, awaited; for callers that need more settings than `generate` has."""
+        """Run any request. `on_text` is called on the event loop with each piece of text as it is generated."""
         loop = asyncio.get_running_loop()
         if on_text is not None:
-            request = replace(request, on_text=lambda text: loop.call_soon_threadsafe(on_text, text))
+
+            def on_engine_thread(text: str) -> None:
+                loop.call_soon_threadsafe(on_text, text)
+
+            request = replace(request, on_text=on_engine_thread)
         handle = self.engine.submit(request)
         try:
             return _generation(await asyncio.wrap_future(handle.future))
@@ -89,7 +93,7 @@ class LocalModel:
             raise
 
     def prompt(self, messages: list[dict[str, str]]) -> list[int]:
-        """A conversation as tokens: the template's control tokens, and everything else as plain text."""
+        """The tokens of a conversation: control tokens of the template, and everything else as plain text."""
         if not messages:
             raise BadSetting("a conversation needs at least one message")
         if not all(_ROLE.fullmatch(message["role"]) for message in messages):  # a role becomes part of the template
@@ -108,7 +112,7 @@ class LocalModel:
         return self._tokens(parts)
 
     def plain(self, text: str) -> list[int]:
-        """Text without a template as tokens, after the BOS token where the model has one; for plain completions."""
+        """The tokens of a text without a template, after the BOS token if the model has one: for plain completions."""
         bos = [self._vocabulary.bos] if self._vocabulary.bos >= 0 else []
         return bos + self._vocabulary.tokenize(text)
 
@@ -128,19 +132,19 @@ class LocalModel:
         ]
 
     def _tokens(self, parts: list[tuple[str, bool]]) -> list[int]:
-        """Plain text runs on across pieces, to be cut into tokens just as in training; only control tokens end it."""
+        """Pieces of plain text are joined and tokenized as in training; only control tokens separate them."""
         tokens: list[int] = []
-        run = ""
+        plain = ""
         for text, is_template in parts:
             for piece in self._split.split(text) if is_template and self._split else [text]:
                 control = self._control.get(piece) if is_template else None
                 if control is None:
-                    run += piece
+                    plain += piece
                     continue
-                tokens += self._vocabulary.tokenize(run) if run else []
+                tokens += self._vocabulary.tokenize(plain) if plain else []
                 tokens.append(control)
-                run = ""
-        return tokens + (self._vocabulary.tokenize(run) if run else [])
+                plain = ""
+        return tokens + (self._vocabulary.tokenize(plain) if plain else [])
 
 
 def _generation(completion: Completion) -> Generation:

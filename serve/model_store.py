@@ -1,9 +1,9 @@
-"""Where the model file comes from; it is checked against its manifest before anything opens it.
+"""Finds or downloads the model file and checks it against its manifest before it is opened.
 
     found = locate(Settings())      # a folder with manifest.json, a .gguf, or MODEL_REPO by convert.hub
 
-Raises ModelMissing (with the command that makes a model), ManifestError or HubError; each message is one
-sentence that says what to do. Knows nothing about llama.cpp.
+Raises ModelMissing (with the command that makes a model), ManifestError or HubError; each message is one sentence that
+says what to do.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _QUANTISATION = re.compile(r"(?<![A-Za-z0-9])(I?Q\d\w*|BF16|F16|F32)(?![A-Za-z0-
 
 
 class ModelMissing(Exception):
-    """There is no model where the settings say it is."""
+    """There is no model file where the settings point to."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Provenance: which model worded an answer, made from what. `season`: the one that it was fine-tuned on."""
+    """Provenance of the model that worded an answer. `season` is the one that it was fine-tuned on."""
 
     name: str
     file: str | None = None
@@ -43,7 +43,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that may be opened, and where it comes from."""
+    """A checked model file and its provenance."""
 
     path: Path
     info: ModelInfo
@@ -73,9 +73,9 @@ def locate(settings: Settings) -> ModelFile:
 
 
 def downloaded(settings: Settings) -> tuple[int, int | None]:
-    """Bytes of the model file that are here, and of how many (None until the manifest is here)."""
+    """Bytes of the model file downloaded so far, and its size (None until the manifest is downloaded)."""
     home = Path(os.environ.get("HF_HOME") or settings.hf_home or "~/.cache/huggingface").expanduser()
-    # where convert.hub keeps what is under way
+    # where convert.hub keeps partial downloads
     store = home / "checked-models" / (settings.model_repo or "").replace("/", "--")
     here = sum(part.stat().st_size for part in store.glob("blobs/*.part"))
     manifests = sorted(store.glob(f"snapshots/*/{MANIFEST_NAME}"), key=lambda path: path.stat().st_mtime)
@@ -100,8 +100,8 @@ def _in_folder(folder: Path, name: str | None) -> ModelFile:
     _check_magic(folder / name)
     if manifest.prompt_version not in (None, PROMPT_VERSION):
         log.warning(
-            "the model %s was trained on prompts of version %s, this service has version %s: answers will be "
-            "poor, make it again with `make demo`",
+            "the model %s was trained on prompts of version %s, and this service has version %s: its answers will be "
+            "poor; train it again with `make demo`",
             manifest.name,
             manifest.prompt_version,
             PROMPT_VERSION,
@@ -123,7 +123,7 @@ def _info(manifest: Manifest, name: str) -> ModelInfo:
 
 
 def _check_magic(path: Path) -> None:
-    """A file that is not GGUF never reaches the native loader, which may abort the process on it."""
+    """Refuse a file that is not GGUF: on such a file the native loader may abort the process."""
     with path.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise ManifestError(f"{path} is not a GGUF file: fetch or make it again")
@@ -135,7 +135,7 @@ def _quantisation(name: str) -> str | None:
 
 
 def _export(settings: Settings) -> None:
-    """huggingface_hub reads the environment only, so what stands in .env is put there."""
+    """Copy settings from .env into the environment, the only place where huggingface_hub reads them."""
     if settings.hf_token and not os.environ.get("HF_TOKEN"):
         os.environ["HF_TOKEN"] = settings.hf_token.get_secret_value()
     if settings.hf_home and not os.environ.get("HF_HOME"):

@@ -1,9 +1,9 @@
-"""What lives as long as the process: season, model, engine, agents; how they come up and how they end.
+"""Application state and lifecycle: season, model, engine and agents, how they are loaded and how they are shut down.
 
     service = Service(Settings(), telemetry); await service.start(); ...; await service.stop()
 
-`start` returns at once: season and model are loaded in the background, and tried again where that may help
-(no model yet, hub away). Knows nothing about HTTP; serve/app.py does.
+`start` returns at once. Season and model are loaded in the background, and loading is repeated where that may help
+(no model yet, the hub unreachable). Independent of HTTP: serve/app.py and serve/api build on it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from agents.multi_agent import MultiAgent
 from agents.openai_client import OpenAIModel, ServerError
@@ -35,15 +35,11 @@ from serve.telemetry.otel import InstrumentedModel, Telemetry
 
 log = logging.getLogger(__name__)
 
-RETRY_S = (2, 5, 10, 20, 30)  # the last one again and again
-_AGAIN = (
-    ModelMissing,
-    ManifestError,
-    HubError,
-    SeasonError,
-    OSError,
-)  # what a person or the hub may put right meanwhile
-_WARM = (
+RETRY_S = (2, 5, 10, 20, 30)  # waits between attempts; the last one is used again and again
+# Failures that may go away: somebody puts the missing file in place, or the hub comes back.
+RETRYABLE = (ModelMissing, ManifestError, HubError, SeasonError, OSError)
+# The placeholders of most questions: their grammars are compiled before the first question comes.
+WARM_UP_PLACEHOLDERS: tuple[list[str], ...] = (
     [],
     ["P1"],
     ["T1"],
@@ -51,7 +47,8 @@ _WARM = (
     ["P1", "P2"],
     ["P1", "T1"],
     ["T1", "T2"],
-)  # placeholders of most questions
+)
+STOP_TIMEOUT_S = 30.0  # for a season or engine that is being loaded when the service stops
 
 
 class NotReady(Exception):
@@ -63,79 +60,98 @@ class NotReady(Exception):
 
 
 class Overloaded(Exception):
-    """All places are taken; `retry_after_s` says when one should be free."""
+    """The limit of requests under way is reached; `retry_after_s` estimates when one will have ended."""
 
     def __init__(self, detail: str, retry_after_s: float) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
 
 
+@dataclass(frozen=True)
+class State:
+    """Whether questions are answered; else the stage of loading or stopping, and what it is waiting for."""
+
+    ready: bool
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Everything that answers questions."""
+
+    agents: MultiAgent
+    model: InstrumentedModel
+    info: ModelInfo
+
+
 class Service:
-    """All state of the service. Its methods belong on the event loop."""
+    """The state of one service. Its methods are called on the event loop."""
 
     def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
-        self.settings, self.telemetry = settings, telemetry
-        self.stage, self.reason = "start", "the process has just started"
-        self.failed: str | None = None  # for good: only a restart helps
-        self.draining = False
-        self.retrying = False  # something is missing that a person or the hub may supply
-        self.agents: MultiAgent | None = None
-        self.engine: Engine | None = None
-        self.model: InstrumentedModel | None = None
-        self.info: ModelInfo | None = None
-        self.retriever: RetrieverAgent | None = None
+        self.settings: Settings = settings
+        self.telemetry: Telemetry = telemetry
         self.on_ready: Callable[[], None] | None = None
         self.on_failure: Callable[[], None] | None = None
-        self.entered = 0  # requests between admission and their end
-        self._mean_s = 0.3  # of a request, for Retry-After
-        self._pending: dict[str, str] = {}
-        self._downloading = False
-        self._threads: list[threading.Thread] = []
-        self._task: asyncio.Task | None = None
+        self.retriever: RetrieverAgent | None = None
+        self.engine: Engine | None = None
+        self.loaded: Loaded | None = None
+        self.failed: str | None = None  # why only a restart helps
+        self.draining = False
+        self.retrying = False  # something is missing that a person or the hub may supply
+        self.in_flight = 0  # requests between `admit` and their end
+        self._model: InstrumentedModel | None = None
+        self._info: ModelInfo | None = None
+        self._mean_request_s = 0.3  # for Retry-After
+        self._stage, self._reason = "start", "the process has just started"
+        self._pending: dict[str, str] = {}  # season and model: what each is waiting for
+        self._fetching = False  # a model file is downloaded or checked, which may take minutes
+        self._stopping = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}  # by what they load: season, model
+        self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    # -- coming up
+    # -- loading
 
     async def start(self) -> None:
-        """Begin loading; /readyz follows."""
+        """Begin loading; `state` tells how far it is."""
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._load(), name="load")
 
     async def _load(self) -> None:
         began = time.monotonic()
         try:
-            await asyncio.gather(self._again("season", self._load_season), self._again("model", self._load_model))
-            self._say("warm", "computing the prompts and grammars that all questions share")
-            assert self.retriever is not None and self.model is not None
-            agents = MultiAgent(self.retriever.season, self.model, self.retriever)
-            await self._warm_up(agents)
+            await asyncio.gather(
+                self._load_part("season", self._load_season), self._load_part("model", self._load_model)
+            )
+            self._set_stage("warm", "computing the prompts and grammars that all questions share")
+            assert self.retriever is not None and self._model is not None and self._info is not None
+            loaded = Loaded(MultiAgent(self.retriever.season, self._model, self.retriever), self._model, self._info)
+            await self._warm_up(loaded)
             if self.on_ready is not None:
                 self.on_ready()
-            self.agents = agents
-            log.info("ready in %.2f s", time.monotonic() - began, extra={"model": asdict(self.info)})
-        except asyncio.CancelledError:
-            raise
+            self.loaded = loaded
+            log.info("ready in %.2f s", time.monotonic() - began, extra={"model": asdict(loaded.info)})
+        except EngineError as error:
+            self._fail(str(error))
         except Exception as error:
-            self._fail(
-                f"{type(error).__name__}: {error}" if not isinstance(error, EngineError) else str(error),
-                error,
-            )
+            self._fail(f"{type(error).__name__}: {error}", error)
 
-    async def _again(self, part: str, load: Callable[[], None]) -> None:
-        """Run `load` in a thread until it succeeds, as long as its failure is one that may go away."""
+    async def _load_part(self, part: str, load: Callable[[], None]) -> None:
+        """Run `load` in a thread, again and again while it fails with a retryable error."""
         attempt = 0
         while True:
             try:
-                await self._in_thread(load)
+                await self._in_thread(part, load)
                 self._pending.pop(part, None)
                 self.retrying = False
                 return
-            except _AGAIN as error:
+            except RETRYABLE as error:
                 await self._pause(part, error, attempt)
                 attempt += 1
 
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        """Run `work` in a daemon thread, which a stopping process does not wait for (a download takes minutes)."""
+    async def _in_thread(self, part: str, work: Callable[[], None]) -> None:
+        """Run `work` in a daemon thread, which a stopping process need not wait for (a download takes minutes)."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
@@ -152,38 +168,34 @@ class Service:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settle, error)
 
-        self._threads.append(threading.Thread(target=run, name=work.__name__, daemon=True))
-        self._threads[-1].start()
+        thread = self._threads[part] = threading.Thread(target=run, name=f"load-{part}", daemon=True)
+        thread.start()
         await done
 
-    @property
-    def loading(self) -> bool:
-        """A thread is still at it; the interpreter cannot be taken down in good order under native code."""
-        return any(thread.is_alive() for thread in self._threads)
-
     def _load_season(self) -> None:
-        self._say("season", f"loading the season {self.settings.season}")
-        season = seasons.load(self.settings.season)
-        self.retriever = RetrieverAgent(season)
+        self._set_stage("season", f"loading the season {self.settings.season}")
+        self.retriever = RetrieverAgent(seasons.load(self.settings.season))
 
     def _load_model(self) -> None:
         settings = self.settings
         if settings.openai_base_url:
             key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
             client = OpenAIModel(settings.openai_base_url, settings.openai_model or "default", key)
-            self.info = ModelInfo(name=client.name)
-            self.model = InstrumentedModel(client, client.name, "openai", self.telemetry)
+            self._info = ModelInfo(name=client.name)
+            self._model = InstrumentedModel(client, client.name, "openai", self.telemetry)
             return
         if settings.model_repo:
-            self._downloading = True
-            self._say("download", f"fetching {settings.model_repo} at {settings.model_revision or 'main'}")
+            self._set_stage("download", f"fetching {settings.model_repo} at {settings.model_revision or 'main'}")
         else:
-            self._say("verify", f"checking {settings.model_path} against its manifest")
+            self._set_stage("verify", f"checking {settings.model_path} against its manifest")
+        self._fetching = True
         try:
             found = locate(settings)
         finally:
-            self._downloading = False
-        self._say("load", f"loading {found.path.name}")
+            self._fetching = False
+        if self._stopping.is_set():
+            return
+        self._set_stage("load", f"loading {found.path.name}")
         engine = Engine(
             EngineConfig(
                 model=found.path,
@@ -200,15 +212,16 @@ class Service:
         )
         engine.on_death = self._engine_died
         engine.start()
-        self.engine, self.info = engine, found.info
-        self.model = InstrumentedModel(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
+        self.engine = engine
+        self._info = found.info
+        self._model = InstrumentedModel(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
 
-    async def _warm_up(self, agents: MultiAgent) -> None:
-        """Warm; a model server that is away is asked again and again."""
+    async def _warm_up(self, loaded: Loaded) -> None:
+        """Compute what the first questions need; a model server that cannot be reached is tried again and again."""
         attempt = 0
         while True:
             try:
-                await self._warm(agents)
+                await self._ask_first(loaded)
                 self.retrying = False
                 return
             except ServerError as error:
@@ -216,106 +229,111 @@ class Service:
                 await self._pause("model-server", error, attempt)
                 attempt += 1
 
-    async def _pause(self, part: str, error: Exception, attempt: int) -> None:
-        wait = RETRY_S[min(attempt, len(RETRY_S) - 1)]
-        self.retrying = True
-        self._say(part, str(error))
-        log.warning("%s: %s (trying again in %d s)", part, error, wait)
-        await asyncio.sleep(wait)
-
-    async def _warm(self, agents: MultiAgent) -> None:
+    async def _ask_first(self, loaded: Loaded) -> None:
+        deadline_s = self.settings.deadline_s
         if self.engine is None:
-            await self.model.generate(plan_messages("hello"), max_tokens=1, deadline_s=self.settings.deadline_s)
+            await loaded.model.generate(plan_messages("hello"), max_tokens=1, deadline_s=deadline_s)
             return
-        for placeholders in _WARM:
-            text = " ".join([*placeholders, "runs"])
-            await self.model.model.generate(plan_messages(text), grammar=gbnf(placeholders), max_tokens=1)
-        await agents.ask("Who scored the most runs?", deadline_s=self.settings.deadline_s)
+        for placeholders in WARM_UP_PLACEHOLDERS:
+            messages = plan_messages(" ".join([*placeholders, "runs"]))
+            await loaded.model.model.generate(messages, grammar=gbnf(placeholders), max_tokens=1)  # not measured
+        await loaded.agents.ask("Who scored the most runs?", deadline_s=deadline_s)
 
-    def _say(self, stage: str, reason: str) -> None:
+    async def _pause(self, part: str, error: Exception, attempt: int) -> None:
+        wait_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+        self.retrying = True
+        self._set_stage(part, str(error))
+        log.warning("%s: %s (trying again in %d s)", part, error, wait_s)
+        await asyncio.sleep(wait_s)
+
+    def _set_stage(self, stage: str, reason: str) -> None:
         if stage != "warm":
             self._pending["season" if stage == "season" else "model"] = reason
-        self.stage, self.reason = stage, reason
+        self._stage, self._reason = stage, reason
 
     def _fail(self, reason: str, error: BaseException | None = None) -> None:
         self.failed = reason
-        log.error("failed: %s", reason, exc_info=error if not isinstance(error, EngineError) else None)
+        log.error("failed: %s", reason, exc_info=error)
 
     def _engine_died(self, error: BaseException) -> None:
         """Called on the engine's thread."""
-        self._fail(f"the engine's thread died: {error!r}")
+        self._fail(f"the engine's thread died: {error!r}")  # the engine has logged the stack trace
         if self.on_failure is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self.on_failure)
 
-    # -- state
+    # -- answering
 
     @property
-    def state(self) -> tuple[bool, str, str]:
-        """Ready or not, the stage, and why it is not further."""
+    def state(self) -> State:
         if self.failed:
-            return False, "failed", self.failed
+            return State(False, "failed", self.failed)
         if self.draining:
-            return False, "drain", "stopping: requests under way are finished, no new ones are taken"
-        if self.agents is None:
-            reason = "; ".join(dict.fromkeys([self.reason, *self._pending.values()]))
-            if self._downloading and not self.retrying:
+            return State(False, "drain", "stopping: requests under way are finished, no new ones are accepted")
+        if self.loaded is None:
+            reason = "; ".join(dict.fromkeys([self._reason, *self._pending.values()]))
+            if self._fetching and self.settings.model_repo and not self.retrying:
                 here, size = downloaded(self.settings)
                 reason += f" ({here / 1e6:.1f} of {size / 1e6:.1f} MB)" if size else f" ({here / 1e6:.1f} MB)"
-            return False, self.stage, reason
-        return True, "ready", "answering"
+            return State(False, self._stage, reason)
+        return State(True, "ready", "answering")
 
-    @property
-    def places(self) -> int:
-        return self.settings.n_slots + self.settings.queue_size
+    def ready(self) -> Loaded:
+        """What answers questions. Raises NotReady with the reason where there is none."""
+        state = self.state
+        if not state.ready or self.loaded is None:
+            raise NotReady(state.stage, state.reason)
+        return self.loaded
 
-    def ready_agents(self) -> MultiAgent:
-        """The agents, or the problem that says why there are none yet."""
-        ready, stage, reason = self.state
-        if not ready:
-            raise NotReady(stage, reason)
-        assert self.agents is not None
-        return self.agents
+    def admit(self) -> Callable[..., None]:
+        """Count a request as under way; the function returned ends it, and fits a task's done callback.
 
-    def enter(self) -> Callable[..., None]:
-        """Take a place among the requests under way; what it returns gives the place back (a task's done callback).
-
-        A question keeps its place through all its model calls, so that one that was let in is never turned away
-        half-way. Raises Overloaded.
+        A question counts once for all its model calls, so that one that was admitted is not refused between them.
+        Raises Overloaded.
         """
-        if self.entered >= self.places:
-            wait = max(1.0, self._mean_s * self.entered / self.settings.n_slots)
+        if self.in_flight >= self.settings.n_slots + self.settings.queue_size:
+            wait_s = max(1.0, self._mean_request_s * self.in_flight / self.settings.n_slots)
             detail = (
-                f"{self.entered} requests are under way or waiting, which is all that QUEUE_SIZE admits: try again "
+                f"{self.in_flight} requests are under way or waiting, which is all that QUEUE_SIZE admits: try again "
                 "after the time in Retry-After"
             )
-            raise Overloaded(detail, wait)
-        self.entered += 1
+            raise Overloaded(detail, wait_s)
+        self.in_flight += 1
         began = time.monotonic()
 
         def leave(*_: object) -> None:
-            self.entered -= 1
-            self._mean_s += 0.05 * (time.monotonic() - began - self._mean_s)
+            self.in_flight -= 1
+            self._mean_request_s += 0.05 * (time.monotonic() - began - self._mean_request_s)
 
         return leave
 
     def compute(self, line: str) -> list[StatTable]:
-        """The tables of a query line; needs the season, not the model."""
-        if self.retriever is None:
-            self.ready_agents()
-        return ask(line, self.retriever.statistics, self.retriever.names)
+        """The tables of a query line, for which the season suffices. Raises NotReady or QueryError."""
+        retriever = self.retriever or self.ready().agents.retriever
+        return ask(line, retriever.statistics, retriever.names)
 
-    # -- going down
+    # -- stopping
 
     async def drain(self) -> None:
-        """Take nothing new, wait for what is under way, at most the longest time of an answer."""
+        """Accept nothing new and wait for what is under way, at most the longest time of an answer."""
         self.draining = True
         until = time.monotonic() + self.settings.deadline_s + 5
-        while self.entered and time.monotonic() < until and not self.failed:
+        while self.in_flight and time.monotonic() < until and not self.failed:
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
+        """End everything at once. Waits for native code that is loading, but not for a model file to be fetched."""
         self.draining = True
+        self._stopping.set()
         if self._task is not None:
             self._task.cancel()
+        until = time.monotonic() + STOP_TIMEOUT_S
+        for part, thread in self._threads.items():
+            while thread.is_alive() and not (part == "model" and self._fetching) and time.monotonic() < until:
+                await asyncio.sleep(0.01)
         if self.engine is not None:
             await asyncio.to_thread(self.engine.close)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a thread still loads something; the interpreter must not end then, but the process by os._exit."""
+        return any(thread.is_alive() for thread in self._threads.values())

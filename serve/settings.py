@@ -1,9 +1,8 @@
 """Settings of the service: environment variables, or lines of a `.env` file in the working directory.
 
-Every field is one variable of the same name in capitals; an empty variable counts as not set. Knows nothing
-about what the settings do.
+Every field is one variable of the same name in capitals; an empty variable counts as not set.
 
-    python -m serve.settings        prints what is set now, secrets blotted out
+    python -m serve.settings        prints the current values, secrets masked
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """What can be set; the descriptions are what README and tests take as the documentation."""
+    """All settings. Their descriptions are the documentation: serve/README.md repeats them."""
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all of the machine's")
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all addresses of the machine")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
 
     season: str = Field("ipl_2024", description="folder below data/seasons that questions are about")
@@ -38,20 +37,23 @@ class Settings(BaseSettings):
     n_threads: int = Field(
         0,
         ge=0,
-        description="threads for decoding; 0 takes what the cgroup grants, fewer while others use the cores",
+        description="threads for decoding; 0: as many as the cgroup grants, fewer while other processes use the cores",
     )
     n_threads_batch: int = Field(0, ge=0, description="threads for prefill; 0 as above")
     n_ctx: int = Field(4096, ge=256, le=1_048_576, description="tokens of context, shared by all slots")
     n_slots: int = Field(8, ge=1, le=128, description="requests computed at once")
     prefix_cache_mb: int = Field(
-        128, ge=0, description="memory for the beginnings of ended requests, for later ones to share; 0: none"
+        128,
+        ge=0,
+        description="MiB for prompt prefixes of ended requests, which later requests share (prefix cache); 0: none",
     )
     prefix_cache_file: Path | None = Field(
-        None, description="file in which those are kept when the service stops, for a warm start; none: they are not"
+        None,
+        description="file to which the prefix cache is saved when the service stops, for a warm start; none: not saved",
     )
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
     flash_attention: bool = Field(
-        True, description="faster attention; false: an answer depends more rarely on what else is computed beside it"
+        True, description="faster attention; false: answers depend less on which other requests are in the same batch"
     )
     queue_size: int = Field(32, ge=0, description="requests that may wait for a slot before new ones get 429")
     deadline_s: float = Field(60.0, gt=0, description="longest time for one answer, in seconds")
@@ -64,7 +66,9 @@ class Settings(BaseSettings):
     openai_model: str | None = Field(None, description="model name to ask that server for")
     openai_api_key: SecretStr | None = Field(None, description="key for that server")
 
-    api_keys: SecretStr | None = Field(None, description="keys that clients must present, comma-separated; none: open")
+    api_keys: SecretStr | None = Field(
+        None, description="keys that clients must present, comma-separated; none: no key is needed"
+    )
     rate_limit_per_minute: int = Field(0, ge=0, description="requests a minute for each key (or address); 0: no limit")
     max_body_bytes: int = Field(65_536, ge=1024, description="largest request body")
 
@@ -83,12 +87,12 @@ class Settings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
     def keys(self) -> list[str]:
-        """The API keys; empty where the service is open."""
+        """The API keys; none where no key is needed."""
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return [key.strip() for key in text.split(",") if key.strip()]
 
     def redacted(self) -> dict[str, Any]:
-        """All settings that have a value, secrets blotted out: for the start-up log line."""
+        """All settings that have a value, secrets masked: for the start-up log line."""
         return {name.upper(): value for name, value in self.model_dump(mode="json").items() if value is not None}
 
 

@@ -1,18 +1,13 @@
 """Fixtures that several test files share: a model folder, and the real service on it.
 
 `demo_model` is models/demo where `make demo` (or `make test`) has made it; else a stand-in with random
-weights, whose answers say nothing but pass through every part: the grammars admit only query lines that parse.
+weights. Its answers mean nothing but pass through every part, since the grammars admit only query lines that parse.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from serve.process import ServiceProcess, wait_for
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "models" / "demo"
@@ -69,97 +66,29 @@ def trained(demo_model: Path) -> None:
         pytest.skip(f"no trained model in {DEMO}: run `make demo` first (`make test` does)")
 
 
-@dataclass
-class Running:
-    """`python -m serve` as a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-
-    def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)
-
-    def ask(self, question: str, **more: Any) -> httpx.Response:
-        with self.client() as client:
-            return client.post("/infer", json={"question": question, **more})
-
-    def wait_ready(self, seconds: float = 600) -> None:
-        with self.client() as client:
-
-            def ready() -> bool:
-                response = client.get("/readyz")
-                assert response.json().get("stage") != "failed", response.text
-                return response.status_code == 200
-
-            wait_for(ready, seconds, lambda: self.log.read_text()[-3000:])
-
-    def stop(self) -> int:
-        """End it as a supervisor does; its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(120)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 20, explain: Callable[[], str] = lambda: "") -> None:
-    """Poll until `holds()`; fails after `seconds`."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, f"not so after {seconds} s: {explain()}"
-        time.sleep(0.05)
-
-
-Launch = Callable[..., Running]
+Launch = Callable[..., ServiceProcess]
 
 
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
     """Starts services: `launch(MODEL_PATH=..., QUEUE_SIZE=4)`. All are stopped at the end."""
-    running: list[Running] = []
+    running: list[ServiceProcess] = []
 
-    def start(**settings: object) -> Running:
+    def start(**settings: object) -> ServiceProcess:
         folder = tmp_path_factory.mktemp("service")
+        # None of the developer's own settings; one thread each, so that the tests have the other cores.
         clean = {k: v for k, v in os.environ.items() if k.upper() not in _settings() and not k.startswith("OTEL_")}
-        # one thread each, so that a test machine's cores are left to the tests
-        environment = clean | {
-            "N_THREADS": "1",
-            "N_THREADS_BATCH": "1",
-            "FEEDBACK_DB": str(folder / "feedback.sqlite"),
-        }
-        environment |= {"PORT": "0", "PYTHONUNBUFFERED": "1"} | {k: str(v) for k, v in settings.items()}
-        log = folder / "log"
-        with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "serve"],
-                cwd=ROOT,
-                env=environment,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-            )
-        found: list[str] = []
-        running.append(Running(process, "", log))
-
-        def listening() -> bool:
-            assert process.poll() is None, f"the service ended with {process.returncode}: {log.read_text()[-3000:]}"
-            found.extend(re.findall(r"listening on (http://[\d.:]+)", log.read_text()))
-            return bool(found)
-
-        wait_for(listening, 300, log.read_text)
-        running[-1].url = found[0]
+        defaults = {"N_THREADS": 1, "N_THREADS_BATCH": 1, "FEEDBACK_DB": folder / "feedback.sqlite"}
+        running.append(ServiceProcess(folder / "log", clean, **(defaults | settings)))
         return running[-1]
 
     yield start
     for service in running:
-        if service.process.poll() is None:
-            service.stop()
+        service.stop()
 
 
 @pytest.fixture(scope="session")
-def service(launch: Launch, demo_model: Path) -> Running:
+def service(launch: Launch, demo_model: Path) -> ServiceProcess:
     """A ready service on the demo's model (or the stand-in)."""
     found = launch(MODEL_PATH=demo_model)
     found.wait_ready()
@@ -174,7 +103,7 @@ def _settings() -> set[str]:
 
 @dataclass
 class InProcess:
-    """The app under uvicorn in a thread of the tests' process: real HTTP, and the service within reach."""
+    """The app under uvicorn in a thread of the tests' process: real HTTP, and access to the service's state."""
 
     url: str
     service: Any
@@ -186,11 +115,9 @@ class InProcess:
 
     def wait_ready(self, seconds: float = 600) -> None:
         wait_for(
-            lambda: self.service.state[0] or bool(self.service.failed),
-            seconds,
-            lambda: str(self.service.state),
+            lambda: self.service.state.ready or bool(self.service.failed), seconds, lambda: str(self.service.state)
         )
-        assert self.service.state[0], self.service.state
+        assert self.service.state.ready, self.service.state
 
     def stop(self) -> None:
         self.server.should_exit = True
@@ -235,7 +162,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="session")
 def app(host: Host, random_model: Path) -> InProcess:
-    """A ready app on random weights: everything but the truth of answers."""
+    """A ready app on random weights, for all tests but those of an answer's truth."""
     found = host(model_path=random_model)
     found.wait_ready()
     return found

@@ -1,18 +1,21 @@
-"""The conversation of the agents where the model, or the one who asks, does not do what is expected."""
+"""The agents: the events of an answer, its trace, and models and questions that do not behave as expected."""
 
 import asyncio
 
 import pytest
 
 from agents.conversation import MAX_CHARACTERS
+from agents.messages import Planned, Reply, Retrieved, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
 from agents.retriever import RetrieverAgent
+from data.query import parse
 from data.season import load
+from data.text import plain
 
 
-class Drawing:
-    """A text model whose plans are `draws`, one after the other, an exception raised; it words nothing."""
+class ScriptedModel:
+    """A text model that plans `draws`, one after the other (an exception is raised), and words nothing."""
 
     def __init__(self, *draws):
         self.draws, self.asked = list(draws), []
@@ -42,36 +45,120 @@ def ask(retriever, model, *questions, deadline_s=None):
     return agents, asyncio.run(all_of())
 
 
-def test_a_plan_that_was_cut_off_is_none_though_it_reads_as_if_it_were_whole(retriever):
-    model = Drawing(Generation("runs by batter", "deadline"))
+def test_a_query_line_that_was_cut_off_is_not_used_even_if_it_parses(retriever):
+    model = ScriptedModel(Generation("runs by batter", "deadline"))
     _, (reply,) = ask(retriever, model, "Who scored the most runs at the death?", deadline_s=5)
     assert reply.reason == "no_plan" and reply.query is None
-    assert len(model.asked) == 1, "after the deadline nothing is drawn again"
+    assert len(model.asked) == 1, "after the deadline no other line is sampled"
     whole = Generation("runs by batter | phase=death | top 1", "stop")
-    _, (reply,) = ask(retriever, Drawing(Generation("runs by batter", "length"), whole), "most runs at the death?")
+    _, (reply,) = ask(
+        retriever, ScriptedModel(Generation("runs by batter", "length"), whole), "most runs at the death?"
+    )
     assert reply.query == whole.text
 
 
-def test_draws_after_the_first_get_what_is_left_of_the_time_and_may_find_no_room(retriever):
+def test_later_draws_share_the_time_left_and_may_be_refused_by_a_full_queue(retriever):
     plan = Generation("runs by batter | top 1", "stop")  # leaves Kohli out
-    model = Drawing(plan, plan, RuntimeError("the queue is full"))
+    model = ScriptedModel(plan, plan, RuntimeError("the queue is full"))
     _, (reply,) = ask(retriever, model, "most runs by Kohli?", deadline_s=5)
     assert reply.query == plan.text
     deadlines = [deadline for _, deadline, _ in model.asked]
     assert deadlines[0] > 4.9 and len(deadlines) == 5 and all(4 < deadline < 4.96 for deadline in deadlines[1:])
 
 
-def test_a_question_does_not_grow_from_turn_to_turn(retriever):
-    model = Drawing(Generation("runs | batter=P1", "stop"))
+def test_a_completed_question_does_not_grow_from_turn_to_turn(retriever):
+    model = ScriptedModel(Generation("runs | batter=P1", "stop"))
     agents, replies = ask(retriever, model, "runs of kohli", *["he he he he he he he he he he he he"] * 8)
     assert all(len(turn.question) <= MAX_CHARACTERS for turn in agents.conversations._turns.values())
     _, replies = ask(retriever, model, "runs of kohli", "or a" + " " * 490 + "b", "and his   sixes?")
     assert len(replies) == 3
 
 
-def test_letters_that_only_look_like_a_placeholder_are_not_one(retriever):
-    model = Drawing(Generation("runs by batter | top 1", "stop"))
+def test_styled_letters_that_look_like_a_placeholder_are_plain_text(retriever):
+    model = ScriptedModel(Generation("runs by batter | top 1", "stop"))
     ask(retriever, model, "most runs 𝐏𝟏 𝐓𝟑")
     ask(retriever, model, "most runs P1 T3")
     written = [asked for asked, _, _ in model.asked]
     assert written[0] == written[-1] and len(set(written)) == 1
+
+
+def events_of(retriever, model, question):
+    async def collect():
+        return [event async for event in MultiAgent(retriever.season, model, retriever).stream(question)]
+
+    return asyncio.run(collect())
+
+
+def test_an_answer_is_streamed_as_plan_tables_sentence_and_reply(retriever):
+    model = ScriptedModel(Generation("runs by batter | phase=death | top 1", "stop"))
+    planned, retrieved, worded, reply = events_of(retriever, model, "most runs at the death?")
+    assert isinstance(planned, Planned) and str(planned.plan) == "runs by batter | phase=death | top 1"
+    assert isinstance(retrieved, Retrieved) and len(retrieved.tables) == 1
+    assert isinstance(worded, Worded) and worded.by == "plain" and "is not stated" in worded.why
+    assert isinstance(reply, Reply) and (reply.answer, reply.tables) == (worded.text, retrieved.tables)
+    assert {"queue", "link", "plan", "retrieve", "answer", "total"} == set(reply.latency_ms)
+
+
+def test_a_refused_question_ends_the_stream_where_it_is_refused(retriever):
+    model = ScriptedModel(Generation("runs | batter=P1", "stop"))
+    assert [type(e) for e in events_of(retriever, model, "Who won the 2011 final?")] == [Reply]
+    assert [type(e) for e in events_of(retriever, model, "runs of Pandya")] == [Planned, Reply]
+    unreadable = ScriptedModel(Generation("", "length"))
+    (reply,) = events_of(retriever, unreadable, "most runs?")
+    assert reply.reason == "no_plan" and {"queue", "link", "plan", "total"} == set(reply.latency_ms)
+
+
+def test_the_trace_has_a_record_for_each_step_and_one_json_shape(retriever):
+    model = ScriptedModel(Generation("runs | batter=P1", "stop", prompt_tokens=9, completion_tokens=5))
+    *_, reply = events_of(retriever, model, "runs of kohli")
+    trace = reply.trace
+    assert trace.line == "runs | batter=P1" and trace.link.text == "runs of P1" and trace.retrieve.rows == (1,)
+    assert [g.prompt_tokens for g in trace.generations] == [9, 0]
+    link, plan, retrieve, answer = trace.as_json()
+    assert link == {"step": "link", "text": "runs of P1", "mentions": {"P1": trace.link.mentions["P1"]}}
+    costs = {"finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "forced_tokens", "drafted_tokens",
+             "accepted_tokens", "queued_ms", "prefill_ms", "decode_ms"}  # fmt: skip
+    assert set(plan) == {"step", "text", "line", "generated"} | costs and plan["generated"] == "runs | batter=P1"
+    assert retrieve == {"step": "retrieve", "rows": (1,)}
+    assert set(answer) == {"step", "by", "why", "generated"} | costs and answer["by"] == "plain"
+    *_, refused = events_of(retriever, model, "Who won the 2011 final?")
+    assert [step["step"] for step in refused.trace.as_json()] == ["link", "refuse"] and refused.trace.line is None
+    (failed,) = events_of(retriever, ScriptedModel(Generation("", "length")), "most runs?")
+    assert [set(step) for step in failed.trace.as_json()][1:] == [{"step", "error"}, {"step", "reason"}]
+
+
+def test_a_cancelled_question_cancels_the_model_call(retriever):
+    cancelled = []
+
+    class NeverAnswers:
+        async def generate(self, messages, **_):
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.append(messages)
+                raise
+
+    async def ask_and_cancel():
+        task = asyncio.create_task(MultiAgent(retriever.season, NeverAnswers(), retriever).ask("most runs"))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(ask_and_cancel())
+    assert len(cancelled) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "shown"),
+    [
+        ("wins of pbks at home", "wins | team=T1 venue=T1", {"T1": "Punjab Kings"}),
+        ("runs by kohli on 26 may 2024", "runs | batter=P1 date=D1", {"P1": "Virat Kohli", "D1": "26 May 2024"}),
+        ("wickets of thakur for csk", "wickets | bowler=P1 team=T1", {"P1": "Shardul Thakur"}),
+        ("sixes at mumbai", "sixes | venue=T1", {"T1": "Mumbai Indians"}),
+    ],
+)
+def test_answers_name_players_teams_grounds_and_days_as_the_plan_resolves_them(retriever, question, line, shown):
+    linked = retriever.link(question)
+    retrieved = retriever.retrieve(Planned(linked, plain(linked.text), parse(line)))
+    assert isinstance(retrieved, Retrieved) and shown.items() <= retrieved.names.items()

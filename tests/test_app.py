@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from serve.process import wait_for
 from tests.conftest import Host, InProcess
 from tests.test_chart import METRICS
 
@@ -83,12 +84,12 @@ def test_a_bad_request_gets_a_problem_document_that_says_what_to_send(
     assert "Traceback" not in response.text
 
 
-def test_a_body_that_was_not_sent_as_json_is_told_so(client: httpx.Client) -> None:
+def test_a_body_with_another_content_type_gets_415(client: httpx.Client) -> None:
     response = client.post("/infer", data={"question": "who won?"})
     assert response.status_code == 415 and "Content-Type: application/json" in response.json()["detail"]
 
 
-def test_a_body_that_grows_beyond_the_limit_is_cut_off_while_it_arrives(client: httpx.Client) -> None:
+def test_a_body_without_a_length_is_refused_once_it_exceeds_the_limit(client: httpx.Client) -> None:
     chunks = (b"x" * 10_000 for _ in range(20))  # no Content-Length
     response = client.post("/infer", content=chunks, headers={"Content-Type": "application/json"})
     assert response.status_code == 413 and response.json()["type"].endswith("body-too-large")
@@ -98,12 +99,14 @@ def test_a_body_that_grows_beyond_the_limit_is_cut_off_while_it_arrives(client: 
     ("method", "path", "status"),
     [("GET", "/nope", 404), ("GET", "/infer", 405), ("GET", "/page/..%2fapp.py", 404)],
 )
-def test_unknown_paths_and_methods_are_problems_too(client: httpx.Client, method: str, path: str, status: int) -> None:
+def test_unknown_paths_and_methods_get_problem_documents(
+    client: httpx.Client, method: str, path: str, status: int
+) -> None:
     response = client.request(method, path)
     assert response.status_code == status and response.headers["content-type"] == "application/problem+json"
 
 
-def test_every_reply_has_an_id_its_timing_and_security_headers(client: httpx.Client) -> None:
+def test_every_reply_has_an_id_server_timing_and_security_headers(client: httpx.Client) -> None:
     for response in (
         client.post("/infer", json=QUESTION, headers={"X-Request-ID": "mine-1"}),
         client.get("/healthz", headers={"X-Request-ID": "mine-1"}),
@@ -126,7 +129,7 @@ def test_a_query_line_is_computed_without_the_model(client: httpx.Client) -> Non
     assert [c["name"] for c in table["columns"]][:2] == ["batter", "runs"]
 
 
-def test_a_streamed_answer_comes_as_plan_table_token_done_and_equals_the_whole_one(
+def test_a_streamed_answer_has_the_events_plan_table_token_done_and_equals_the_whole_one(
     client: httpx.Client,
 ) -> None:
     events = stream(client, "/infer", QUESTION | {"stream": True})
@@ -165,7 +168,7 @@ def test_readyz_names_model_and_season(client: httpx.Client, random_model: Path)
     assert ready["ready"] and ready["season"] == "ipl_2024" and ready["model"]["name"] == "stand-in"
 
 
-def test_without_a_model_the_service_lives_and_readyz_names_the_command_that_makes_one(
+def test_without_a_model_the_service_is_alive_and_readyz_names_the_command_that_makes_one(
     locked: InProcess,
 ) -> None:
     with locked.client() as client:
@@ -174,11 +177,9 @@ def test_without_a_model_the_service_lives_and_readyz_names_the_command_that_mak
         assert response.status_code == 503 and "make demo" in response.text and "MODEL_REPO" in response.text
 
 
-def test_a_season_that_is_not_there_names_the_import_command(host: Host, random_model: Path) -> None:
+def test_readyz_names_the_import_command_for_a_missing_season(host: Host, random_model: Path) -> None:
     service = host(model_path=random_model, season="ipl_1999")
     with service.client() as client:
-        from tests.conftest import wait_for
-
         wait_for(
             lambda: "python -m data import" in client.get("/readyz").text,
             60,
@@ -187,7 +188,7 @@ def test_a_season_that_is_not_there_names_the_import_command(host: Host, random_
     service.stop()
 
 
-def test_a_key_is_asked_for_and_any_of_the_keys_opens(locked: InProcess) -> None:
+def test_a_request_needs_one_of_the_keys(locked: InProcess) -> None:
     with locked.client() as client:
         for headers in (
             {},
@@ -204,7 +205,7 @@ def test_a_key_is_asked_for_and_any_of_the_keys_opens(locked: InProcess) -> None
         assert client.get("/v1/models").status_code == 401
 
 
-def test_the_rate_limit_is_a_key_s_own_and_says_when_to_come_back(locked: InProcess) -> None:
+def test_each_key_has_its_own_rate_limit_and_replies_say_when_to_retry(locked: InProcess) -> None:
     with locked.client(headers={"Authorization": "Bearer second-key"}) as client:
         codes = [client.post("/stats", json={"query": "sixes by team | top 1"}).status_code for _ in range(6)]
         last = client.post("/stats", json={"query": "sixes"})
@@ -218,7 +219,7 @@ def test_the_rate_limit_is_a_key_s_own_and_says_when_to_come_back(locked: InProc
         assert other.status_code == 201
 
 
-def test_secrets_are_blotted_out_of_the_printed_settings() -> None:
+def test_printed_settings_hold_no_secrets() -> None:
     from serve.settings import Settings
 
     settings = Settings(_env_file=None, hf_token="hf_secret123", api_keys="k1,k2", openai_api_key="sk-secret")
@@ -227,22 +228,24 @@ def test_secrets_are_blotted_out_of_the_printed_settings() -> None:
 
 
 @pytest.mark.parametrize(("path", "body"), [("/infer", QUESTION), ("/v1/completions", {"prompt": "x"})])
-def test_the_log_has_the_reason_of_a_stream_that_failed(app, client, monkeypatch, caplog, path, body) -> None:
-    async def ask(*_):
-        raise ZeroDivisionError("made up")
+def test_the_log_has_the_reason_why_a_stream_failed(app, client, monkeypatch, caplog, path, body) -> None:
+    async def answer(*_):
+        raise ZeroDivisionError("for the test")
+        yield
 
     async def run(_, on_text):
         on_text("the first piece")
-        raise ZeroDivisionError("made up")
+        raise ZeroDivisionError("for the test")
 
-    monkeypatch.setattr(app.service.agents, "ask", ask)
-    monkeypatch.setattr(app.service.model.model, "run", run)
+    loaded = app.service.ready()
+    monkeypatch.setattr(loaded.agents, "stream", answer)
+    monkeypatch.setattr(loaded.model.model, "run", run)
     events = stream(client, path, body | {"stream": True})
     assert "the log has the reason" in json.dumps(events[-1][1])
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
 
 
-def test_openai_s_own_client_completes_streams_and_counts(app: InProcess) -> None:
+def test_openai_s_client_can_complete_stream_and_read_usage(app: InProcess) -> None:
     openai = pytest.importorskip("openai", reason="the openai package is not installed (requirements-dev.txt)")
     client = openai.OpenAI(base_url=f"{app.url}/v1", api_key="none", http_client=None)
     model = client.models.list().data[0].id
@@ -262,7 +265,7 @@ def test_openai_s_own_client_completes_streams_and_counts(app: InProcess) -> Non
     assert "context" in caught.value.body["message"]
 
 
-def test_a_json_schema_and_a_grammar_bind_what_is_generated(client: httpx.Client) -> None:
+def test_a_json_schema_and_a_grammar_constrain_what_is_generated(client: httpx.Client) -> None:
     phases = ["powerplay", "middle", "death"]
     schema = {"type": "object", "properties": {"phase": {"enum": phases}}, "required": ["phase"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "phase", "schema": schema}}
@@ -277,7 +280,7 @@ def test_a_json_schema_and_a_grammar_bind_what_is_generated(client: httpx.Client
     assert client.post("/v1/completions", json=body).json()["choices"][0]["text"] in ("yes", "no")
 
 
-def test_same_seed_same_text_and_a_stop_text_ends_it(client: httpx.Client) -> None:
+def test_the_same_seed_gives_the_same_text_and_a_stop_string_ends_it(client: httpx.Client) -> None:
     body = {"prompt": "runs by", "max_tokens": 12, "temperature": 1.0, "seed": 7}
     first, second = (client.post("/v1/completions", json=body).json()["choices"][0]["text"] for _ in range(2))
     assert first == second and len(first) > 2
@@ -307,7 +310,7 @@ def test_the_agents_give_the_same_answers_over_http_as_in_process(app: InProcess
             )
 
 
-def test_the_agents_say_what_is_wrong_with_a_server_that_is_not_there() -> None:
+def test_the_agents_name_the_setting_of_a_model_server_that_cannot_be_reached() -> None:
     from agents.openai_client import OpenAIModel, ServerError
 
     async def ask() -> None:
@@ -331,7 +334,7 @@ def test_the_command_line_asks_a_running_service_or_generates_with_a_model_serve
         main(["most sixes", "--url", "http://127.0.0.1:9"])
 
 
-def test_the_page_and_the_docs_load_nothing_from_elsewhere(client: httpx.Client) -> None:
+def test_the_page_and_the_docs_load_nothing_from_other_hosts(client: httpx.Client) -> None:
     for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js"):
         response = client.get(path)
         assert response.status_code == 200 and "script-src 'self'" in response.headers["content-security-policy"]
@@ -343,7 +346,7 @@ def test_the_page_and_the_docs_load_nothing_from_elsewhere(client: httpx.Client)
         assert "style=" not in response.text and "onclick" not in response.text
 
 
-def test_the_openapi_document_has_an_example_for_every_body_and_problems_for_every_post(
+def test_openapi_has_an_example_for_every_body_and_problems_for_every_post(
     client: httpx.Client,
 ) -> None:
     document = client.get("/openapi.json").json()

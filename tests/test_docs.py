@@ -1,34 +1,43 @@
-"""The documents say what is there: commands, files, settings, metrics, log fields, chart values. And nothing else."""
+"""The documents agree with the code: commands, flags, files, log fields, alerts, and the tables generated from it."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from k8s.render import documented_values
 from serve.monitor.signals import SIGNALS
 from serve.settings import Settings
-from tests.conftest import InProcess
 
 ROOT = Path(__file__).parent.parent
 SERVICE, MONITORING = ROOT / "serve" / "README.md", ROOT / "MODEL_MONITORING.md"
 CHART = ROOT / "k8s" / "helm" / "cricket-inference"
-DOCUMENTS = sorted(
-    path for path in [*ROOT.glob("*.md"), *(ROOT / "k8s").rglob("*.md"), ROOT / "serve" / "README.md"] if path.is_file()
-)
+GENERATE = ROOT / "docs" / "generate.py"
+
+
+def _generate() -> ModuleType:
+    """docs/generate.py, which is a script and not in a package."""
+    spec = importlib.util.spec_from_file_location("generate", GENERATE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = _generate()
+DOCUMENTS: list[Path] = generate.documents()
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 NOT_OURS = {"venv", "pip", "pytest", "http.server"}  # `python -m` of these is not this repository's
-# Shown as what a reader brings along or what a command makes.
+# Files that a reader has or that a command makes.
 BROUGHT = re.compile(r"^(my|mine|you|owner|host|ipl_20(?!24)|ipl_json|report|service\.jsonl|runs/|models/|\./models)")
-
-Metrics = dict[str, set[str]]
 
 
 def code(text: str) -> list[str]:
@@ -44,18 +53,31 @@ def rows(text: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in table]
 
 
-@pytest.fixture(scope="module")
-def metrics(app: InProcess) -> Metrics:
-    """Metrics that the running service exposes, with their labels."""
-    with app.client() as client:
-        asked = client.post("/infer", json={"question": "Who scored the most runs?"}).json()
-        client.post("/feedback", json={"request_id": asked["request_id"], "verdict": "right"})
-        text = client.get("/metrics").text
-    found: Metrics = {name: set() for name in re.findall(r"^# TYPE (\S+) (?!unknown)", text, re.M)}
-    for sample, labels in re.findall(r"^([\w:]+)\{(.*?)\} ", text, re.M):
-        name = re.sub("_(bucket|count|sum)$", "", sample)
-        found.setdefault(name if name in found else sample, set()).update(re.findall(r'(\w+)="', labels))
-    return {name: labels - {"le"} for name, labels in found.items() if not name.endswith("_created")}
+def test_the_generated_tables_are_up_to_date() -> None:
+    pytest.importorskip("gguf", reason="training requirements are not installed")
+    done = subprocess.run([sys.executable, GENERATE, "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def test_a_generated_table_that_was_changed_by_hand_or_has_grown_is_replaced() -> None:
+    document = "# A\n\n<!-- generated: settings -->\n| old |\n<!-- end -->\n\ntext\n"
+    made = generate.filled(document, {"settings": "| new |\n| row |"})
+    assert made == document.replace("| old |", "| new |\n| row |")
+    assert generate.filled(made, {"settings": "| new |\n| row |"}) == made
+
+
+def test_check_reports_a_stale_table_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- generated: settings -->\n| old |\n<!-- end -->\n")
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setattr(generate, "documents", lambda: [page])
+    monkeypatch.setattr(generate, "TABLES", {"settings": lambda: "| new |"})
+    assert generate.main(["--check"]) == 1
+    assert "not up to date: page.md" in capsys.readouterr().out and "| old |" in page.read_text()
+    assert generate.main([]) == 0 and "| new |" in page.read_text()
+    assert generate.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,8 +95,13 @@ def test_every_make_target_and_module_that_a_document_names_exists(name: str) ->
             assert spec is not None, f"{name}: python -m {module}"
             origin = Path(spec.origin or "")
             runs = origin.parent / "__main__.py" if origin.name == "__init__.py" else origin
-            assert runs.is_file() and "__name__ ==" in runs.read_text(), f"{name}: {module} cannot be run"
+            can_be_run = runs.is_file() and (runs.name == "__main__.py" or "__name__ ==" in runs.read_text())
+            assert can_be_run, f"{name}: {module} cannot be run"
             assert ROOT in origin.parents, f"{name}: {module} is not ours"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) < 7000, "details belong into docs/"
 
 
 def flags() -> list[tuple[str, str, str]]:
@@ -108,34 +135,34 @@ def test_every_flag_that_a_document_shows_is_one_of_its_command(module: str, sub
     assert flag in HELP[module, sub] + HELP[module, ""], f"python -m {module} {sub} has no {flag}"
 
 
+def anchors(text: str) -> set[str]:
+    """Anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_files_that_a_document_names_exist(name: str) -> None:
     document = ROOT / name
     text = document.read_text(encoding="utf-8")
-    linked = [m.split("#")[0] for m in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in m]
-    for target in filter(None, linked):
-        assert (document.parent / target).exists(), f"{name} links {target}"
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        target, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        there = document.parent / target if target else document
+        assert there.exists(), f"{name} links {target}"
+        assert not anchor or anchor in anchors(there.read_text(encoding="utf-8")), f"{name} links {link}"
     for word in re.findall(r"`([\w./-]+/[\w./*-]+\.\w+|[\w-]+/[\w/-]+/)`", text):
         if not BROUGHT.match(word) and word.split("/")[0] in {p.name for p in ROOT.iterdir()}:
             found = [*ROOT.glob(word.rstrip("/")), *document.parent.glob(word.rstrip("/"))]
             assert found, f"{name} names {word}"
 
 
-def test_every_setting_is_documented_as_it_is_and_no_other() -> None:
-    documented = {cells[0].strip("`"): cells[1:] for cells in rows(SERVICE.read_text(), "Settings")}
-    there = {name.upper(): field for name, field in Settings.model_fields.items()}
-    assert list(documented) == list(there)
-    for name, field in there.items():
-        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
-        assert documented[name] == ["" if default is None else f"`{default}`", field.description], name
-
-
-def test_every_metric_is_documented_with_its_labels_and_no_other(metrics: Metrics) -> None:
-    table = rows(SERVICE.read_text(), "Metrics")
-    documented = {cells[0].strip("`"): set(re.findall(r"`(\w+)`", cells[1])) for cells in table}
-    assert set(documented) == set(metrics)
-    for name, labels in metrics.items():
-        assert labels <= documented[name] and (documented[name] - {"error_type"} <= labels or not labels), name
+def documented_metrics() -> dict[str, set[str]]:
+    """Metrics and their labels, as the generated table has them."""
+    return {
+        cells[0].strip("`"): set(re.findall(r"`(\w+)`", cells[1])) for cells in rows(SERVICE.read_text(), "Metrics")
+    }
 
 
 def logged() -> set[str]:
@@ -144,12 +171,13 @@ def logged() -> set[str]:
 
 
 def test_the_documented_log_fields_are_written_somewhere() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "serve").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "serve").rglob("*.py"))
     for field in logged():
         assert re.search(rf'"{field}"|\b{field}=', source), f"nothing writes {field}"
 
 
-def test_what_monitoring_watches_exists(metrics: Metrics) -> None:
+def test_what_monitoring_watches_exists() -> None:
+    metrics = documented_metrics()
     text = MONITORING.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:cricket|gen_ai|http_server|llamacpp:)\w*?)`", text):
         assert re.sub("_(bucket|count|sum)$", "", name) in metrics, f"no metric {name}"
@@ -170,43 +198,26 @@ def test_what_monitoring_watches_exists(metrics: Metrics) -> None:
 def test_every_alert_has_its_line_on_the_on_call_table_and_no_other() -> None:
     rules: dict[str, Any] = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
     alerts = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
-    told = [cells[0] for cells in rows(MONITORING.read_text(), "Alerts") if cells[0].startswith("Cricket")]
-    assert told == alerts
+    documented = [cells[0] for cells in rows(MONITORING.read_text(), "Alerts") if cells[0].startswith("Cricket")]
+    assert documented == alerts
     assert all(all(cells) for cells in rows(MONITORING.read_text(), "Alerts"))
 
 
-def leaves(values: Any, schema: dict[str, Any], path: str = "") -> set[str]:
-    """Values of a chart, as far as the table goes into them: objects with fixed keys are opened."""
-    found: set[str] = set()
-    for key, value in values.items():
-        below = schema.get("properties", {}).get(key, {})
-        name = f"{path}{key}"
-        found |= leaves(value, below, f"{name}.") if isinstance(value, dict) and below.get("properties") else {name}
-    return found
-
-
-def test_every_chart_value_is_documented_and_no_other() -> None:
-    text = (CHART / "README.md").read_text()
-    table = text.split("<!-- values: begin -->")[1].split("<!-- values: end -->")[0]
-    documented = {name for name in re.findall(r"^\| `([\w.]+)`", table, re.M)}
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    there = leaves(values, json.loads((CHART / "values.schema.json").read_text()))
-
-    def holds(name: str, others: set[str]) -> bool:
-        return any(name == o or name.startswith(f"{o}.") or o.startswith(f"{name}.") for o in others)
-
-    assert not {name for name in there if not holds(name, documented)}
-    assert not {name for name in documented if not holds(name, there)}
+def test_every_chart_value_that_a_document_sets_is_one() -> None:
+    values = {value.key for value in documented_values()}
     for document in DOCUMENTS:
         for name in re.findall(r"--set(?:-json)? '?([a-z]\w*(?:\.[\w\\\"]+)*)=", document.read_text()):
-            if name not in {"tolerations", "installCRDs"}:  # of another chart
-                assert holds(name.split("\\")[0], there), f"{document.name}: --set {name}"
+            name = name.split("\\")[0]
+            known = any(
+                name == value or name.startswith(f"{value}.") or value.startswith(f"{name}.") for value in values
+            )
+            assert known or name in {"tolerations", "installCRDs"}, f"{document.name}: --set {name}"  # of other charts
 
 
 def test_environment_variables_in_documents_are_settings_or_known() -> None:
     settings = {name.upper() for name in Settings.model_fields}
     targets = set(re.findall(r"^([A-Z_]+) \?=", (ROOT / "Makefile").read_text(), re.M))
     known = settings | targets | {"API_KEY", "OTEL_SERVICE_NAME"}
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", MONITORING, SERVICE):
+    for path in (path for path in DOCUMENTS if path != ROOT / "k8s" / "README.md"):  # which sets a shell's own
         for name in re.findall(r"(?:^|\s|`)([A-Z][A-Z_]{3,})=", "\n".join(code(path.read_text()))):
             assert name in known, f"{path.name}: {name}"

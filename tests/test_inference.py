@@ -1,9 +1,9 @@
-"""The whole path as a user meets it: the real service as a process, on a quantised GGUF, asked over HTTP.
+"""End to end, as for a user: the real service as a process, on a quantised GGUF, asked over HTTP.
 
     pytest tests/test_inference.py
 
-Runs on models/demo where `make demo` has made it. With the random-weight stand-in everything but the answers'
-truth is tested; the tests that look at what is answered are skipped then.
+Runs on models/demo where `make demo` has made it. Elsewhere a stand-in with random weights is served, and the tests of
+an answer's truth are skipped.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from pathlib import Path
 import pytest
 
 from convert.manifest import load
-from tests.conftest import ROOT, Running, wait_for
+from serve.process import ServiceProcess, wait_for
+from tests.conftest import ROOT
 
 MOST_RUNS = ["Virat Kohli", 741]  # the season's best known fact: IPL 2024's Orange Cap
 
 
-def test_a_question_gets_an_answer_with_its_table_query_line_provenance_and_times(service: Running, demo_model) -> None:
+def test_a_question_gets_an_answer_with_its_table_query_line_provenance_and_times(
+    service: ServiceProcess, demo_model
+) -> None:
     response = service.ask("Who scored the most runs?")
     assert response.status_code == 200, response.text
     reply = response.json()
@@ -41,13 +44,13 @@ def test_a_question_gets_an_answer_with_its_table_query_line_provenance_and_time
         assert all(len(row) == len(table["columns"]) for row in table["rows"])
 
 
-def test_the_trace_is_there_on_request_only(service: Running) -> None:
+def test_a_reply_has_a_trace_only_on_request(service: ServiceProcess) -> None:
     assert "trace" not in service.ask("Most wickets?").json()
     steps = [step["step"] for step in service.ask("Most wickets?", trace=True).json()["trace"]]
     assert steps[:2] == ["link", "plan"]
 
 
-def test_the_request_has_one_log_line_with_its_latency_split_and_without_its_text(service: Running) -> None:
+def test_a_request_has_one_log_line_with_its_latency_by_step_and_without_its_text(service: ServiceProcess) -> None:
     request_id = service.ask("How many sixes did Abhishek Sharma hit?").headers["X-Request-ID"]
 
     def logged() -> list[dict]:
@@ -72,7 +75,9 @@ def test_the_request_has_one_log_line_with_its_latency_split_and_without_its_tex
         ("bumrah wickets", [20]),
     ],
 )
-def test_a_well_known_fact_is_answered_right(trained: None, service: Running, question: str, wanted: list) -> None:
+def test_a_well_known_fact_is_answered_correctly(
+    trained: None, service: ServiceProcess, question: str, wanted: list
+) -> None:
     reply = service.ask(question).json()
     assert reply["outcome"] == "answered", reply
     cells = [cell for row in reply["table"]["rows"][:1] for cell in row]
@@ -80,7 +85,7 @@ def test_a_well_known_fact_is_answered_right(trained: None, service: Running, qu
     assert all(str(value) in reply["answer"] for value in wanted), reply["answer"]
 
 
-def test_an_ambiguous_name_is_asked_back_with_its_candidates(trained: None, service: Running) -> None:
+def test_an_ambiguous_name_is_asked_back_with_its_candidates(trained: None, service: ServiceProcess) -> None:
     reply = service.ask("How many runs did Pandya score?").json()
     assert reply["outcome"] == "ask_back" and reply["reason"] == "ambiguous_name"
     assert {"Hardik Pandya", "Krunal Pandya"} <= set(reply["candidates"])
@@ -91,19 +96,21 @@ def test_an_ambiguous_name_is_asked_back_with_its_candidates(trained: None, serv
     "question",
     ["Who will win IPL 2031?", "How many runs did Ben Stokes score?", "Who won the 2011 final?"],
 )
-def test_what_the_season_does_not_hold_is_declined_in_a_sentence(service: Running, question: str) -> None:
+def test_a_question_that_the_season_cannot_answer_is_declined_in_a_sentence(
+    service: ServiceProcess, question: str
+) -> None:
     reply = service.ask(question).json()
     assert reply["outcome"] == "declined" and reply["reason"] and reply["answer"].endswith("."), reply
     assert reply["table"] is None
 
 
-def test_a_follow_up_takes_its_subject_from_the_conversation(trained: None, service: Running) -> None:
+def test_a_follow_up_takes_its_subject_from_the_conversation(trained: None, service: ServiceProcess) -> None:
     first = service.ask("How many wickets did Jasprit Bumrah take?").json()
     reply = service.ask("and his economy?", conversation_id=first["conversation_id"]).json()
     assert reply["outcome"] == "answered" and "economy" in reply["query"] and "Bumrah" in reply["query"]
 
 
-def test_no_answer_holds_a_numeral_that_is_not_in_its_tables_or_question(service: Running) -> None:
+def test_every_numeral_of_an_answer_is_in_its_tables_or_question(service: ServiceProcess) -> None:
     for question in (
         "Who hit the most sixes in the powerplay?",
         "top 5 economy at the death min 60 balls",

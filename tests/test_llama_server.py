@@ -17,7 +17,8 @@ import pytest
 
 from convert.gguf.llama_cpp_source import server_folder
 from convert.manifest import load
-from tests.conftest import Launch, Running, wait_for
+from serve.process import ServiceProcess, wait_for
+from tests.conftest import Launch
 
 QUESTIONS = ["Who scored the most runs?", "bumrah economy at the death?", "narine or salt, better strike rate?",
              "who won the final", "Who will win next year?", "Iyer strike rate"]  # fmt: skip
@@ -52,7 +53,7 @@ def llama_server(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_the_same_agents_answer_alike_over_llama_server(
-    trained: None, llama_server: str, launch: Launch, service: Running
+    trained: None, llama_server: str, launch: Launch, service: ServiceProcess
 ) -> None:
     other = launch(OPENAI_BASE_URL=f"{llama_server}/v1", OPENAI_MODEL="demo")
     other.wait_ready()

@@ -1,4 +1,4 @@
-"""The monitoring report: what it reads, its statistics, and made-up months with a drift and without."""
+"""The monitoring report: what it reads, its statistics, and simulated months with and without a drift."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from agents.messages import Reply
+from agents.model import Generation
+from agents.trace import AnswerStep, LinkStep, PlanStep, Trace
 from serve.monitor.__main__ import DRIFTED, main
 from serve.monitor.accuracy import accuracy, settled, wilson
 from serve.monitor.drift import Windows, compare, psi, too_few, windows
@@ -25,9 +27,9 @@ from serve.monitor.records import Asked, Judgement, MonitorError, read_feedback,
 from serve.monitor.report import Report, build, html
 from serve.monitor.signals import SIGNALS, Signal
 from serve.monitor.simulate import simulate
+from serve.process import ServiceProcess
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import understanding
-from tests.conftest import Running
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 Month = Callable[..., Report]
@@ -35,7 +37,7 @@ Month = Callable[..., Report]
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
-    """The report on a made-up month."""
+    """The report on a simulated month."""
 
     def make(drift: str, **more: object) -> Report:
         made = simulate(tmp_path_factory.mktemp("month"), drift=drift, **more)
@@ -80,7 +82,7 @@ def test_months_without_a_drift_are_not_flagged(month: Month) -> None:
         assert report.sentences() == ["No drift. By chance alone one report in 100 would show some."]
 
 
-def test_p_is_below_a_level_as_often_as_the_level_says_though_days_differ() -> None:
+def test_p_values_are_uniform_without_a_drift_even_if_days_differ() -> None:
     rng = random.Random(1)
     signal = Signal("coin", "input", "", (), lambda a, _: "yes" if a.outcome == "declined" else "no", rate=True)
     days = [date(2024, 5, 1) + timedelta(days=i) for i in range(28)]
@@ -96,7 +98,7 @@ def test_p_is_below_a_level_as_often_as_the_level_says_though_days_differ() -> N
     assert 0.35 < sum(x <= 0.5 for x in p) / len(p) < 0.65
 
 
-def test_a_step_in_one_rate_is_found_at_the_size_that_counts() -> None:
+def test_a_step_in_one_rate_is_flagged_and_other_rates_are_not() -> None:
     days = [date(2024, 5, 1) + timedelta(days=i) for i in range(28)]
     questions = []
     for i, day in enumerate(days):
@@ -109,7 +111,7 @@ def test_a_step_in_one_rate_is_found_at_the_size_that_counts() -> None:
     assert not found["asked back"].flagged
 
 
-def test_too_few_days_are_said_and_not_tested(month: Month) -> None:
+def test_with_too_few_days_the_report_says_so_and_tests_nothing(month: Month) -> None:
     report = month("kinds", days=9)
     assert "7 against 14" in report.untested and report.sentences()[0].startswith("Not tested")
     assert not report.flagged and all(f.p is None for f in report.findings)
@@ -132,7 +134,7 @@ def test_psi_is_zero_for_equal_shares_and_grows_with_the_difference() -> None:
     )
 
 
-def test_the_least_psi_of_a_rate_is_what_the_signals_module_says() -> None:
+def test_the_least_psi_of_a_rate_is_as_the_signals_module_documents_it() -> None:
     for before, after in ((0.02, 0.036), (0.10, 0.13), (0.50, 0.55)):
         found = float(psi(1e6 * np.array([before, 1 - before]), 1e6 * np.array([after, 1 - after])))
         assert found == pytest.approx(0.01, rel=0.15), (before, after)
@@ -147,7 +149,7 @@ def test_wilson_gives_the_published_intervals(right: int, of: int, low: float, h
     assert wilson(right, of) == pytest.approx((low, high), abs=5e-4)
 
 
-def test_a_reviewer_counts_before_a_user_and_unsure_for_nothing() -> None:
+def test_a_reviewer_overrules_a_user_and_unsure_is_not_counted() -> None:
     said = [
         judgement(1, "right", "review: checked by hand"),
         judgement(1, "wrong", minutes=5),
@@ -162,7 +164,7 @@ def test_a_reviewer_counts_before_a_user_and_unsure_for_nothing() -> None:
 # -- what is worth labelling
 
 
-def test_doubtful_answers_are_ranked_first_and_settled_ones_left_out() -> None:
+def test_doubtful_answers_are_ranked_first_and_judged_ones_left_out() -> None:
     log = [
         asked(1, plan_left_out=1, plan_redrawn=True, measures=("runs",)),
         asked(2, worded_by="plain", plain_because="the total is not stated"),
@@ -173,16 +175,16 @@ def test_doubtful_answers_are_ranked_first_and_settled_ones_left_out() -> None:
     said = [judgement(3, "right"), judgement(5, "right"), judgement(5, "wrong", minutes=1)]
     chosen = worth_labelling(log, said)
     assert [c.asked.request_id for c in chosen] == ["r5", "r1", "r2"]  # r5 has the shape of three
-    assert "called right and wrong" in chosen[0].why and chosen[0].question == "who?"
+    assert "judged right and wrong" in chosen[0].why and chosen[0].question == "who?"
 
 
-def test_ten_labels_teach_more_than_one_thing() -> None:
+def test_answers_to_label_are_of_several_shapes() -> None:
     log = [asked(i, measures=("runs",), plan_redrawn=True) for i in range(50)]
     log += [asked(50 + i, measures=("wickets",), worded_by="plain") for i in range(3)]
     assert {c.asked.measures for c in worth_labelling(log, [])} == {("runs",), ("wickets",)}
 
 
-def test_a_fair_sample_is_drawn_evenly_and_again_the_same() -> None:
+def test_a_fair_sample_is_uniform_and_reproducible() -> None:
     log = [asked(i) for i in range(1000)]
     drawn = fair_sample(log, 100, seed=3)
     assert len({a.request_id for a in drawn}) == 100 and drawn == fair_sample(log, 100, seed=3)
@@ -218,7 +220,7 @@ def test_a_file_that_is_no_feedback_store_is_refused(tmp_path: Path) -> None:
         read_feedback(tmp_path / "f")
 
 
-def test_the_store_of_the_service_is_read_without_writing_to_it(tmp_path: Path) -> None:
+def test_the_feedback_store_is_read_without_writing_to_it(tmp_path: Path) -> None:
     path = tmp_path / "with space" / "feedback.sqlite"
     FeedbackStore(path).store(request_id="a", verdict="wrong", comment="Review: no", question="who?")
     path.chmod(0o400)
@@ -227,7 +229,7 @@ def test_the_store_of_the_service_is_read_without_writing_to_it(tmp_path: Path) 
     assert read_feedback(tmp_path / "none yet") == []
 
 
-def test_made_up_traffic_is_stored_as_the_service_stores_it(tmp_path: Path) -> None:
+def test_simulated_feedback_has_the_schema_of_the_service_s_store(tmp_path: Path) -> None:
     made = simulate(tmp_path / "made", days=2, per_day=40)
     FeedbackStore(tmp_path / "real").store(request_id="a", verdict="right")
     tables = []
@@ -239,13 +241,13 @@ def test_made_up_traffic_is_stored_as_the_service_stores_it(tmp_path: Path) -> N
         simulate(tmp_path / "made", days=2, per_day=40)
 
 
-def test_a_question_s_line_says_how_sure_its_reading_was_and_no_names() -> None:
-    trace = (
-        {"step": "link", "text": "P1 economy at the deaaath please", "mentions": {"P1": ["a"], "P2": []}},
-        {"step": "plan", "text": "P1 economy at the deaaath please", "line": "economy | phase=death",
-         "generated": "economy | phase="},
-        {"step": "answer", "why": "the total is not stated"},
-    )  # fmt: skip
+def test_a_question_s_log_fields_tell_how_well_it_was_understood_and_no_names() -> None:
+    text = "P1 economy at the deaaath please"
+    trace = Trace(
+        link=LinkStep(text, {"P1": ("a",), "P2": ()}),
+        plan=PlanStep(text, "economy | phase=death", Generation("economy | phase=", "length")),
+        answer=AnswerStep("plain", "the total is not stated"),
+    )
     reply = Reply("...", "answered", 'economy | bowler="Jasprit Bumrah" phase=death', trace=trace)
     found = understanding(reply, {"economy", "at", "the", "please"})
     assert found == {
@@ -256,7 +258,7 @@ def test_a_question_s_line_says_how_sure_its_reading_was_and_no_names() -> None:
     assert understanding(Reply("...", "declined"))["words_unknown"] is None
 
 
-def test_the_running_service_logs_every_field_that_a_signal_reads(service: Running, tmp_path: Path) -> None:
+def test_the_running_service_logs_every_field_that_a_signal_reads(service: ServiceProcess, tmp_path: Path) -> None:
     reply = service.ask("Who hit the most sixes in the powerplay?")
     assert reply.status_code == 200, reply.text
     with service.client() as client:
@@ -290,7 +292,7 @@ class _Page(HTMLParser):
         self.open.append(tag)
 
 
-def test_the_page_stands_alone_and_shows_texts_as_text(month: Month, tmp_path: Path) -> None:
+def test_the_report_page_loads_nothing_and_escapes_texts(month: Month, tmp_path: Path) -> None:
     made = simulate(tmp_path / "m", days=28, per_day=40, texts=True)
     nasty = '<script>alert("x")</script>'
     with closing(sqlite3.connect(made.feedback)) as connection, connection:
@@ -305,7 +307,7 @@ def test_the_page_stands_alone_and_shows_texts_as_text(month: Month, tmp_path: P
     assert "prefers-color-scheme: dark" in page and parsed.open.count("svg") >= 7
 
 
-def test_the_command_writes_the_report_and_its_status_says_drift(
+def test_the_command_writes_the_report_and_its_exit_status_tells_drift(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "traffic"

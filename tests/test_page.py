@@ -2,8 +2,8 @@
 
     pytest tests/test_page.py           SCREENSHOTS=folder keeps the pictures
 
-Needs Chromium (Debian: apt-get install chromium) and playwright (requirements-dev.txt); skipped with a message else.
-What the model would say is not the page's business: where a test needs a certain answer, the browser is given it.
+Needs Chromium (Debian: apt-get install chromium) and playwright (requirements-dev.txt); skipped with a message without
+them. Where a test needs a certain answer, the browser gets it in place of the service's.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, app: InProcess) -> Iterator[Any]:
-    """The page of a real app; anything on the console or a request elsewhere fails the test."""
+    """The page of a real app; an error on the console or a request to another host fails the test."""
     yield from opened(browser, app, "light")
 
 
@@ -93,8 +93,8 @@ def opened(browser: Any, app: InProcess, screen: str) -> Iterator[Any]:
     context.close()
 
 
-def given(page: Any, reply: dict[str, Any]) -> None:
-    """The next questions get this reply."""
+def reply_with(page: Any, reply: dict[str, Any]) -> None:
+    """Make the browser get this reply to the next questions."""
     page.route(
         "**/infer",
         lambda route: route.fulfill(status=200, content_type="text/event-stream", body=stream_of(reply)),
@@ -107,13 +107,13 @@ def ask(page: Any, question: str) -> None:
 
 
 def finished(page: Any) -> Any:
-    """The newest answer, once it is there."""
+    """The newest answer, once it is complete."""
     card = page.locator("article").first
     card.locator(".meta:not(:empty)").wait_for()
     return card
 
 
-def test_a_question_is_asked_of_the_real_service_and_its_answer_shown(page: Any) -> None:
+def test_a_question_is_sent_to_the_real_service_and_its_answer_shown(page: Any) -> None:
     ask(page, "How many runs did Virat Kohli score?")
     card = finished(page)
     assert card.locator("h2").inner_text() == "How many runs did Virat Kohli score?"
@@ -123,7 +123,7 @@ def test_a_question_is_asked_of_the_real_service_and_its_answer_shown(page: Any)
 
 
 def test_table_chart_query_line_and_times_are_shown(page: Any) -> None:
-    given(page, DONE)
+    reply_with(page, DONE)
     page.get_by_role("button", name="Who scored the most runs?").click()
     card = finished(page)
     assert card.locator(".text").inner_text() == DONE["answer"]
@@ -138,7 +138,7 @@ def test_table_chart_query_line_and_times_are_shown(page: Any) -> None:
 
 
 def test_an_edited_query_line_is_computed_by_the_real_engine(page: Any) -> None:
-    given(page, DONE)
+    reply_with(page, DONE)
     ask(page, "most runs")
     card = finished(page)
     line = card.get_by_label("Query line")
@@ -154,7 +154,7 @@ def test_an_edited_query_line_is_computed_by_the_real_engine(page: Any) -> None:
 def test_an_answer_that_asks_back_offers_the_candidates(page: Any) -> None:
     names = ["Hardik Pandya", "Krunal Pandya"]
     nothing = {"query": None, "table": None, "tables": [], "worded_by": "plain", "reason": "ambiguous_name"}
-    given(page, DONE | nothing | {"outcome": "ask_back", "answer": "Which Pandya?", "candidates": names})
+    reply_with(page, DONE | nothing | {"outcome": "ask_back", "answer": "Which Pandya?", "candidates": names})
     ask(page, "Pandya runs")
     card = finished(page)
     assert card.locator(".candidates button").all_inner_texts() == names
@@ -177,7 +177,7 @@ def test_an_error_says_what_to_do_and_can_be_tried_again(page: Any) -> None:
     alert = page.locator("article").first.get_by_role("alert")
     alert.get_by_text("40 requests are under way").wait_for()
     page.unroute("**/infer")
-    given(page, DONE)
+    reply_with(page, DONE)
     alert.get_by_role("button", name="Try again").click()
     assert finished(page).locator(".text").inner_text() == DONE["answer"]
     assert page.locator("article").count() == 1
@@ -192,7 +192,7 @@ def test_a_running_answer_can_be_stopped(page: Any) -> None:
 
 
 def test_a_judgement_is_sent_with_the_answer_s_request_id(page: Any) -> None:
-    given(page, DONE)
+    reply_with(page, DONE)
     ask(page, "most runs")
     card = finished(page)
     with page.expect_response("**/feedback") as response:
@@ -202,17 +202,17 @@ def test_a_judgement_is_sent_with_the_answer_s_request_id(page: Any) -> None:
     card.get_by_text("Thank you").wait_for()
 
 
-def test_what_came_from_outside_is_never_markup(page: Any) -> None:
+def test_texts_from_outside_are_never_markup(page: Any) -> None:
     evil = "<img src=x onerror=alert(1)>"
     table = TABLE | {"rows": [[evil, 1, 2.0], ["b", 2, 3.0]], "qualification": evil}
-    given(page, DONE | {"answer": evil, "tables": [table], "table": table})
+    reply_with(page, DONE | {"answer": evil, "tables": [table], "table": table})
     ask(page, evil)
     assert finished(page).locator(".text").inner_text() == evil
     assert page.locator("article img").count() == 0
 
 
-def test_everything_can_be_done_from_the_keyboard(page: Any) -> None:
-    given(page, DONE)
+def test_the_page_can_be_used_from_the_keyboard(page: Any) -> None:
+    reply_with(page, DONE)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "question"
@@ -226,7 +226,7 @@ def test_everything_can_be_done_from_the_keyboard(page: Any) -> None:
     assert {"Copy", "Right", "Wrong", "Run", "query", "New conversation"} <= reached
 
 
-def test_a_key_is_asked_for_where_the_service_wants_one(browser: Any, host: Host, tmp_path: Path) -> None:
+def test_the_page_asks_for_a_key_where_the_service_needs_one(browser: Any, host: Host, tmp_path: Path) -> None:
     locked = host(model_path=tmp_path / "none", api_keys="the-key")
     page = browser.new_page()
     page.goto(locked.url)
@@ -239,10 +239,10 @@ def test_a_key_is_asked_for_where_the_service_wants_one(browser: Any, host: Host
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, screen: str) -> None:
+def test_axe_finds_no_violation_and_the_page_is_not_too_wide(browser: Any, app: InProcess, screen: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     for page in opened(browser, app, screen):
-        given(page, DONE)
+        reply_with(page, DONE)
         ask(page, "Who scored the most runs?")
         finished(page)
         page.locator("article").first.get_by_label("Query line").fill("runs by over")
@@ -258,7 +258,7 @@ def test_axe_finds_nothing_and_the_page_fits(browser: Any, app: InProcess, scree
         assert found.violations_count == 0, found.generate_report()
 
 
-def test_axe_finds_nothing_on_the_docs(browser: Any, app: InProcess) -> None:
+def test_axe_finds_no_violation_on_the_docs(browser: Any, app: InProcess) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = browser.new_page()
     page.goto(f"{app.url}/docs")

@@ -1,6 +1,6 @@
-"""Staying up: overload, clients that vanish or read slowly, poison requests, a dead engine, SIGTERM, bad files.
+"""Resilience: overload, clients that disconnect or read slowly, failing requests, a dead engine, SIGTERM, bad files.
 
-Random weights suffice: what is tested is who gets an answer, who is turned away, and what is left behind.
+Random weights suffice: these tests are about who gets an answer, who is refused, and what is freed afterwards.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from fastapi.testclient import TestClient
 from serve.app import create_app
 from serve.engine import memory
 from serve.engine.output import Writer
+from serve.process import ServiceProcess, StartError, wait_for
 from serve.server import Server
 from serve.settings import Settings
-from tests.conftest import ROOT, Host, InProcess, Launch, Running, wait_for
+from tests.conftest import ROOT, Host, InProcess, Launch
 
 # the grammar admits no end before 1,500 letters
 LONG = {
@@ -45,16 +46,16 @@ QUESTION = {"question": "Who scored the most runs?"}
 
 @pytest.fixture(scope="module")
 def small(host: Host, random_model: Path) -> InProcess:
-    """Two slots and a short queue."""
+    """An app with two slots and a short queue."""
     found = host(model_path=random_model, n_slots=2, queue_size=4, n_ctx=4096)
     found.wait_ready()
     return found
 
 
 def idle(app: InProcess) -> bool:
-    """Nobody under way: neither in the service nor in the engine."""
+    """Whether no request is under way, neither in the service nor in the engine."""
     health = app.service.engine.health()
-    return app.service.entered == 0 and health.running == 0 and health.waiting == 0
+    return app.service.in_flight == 0 and health.running == 0 and health.waiting == 0
 
 
 async def many(url: str, n: int, path: str, body: dict[str, Any]) -> list[httpx.Response]:
@@ -63,7 +64,7 @@ async def many(url: str, n: int, path: str, body: dict[str, Any]) -> list[httpx.
         return await asyncio.gather(*(client.post(path, json=body) for _ in range(n)))
 
 
-def test_of_200_clients_at_once_the_accepted_all_finish_and_the_others_are_turned_away_at_once(
+def test_of_200_simultaneous_clients_all_admitted_ones_finish_and_the_others_get_429_at_once(
     host: Host, random_model: Path
 ) -> None:
     app = host(model_path=random_model, n_slots=8, queue_size=32, flash_attention=False)
@@ -72,7 +73,7 @@ def test_of_200_clients_at_once_the_accepted_all_finish_and_the_others_are_turne
     codes = Counter(r.status_code for r in replies)
     assert set(codes) == {200, 429} and codes[200] >= 40, codes
     answers = {r.json()["answer"] for r in replies if r.status_code == 200}
-    assert len(answers) == 1, "the same question has the same answer under load"
+    assert len(answers) == 1, "the same question gets the same answer under load"
     refused = [r for r in replies if r.status_code == 429]
     assert all(int(r.headers["retry-after"]) >= 1 and r.json()["type"].endswith("queue-full") for r in refused)
     slowest = max(r.elapsed.total_seconds() for r in refused)
@@ -107,19 +108,19 @@ def dial(url: str, path: str, body: dict[str, Any]) -> socket.socket:
         ("/infer", QUESTION | {"stream": True}),
     ],
 )
-def test_a_client_that_vanishes_frees_its_slot(small: InProcess, path: str, body: dict[str, Any]) -> None:
+def test_a_client_that_disconnects_frees_its_slot(small: InProcess, path: str, body: dict[str, Any]) -> None:
     totals = small.service.engine.health().totals
     cancelled, known = totals.cancelled, totals.requests
-    with dial(small.url, path, body):  # an answer may be made between two looks
+    with dial(small.url, path, body):  # a request may start and end between two polls
         wait_for(lambda: small.service.engine.health().running > 0 or totals.requests > known)
     wait_for(lambda: idle(small), 20, lambda: str(small.service.engine.health()))
-    if path != "/infer":  # which may have been between its two model calls
+    if path != "/infer":  # a question may have been between its two model calls
         assert small.service.engine.health().totals.cancelled == cancelled + 1
 
 
-def test_a_slow_reader_holds_up_nobody_and_its_slot_is_free_when_its_answer_is_made(small: InProcess) -> None:
+def test_a_slow_reader_delays_no_other_client_and_frees_its_slot(small: InProcess) -> None:
     with dial(small.url, "/v1/completions", LONG | {"stream": True, "max_tokens": 900}):
-        wait_for(lambda: small.service.entered > 0)
+        wait_for(lambda: small.service.in_flight > 0)
         with small.client() as client:
             assert client.post("/infer", json=QUESTION).status_code == 200
         wait_for(lambda: idle(small), 120)
@@ -145,7 +146,7 @@ def test_a_request_that_makes_the_engine_raise_fails_alone(small: InProcess, mon
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_clock_that_jumps_changes_nothing(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jump_of_the_system_clock_changes_nothing(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     real = time.time
     for jump in (86_400.0, -86_400.0):
         monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
@@ -169,35 +170,20 @@ def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
         "from serve.__main__ import main\n"
         "sys.exit(main())\n"
     )
-    environment = os.environ | {
-        "MODEL_PATH": str(random_model),
-        "PORT": "0",
-        "N_THREADS": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    log = tmp_path / "log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen([sys.executable, script], cwd=ROOT, env=environment, stdout=stream, stderr=stream)
-    try:
-        wait_for(
-            lambda: '"message": "ready in' in log.read_text() or process.poll() is not None,
-            600,
-            log.read_text,
-        )
-        url = log.read_text().split("listening on ")[1].split('"')[0]
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+    command = (sys.executable, script)
+    with ServiceProcess(tmp_path / "log", command=command, MODEL_PATH=random_model, N_THREADS=1) as service:
+        service.wait_ready()
+        with service.client() as client:
             assert client.post("/v1/completions", json={"prompt": "x", "max_tokens": 17}).status_code == 503
             try:
                 ready = client.get("/readyz")
                 assert ready.status_code == 503 and "engine" in ready.json()["reason"]
             except httpx.TransportError:
-                pass  # gone already
-        assert process.wait(60) == 70, log.read_text()[-2000:]
-    finally:
-        process.kill()
+                pass  # the process has ended already
+        assert service.process.wait(60) == 70, service.log.read_text()[-2000:]
 
 
-def test_sigterm_under_load_finishes_what_is_under_way_and_takes_no_more(launch: Launch, random_model: Path) -> None:
+def test_sigterm_under_load_finishes_requests_under_way_and_accepts_no_more(launch: Launch, random_model: Path) -> None:
     service = launch(MODEL_PATH=random_model)
     service.wait_ready()
     replies: list[int] = []
@@ -227,11 +213,36 @@ def _gauge(client: httpx.Client, name: str) -> float:
     return next((float(line.split()[1]) for line in lines if line.startswith(f"llamacpp:requests_{name} ")), 0)
 
 
+def test_a_start_on_a_port_in_use_ends_without_an_abort(random_model: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match="exit status 1: "):
+            ServiceProcess(tmp_path / "log", MODEL_PATH=random_model, PORT=port)
+
+
+def test_an_app_that_is_stopped_while_it_loads_leaves_no_native_thread(random_model: Path, tmp_path: Path) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from serve.app import create_app\n"
+        "async def main():\n"
+        "    app = create_app()\n"
+        "    async with app.router.lifespan_context(app):\n"
+        "        await asyncio.sleep(float(sys.argv[1]))\n"
+        "    assert not app.state.service.loading\n"
+        "asyncio.run(main())\n"
+    )
+    environment = os.environ | {"MODEL_PATH": str(random_model), "FEEDBACK_DB": str(tmp_path / "f.sqlite")}
+    for seconds in ("0", "0.2", "0.6", "1.2"):  # the season and the engine are loaded at different times
+        command = [sys.executable, "-c", code, seconds]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, (seconds, done.returncode, done.stderr[-2000:])
+
+
 def test_a_second_signal_does_not_wait(launch: Launch, random_model: Path) -> None:
     service = launch(MODEL_PATH=random_model)
     service.wait_ready()
     with service.client() as client:
-        asker = threading.Thread(target=_ask_and_forgive, args=(service,))
+        asker = threading.Thread(target=_ask_and_ignore_errors, args=(service,))
         asker.start()
         wait_for(lambda: _gauge(client, "processing") >= 1, 60)
     service.process.send_signal(signal.SIGINT)
@@ -241,7 +252,7 @@ def test_a_second_signal_does_not_wait(launch: Launch, random_model: Path) -> No
     asker.join()
 
 
-def _ask_and_forgive(service: Running) -> None:
+def _ask_and_ignore_errors(service: ServiceProcess) -> None:
     try:
         with service.client() as client:
             client.post("/v1/completions", json=LONG | {"max_tokens": 3000})
@@ -249,7 +260,7 @@ def _ask_and_forgive(service: Running) -> None:
         pass
 
 
-def test_a_corrupted_file_is_never_opened_and_a_good_one_put_in_its_place_is_served(
+def test_a_corrupted_model_is_not_opened_and_a_good_one_put_in_its_place_is_served(
     host: Host, random_model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "model"
@@ -278,7 +289,7 @@ def test_a_file_that_is_no_gguf_is_refused_before_the_loader_sees_it(host: Host,
     app.stop()
 
 
-def test_the_hub_away_at_start_is_said_and_the_process_lives(launch: Launch, tmp_path: Path) -> None:
+def test_readyz_reports_an_unreachable_hub_and_the_process_stays_alive(launch: Launch, tmp_path: Path) -> None:
     service = launch(MODEL_REPO="someone/model", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=tmp_path)
     with service.client() as client:
         wait_for(lambda: "cannot be reached" in client.get("/readyz").text, 300, lambda: client.get("/readyz").text)
@@ -287,7 +298,7 @@ def test_the_hub_away_at_start_is_said_and_the_process_lives(launch: Launch, tmp
     assert service.stop() == 0
 
 
-def test_a_hub_that_never_answers_does_not_keep_the_process_from_stopping(launch: Launch, tmp_path: Path) -> None:
+def test_the_process_stops_while_it_waits_for_the_hub(launch: Launch, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
         service = launch(MODEL_REPO="someone/model", HF_ENDPOINT=hub, HF_HOME=tmp_path)
@@ -296,7 +307,7 @@ def test_a_hub_that_never_answers_does_not_keep_the_process_from_stopping(launch
         assert service.stop() == 0
 
 
-def test_the_hub_away_with_the_model_published_to_a_folder_serves_it(
+def test_a_model_published_to_a_folder_is_served_without_the_hub(
     launch: Launch, random_model: Path, tmp_path: Path
 ) -> None:
     from convert.hub import push
@@ -316,7 +327,7 @@ def test_a_context_larger_than_any_memory_is_refused_at_start(random_model: Path
 
 
 @pytest.mark.parametrize("setting", [{"n_ctx": 262_144, "prefix_cache_mb": 0}, {"prefix_cache_mb": 65}])
-def test_a_memory_limit_that_context_and_prefixes_do_not_fit_into_is_said_instead_of_being_killed(
+def test_readyz_reports_a_memory_limit_that_context_and_prefix_cache_exceed(
     host: Host, random_model: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, int]
 ) -> None:
     monkeypatch.setattr(memory, "available", lambda: 64 * 2**20)
@@ -329,7 +340,7 @@ def test_a_memory_limit_that_context_and_prefixes_do_not_fit_into_is_said_instea
     app.stop()
 
 
-def test_the_memory_left_is_the_limit_less_what_is_used_and_cannot_be_given_back(tmp_path: Path) -> None:
+def test_available_memory_is_the_limit_less_what_cannot_be_reclaimed(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 4000000 kB\n")
     assert memory.available(tmp_path, tmp_path / "meminfo") == 4_000_000 * 1024
     for name, text in {"memory.max": "500", "memory.current": "450", "memory.stat": "anon 1\ninactive_file 30"}.items():
@@ -339,8 +350,11 @@ def test_the_memory_left_is_the_limit_less_what_is_used_and_cannot_be_given_back
     assert memory.available(tmp_path, tmp_path / "meminfo") == 4_000_000 * 1024
 
 
-def test_a_process_that_serves_collects_garbage_rarely_and_never_looks_at_what_was_loaded() -> None:
-    code = "import gc; from serve.engine import memory; memory.freeze(); print([gc.get_freeze_count(), *gc.get_threshold()])"
+def test_a_serving_process_collects_garbage_rarely_and_excludes_what_was_loaded() -> None:
+    code = (
+        "import gc; from serve.engine import memory; memory.freeze(); "
+        "print([gc.get_freeze_count(), *gc.get_threshold()])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     frozen, *thresholds = json.loads(done.stdout)
     assert frozen > 1000 and tuple(thresholds) == memory.COLLECT_EVERY
@@ -348,12 +362,12 @@ def test_a_process_that_serves_collects_garbage_rarely_and_never_looks_at_what_w
     assert Server(uvicorn.Config(app), app.state.service).service.on_ready is memory.freeze
 
 
-def test_the_service_says_once_that_all_is_loaded(random_model: Path, tmp_path: Path) -> None:
+def test_on_ready_is_called_once_after_everything_is_loaded(random_model: Path, tmp_path: Path) -> None:
     app, said = create_app(Settings(model_path=random_model, feedback_db=tmp_path / "f.sqlite")), []
     service = app.state.service
     service.on_ready = lambda: said.append(service.engine.health().ready and service.retriever is not None)
     with TestClient(app):
-        wait_for(lambda: service.state[0] or bool(service.failed), 300)
+        wait_for(lambda: service.state.ready or bool(service.failed), 300)
     assert said == [True]
 
 
@@ -377,7 +391,7 @@ def test_memory_after_5000_requests_is_within_5_percent_of_that_after_500(launch
     assert sizes[5000] < sizes[500] * 1.05, sizes
 
 
-def test_what_the_engine_refuses_never_reaches_a_slot(small: InProcess) -> None:
+def test_a_request_that_the_engine_refuses_reaches_no_slot(small: InProcess) -> None:
     before = small.service.engine.health().totals.requests
     with small.client() as client:
         response = client.post("/v1/completions", json={"prompt": "x " * 5000, "max_tokens": 10})

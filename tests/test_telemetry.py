@@ -1,6 +1,6 @@
-"""Traces, metrics and logs at a collector: a small HTTP server of the tests that decodes what really arrives.
+"""Traces, metrics and logs as they arrive at a collector, a small HTTP server that decodes them.
 
-The service runs as a process of its own, since OpenTelemetry's global tracer can be set only once in a process.
+The service runs as another process, since OpenTelemetry's global tracer can be set only once in a process.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Launch, Running
+from serve.process import ServiceProcess
+from tests.conftest import Launch
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Collector:
-    """Speaks OTLP over HTTP as far as exporters need it, and keeps what they send."""
+    """Implements OTLP over HTTP as far as exporters need it, and keeps what they send."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -64,8 +65,8 @@ class Collector:
 
 
 @pytest.fixture(scope="module")
-def collected(launch: Launch, random_model: Path) -> Iterator[tuple[Collector, Running, dict[str, Any]]]:
-    """A collector that has everything of a service that answered one question of a known trace and was stopped."""
+def collected(launch: Launch, random_model: Path) -> Iterator[tuple[Collector, ServiceProcess, dict[str, Any]]]:
+    """A collector that has received all of a service that answered one question of a known trace and was stopped."""
     collector = Collector()
     service = launch(MODEL_PATH=random_model, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     service.wait_ready()
@@ -81,7 +82,7 @@ def attributes(span: Any) -> dict[str, Any]:
     return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in span.attributes}
 
 
-def test_a_question_is_one_trace_with_a_span_for_each_step_and_each_stage_of_the_model(collected: Any) -> None:
+def test_a_question_is_one_trace_with_a_span_for_each_step_and_model_stage(collected: Any) -> None:
     collector, _, reply = collected
     spans = [span for span in collector.spans if span.trace_id.hex() == TRACE]
     names = [span.name for span in spans]
@@ -97,7 +98,7 @@ def test_a_question_is_one_trace_with_a_span_for_each_step_and_each_stage_of_the
             assert by_id[span.parent_span_id].name == "POST /infer"
 
 
-def test_model_spans_carry_the_genai_names_with_token_and_cache_counts_and_no_texts(collected: Any) -> None:
+def test_model_spans_have_the_genai_attributes_with_token_counts_and_no_texts(collected: Any) -> None:
     collector, _, _ = collected
     call = next(attributes(s) for s in collector.spans if s.name == "chat stand-in" and s.trace_id.hex() == TRACE)
     assert call["gen_ai.operation.name"] == "chat" and call["gen_ai.provider.name"] == "llama_cpp"
@@ -107,21 +108,21 @@ def test_model_spans_carry_the_genai_names_with_token_and_cache_counts_and_no_te
     assert "sixes did Kohli" not in everything and "gen_ai.input.messages" not in everything
 
 
-def test_metrics_and_logs_arrive_too(collected: Any) -> None:
+def test_metrics_and_logs_arrive_at_the_collector(collected: Any) -> None:
     collector, _, _ = collected
     wanted = {"gen_ai.server.request.duration", "gen_ai.server.time_to_first_token", "http.server.request.duration"}
     assert wanted | {"cricket.answers", "gen_ai.client.token.usage"} <= collector.metrics
     assert any(record.trace_id.hex() == TRACE for record in collector.logs)
 
 
-def test_log_lines_carry_the_trace_of_their_request(collected: Any) -> None:
+def test_log_lines_have_the_trace_id_of_their_request(collected: Any) -> None:
     _, service, reply = collected
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     line = next(line for line in lines if line.get("request_id") == reply["request_id"])
     assert line["trace_id"] == TRACE
 
 
-def test_one_reader_serves_the_scrape_and_the_collector_and_survives_a_collector_that_fails(monkeypatch) -> None:
+def test_one_reader_serves_scrapes_and_a_collector_even_if_exports_fail(monkeypatch) -> None:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
     from prometheus_client import CollectorRegistry, generate_latest
@@ -151,9 +152,9 @@ def test_one_reader_serves_the_scrape_and_the_collector_and_survives_a_collector
     until = time.monotonic() + 10
     while exporter.pushed < 3 and time.monotonic() < until:
         time.sleep(0.01)
-    for _ in range(2):  # a scrape sees the total, once, however often was pushed
+    for _ in range(2):  # a scrape has the total once, no matter how often it was pushed
         assert generate_latest(registry).decode().count("asked_total{") == 1
     pushed = exporter.pushed
     assert pushed >= 3
     meters.shutdown()
-    assert exporter.closed and exporter.pushed > pushed, "what came since the last push goes out at the end"
+    assert exporter.closed and exporter.pushed > pushed, "the rest is pushed at shutdown"

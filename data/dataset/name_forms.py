@@ -19,7 +19,6 @@ from data.linking.resolver import Names
 from data.phrasing.noise import typo
 from data.text import ordinal
 
-KINDS = {"P": "player", "T": "team", "V": "venue", "D": "date", "Y": "season"}
 _STADIUM = re.compile(r"\b(cricket|international|stadium|ground)\b", re.I)
 
 

@@ -8,7 +8,6 @@ nothing about splits or models."""
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import random
@@ -18,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from data.dataset.binding import Binder
-from data.dataset.name_forms import KINDS, NameForms
+from data.dataset.name_forms import NameForms
 from data.linking.linker import Linker
-from data.linking.mention import FOUND, Context, Linked, Mention
+from data.linking.mention import FOUND, KINDS, Linked, Mention
+from data.linking.resolve_plan import resolve_plan, shown_names
 from data.linking.resolver import Names
 from data.phrasing.composer import Phrasebook
 from data.query import QueryError, Statistics, StatTable, parse
-from data.query.engine import show
-from data.query.language import DECLINES, FILTERS, MEASURES
-from data.query.line import Filter, Plan, Query
+from data.query.language import DECLINES, MEASURES
+from data.query.line import Plan
 from data.season import SEASONS, load
 from data.text import PLACEHOLDER, plain, renumber
 from data.wording.sentence import sentence
@@ -218,7 +217,8 @@ class Maker:
     def _outcome(
         self, plan: Plan, linked: Linked, bound: Mapping[str, str], shown: str, rng: random.Random
     ) -> dict | None:
-        names = {p: self._called(m) for p, m in linked.by_placeholder().items()}
+        mentions = linked.by_placeholder()
+        names = shown_names(mentions, {}, self.names)
         declined = {"names": names, "table": [], "cells": "", "wording": "", "outcome": "declined"}
         if plan.decline:
             return {
@@ -229,34 +229,25 @@ class Maker:
         if any(p[0] == "Y" for p in names):
             return None  # a line that computes something although the question is about another season
         keys: dict[tuple[str, str], tuple[str, ...]] = {}
-        mentions = linked.by_placeholder()
-        for query in plan.queries:
-            for f in query.filters:
-                if FILTERS[f.key].takes not in "PTVD":
-                    continue
-                for value in f.values:
-                    mention = mentions.get(value)
-                    if mention is None:
-                        return None
-                    if mention.kind == "date":
-                        keys[f.key, value] = mention.candidates
-                        continue
-                    outcome = self.names.resolve(mention, _role(f, query), _context(f, query, mentions))
-                    if outcome.status != FOUND:
-                        asks = outcome.status == "ambiguous"
-                        if asks and bound.get(value) not in outcome.candidates:
-                            return None
-                        return {
-                            **declined,
-                            "answer": outcome.suggestion,
-                            "outcome": "ask_back" if asks else "declined",
-                            "kind": "ask_back" if asks else "absent",
-                        }
-                    if bound.get(value) not in (*outcome.candidates, *mention.candidates) and f.key != "venue":
-                        return None
-                    keys[f.key, value] = outcome.candidates
-                    if f.key == "venue" and len(outcome.candidates) > 1:
-                        names[value] = mention.text.title()
+        for name in resolve_plan(plan, mentions, self.names):
+            if name.mention is None:
+                return None
+            outcome, meant = name.outcome, bound.get(name.value)
+            if outcome.status != FOUND:
+                asks = outcome.status == "ambiguous"
+                if asks and meant not in outcome.candidates:
+                    return None
+                return {
+                    **declined,
+                    "answer": outcome.suggestion,
+                    "outcome": "ask_back" if asks else "declined",
+                    "kind": "ask_back" if asks else "absent",
+                }
+            known = (*outcome.candidates, *name.mention.candidates)
+            if meant not in known and name.filter != "venue" and name.mention.kind != "date":
+                return None
+            keys[name.filter, name.value] = outcome.candidates
+        names = shown_names(mentions, keys, self.names)
         try:
             tables = [
                 self.statistics.answer(q, lambda key, value: keys.get((key, value), (value,))) for q in plan.queries
@@ -276,27 +267,6 @@ class Maker:
             "outcome": "answered",
             "kind": _FAMILY[MEASURES[plan.queries[0].measures[0]].source],
         }
-
-    def _called(self, mention: Mention) -> str:
-        if not mention.candidates:
-            return mention.text
-        if mention.kind == "date":
-            return show(datetime.date.fromisoformat(mention.candidates[0]))
-        return self.names.display(mention.candidates[0])
-
-
-def _role(f: Filter, query: Query) -> str:
-    return "bowler" if f.key == "player" and MEASURES[query.measures[0]].source == "bowl" else f.key
-
-
-def _context(f: Filter, query: Query, mentions: Mapping[str, Mention]) -> Context:
-    others: dict[str, list[str]] = {"team": [], "opponent": [], "batter": [], "bowler": []}
-    for other in query.filters:
-        if other.key in others and other.key != f.key:
-            for name in other.values:
-                if name in mentions and mentions[name].status == FOUND:
-                    others[other.key] += mentions[name].candidates
-    return Context(*(tuple(others[k]) for k in ("team", "opponent", "batter", "bowler")))
 
 
 def _agreement(spans: Mapping[tuple[int, int], str], mentions: Iterable[Mention]) -> dict[str, str] | None:

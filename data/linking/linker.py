@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from data.linking.dates import Calendar, Moment
 from data.linking.evidence import Sense, Word, is_initials
 from data.linking.index import Alias, plain
-from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, UNKNOWN, Linked, Mention
+from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, KINDS, UNKNOWN, Linked, Mention
 from data.linking.resolver import Names
 from data.linking.spelling import Speller
 from data.season import load
 
-LETTERS = {"player": "P", "elsewhere": "P", "team": "T", "venue": "V", "date": "D", "season": "Y"}
+LETTERS = {kind: letter for letter, kind in KINDS.items()} | {"elsewhere": "P"}
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 GROUND_WORDS = (
     "cricket",

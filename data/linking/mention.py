@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KINDS = {"P": "player", "T": "team", "V": "venue", "D": "date", "Y": "season"}  # of a placeholder, by its letter
 FOUND, AMBIGUOUS, ABSENT, UNKNOWN = "found", "ambiguous", "absent", "unknown"
 
 

@@ -47,11 +47,11 @@ def circumstance_phrases(query: Query) -> list[str]:
         if f.key == "innings":
             does = "bowling" if source in ("bowl", "field", "concede") else "batting"
             words.insert(0, f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
-    words += [f"with {_BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
+    words += [f"with {BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
     return [w for w in words if w]
 
 
-_BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
+BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
 
 
 def _of_side(f: Filter, query: Query, source: str) -> str:
@@ -128,4 +128,4 @@ def _words(f: Filter, source: str) -> str:
 
 
 def _bound(f: Filter) -> str:
-    return f"{_BOUND.get(f.op, 'other than')} {f.values[0]}"
+    return f"{BOUND.get(f.op, 'other than')} {f.values[0]}"

@@ -252,8 +252,20 @@ _BEFORE_ROW = {"bat": {"bowler": "off "}, "team": {"bowler": "off "},
                "field": {"bowler": "off ", "batter": "dismissing "}}  # fmt: skip
 
 
+_BEFORE_ANY_ROW = {"opponent": "against ", "toss": "toss "}
+
+
+def words_before_cells() -> set[str]:
+    """What may stand before a cell without being a circumstance: "against" or "in over" before the name of a row, and
+    the verbs of figures, such as "gave away"."""
+    special = (words for by_name in _BEFORE_ROW.values() for words in by_name.values())
+    numbered = (text for pair in _NUMBERED.values() for text in (" ".join(pair), pair[1]))
+    verbs = (verb for verb, _ in _DID.values())
+    return {words.strip() for words in (*special, *_BEFORE_ANY_ROW.values(), *numbered, *verbs)}
+
+
 def _before_row(name: str, source: str) -> str:
-    special = _BEFORE_ROW.get(source, {}).get(name) or {"opponent": "against ", "toss": "toss "}.get(name)
+    special = _BEFORE_ROW.get(source, {}).get(name) or _BEFORE_ANY_ROW.get(name)
     return special or (f"{_NUMBERED[name][1]} " if name in _NUMBERED else "")
 
 

@@ -1,6 +1,8 @@
-"""Probes and metrics: GET /healthz (the process lives), /readyz (it can answer; or why not), /metrics."""
+"""Probes and metrics: GET /healthz (liveness), /readyz (readiness, or what is missing), /metrics (Prometheus)."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
@@ -10,29 +12,28 @@ from serve.service import Service
 
 
 def router(service: Service) -> APIRouter:
-    routes = APIRouter(tags=["watch"])
+    """The routes over one service."""
+    routes = APIRouter(tags=["monitor"])
 
-    @routes.get("/healthz", summary="Is the process alive?")
+    @routes.get("/healthz", summary="Liveness")
     async def healthz() -> dict[str, str]:
-        """200 as long as the process can answer at all, also while it loads or downloads."""
+        """200 while the process runs, also while it loads or downloads."""
         return {"status": "alive"}
 
     @routes.get(
         "/readyz",
         response_model=Readiness,
-        summary="Can it answer questions?",
-        responses={503: {"description": "Not yet, or not any more: stage and reason."}},
+        summary="Readiness",
+        responses={503: {"description": "Not ready, or no longer: stage and reason."}},
     )
     async def readyz() -> Readiness:
-        """200 once season and model are loaded and warmed; 503 with stage and reason before, and while stopping."""
-        ready, stage, reason = service.state
-        if not ready:
-            state = {"ready": False, "stage": stage, "reason": reason, "retrying": service.retrying}
-            raise Problem(503, "not-ready", reason, 2, **state)
-        season = service.retriever.season
-        return Readiness(
-            ready=True, stage=stage, reason=reason, model=service.info, season=season.name, season_title=season.title
-        )
+        """200 once season and model are loaded; 503 with stage and reason before that and while stopping."""
+        state = service.state
+        if not state.ready:
+            raise Problem(503, "not-ready", state.reason, 2, **asdict(state), retrying=service.retrying)
+        loaded = service.ready()
+        season = loaded.agents.season
+        return Readiness(**asdict(state), model=loaded.info, season=season.name, season_title=season.title)
 
     @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
     async def metrics() -> Response:

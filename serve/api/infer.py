@@ -1,12 +1,11 @@
 """The service's own routes: POST /infer (whole or streamed), POST /stats, POST /feedback.
 
-A client that goes away ends its question: the agents' task is cancelled, and with it the engine's request.
+A client that disconnects ends its question: the agents' work is cancelled, and with it the engine's request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import time
 import uuid
@@ -16,13 +15,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from agents.messages import Reply
+from agents.messages import Planned, Reply, Retrieved, Worded
 from data.query import Plan, QueryError, parse
-from serve.api.middleware import note
-from serve.api.problems import MEDIA_TYPE, Problem, reported
+from serve.api.middleware import add_to_log
+from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
 from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
-from serve.api.streaming import cancel_on_disconnect, sse, wait_for_disconnect
-from serve.service import Service
+from serve.api.streaming import BackgroundEvents, cancel_on_disconnect, sse
+from serve.service import Loaded, Service
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, understanding
 
@@ -52,36 +51,19 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         With `stream: true` the reply is server-sent events: `plan`, `table`, `token` (pieces of the checked
         sentence), `done` (the whole reply) or `error` (a problem document).
         """
-        agents = service.ready_agents()
-        note(request, question_chars=len(question.question), stream=question.stream)
+        loaded = service.ready()
+        add_to_log(request, question_chars=len(question.question), stream=question.stream)
         if service.settings.log_texts:
-            note(request, question=question.question)
-        conversation = question.conversation_id or uuid.uuid4().hex
-        leave = service.enter()  # before the reply begins, so that a stream too can be turned away with a 429
-        events: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
-
-        async def answer() -> Answer:
-            deadline = service.settings.deadline_s
-            began = time.monotonic()
-            listen = (lambda *event: events.put_nowait(event)) if question.stream else None
-            reply = await agents.ask(question.question, conversation, deadline, listen)
-            if reply.reason == "no_plan" and time.monotonic() - began >= deadline:
-                late = f"the answer took longer than {deadline:g} s: the service is overloaded, try again later"
-                raise Problem(504, "deadline", late, 5)
-            _book(service, request, reply)
-            season = service.retriever.season.name
-            return reply_of(reply, service.info, season, request.scope["request_id"], conversation, question.trace)
-
-        task = asyncio.create_task(answer())
-        task.add_done_callback(leave)  # not a `finally`: a task that is cancelled before its first step has none
+            add_to_log(request, question=question.question)
+        leave = service.admit()  # before the reply begins, so that a stream too can be refused with a 429
         if question.stream:
-            task.add_done_callback(lambda _: events.put_nowait(None))
-            stream = _events(request, task, events)
-            headers = {"X-Accel-Buffering": "no"}
-            return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
-        reply = await cancel_on_disconnect(request, task)
-        left_out = {"trace"} if reply.trace is None else None
-        return Response(reply.model_dump_json(exclude=left_out), media_type="application/json")
+            events = BackgroundEvents(_answer(service, loaded, question, request), leave)
+            sent = _server_sent(events.until_disconnect(request), request)
+            return StreamingResponse(sent, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        task = asyncio.create_task(_whole(_answer(service, loaded, question, request)))
+        task.add_done_callback(leave)  # not a `finally`: a task that is cancelled before its first step has none
+        answer = await cancel_on_disconnect(request, task)
+        return Response(answer.model_dump_json(exclude=_left_out(answer)), media_type="application/json")
 
     @routes.post("/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"])
     async def stats(line: QueryLine, request: Request) -> Stats:
@@ -89,14 +71,14 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         plan: Plan = parse(line.query)
         if plan.decline:
             raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
-        leave = service.enter()
+        leave = service.admit()
         began = time.monotonic()
         try:
             found = await asyncio.to_thread(service.compute, line.query)
         finally:
             leave()
         tables = [table_of(t) for t in found]
-        note(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
+        add_to_log(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
         return Stats(query=str(plan), tables=tables)
 
     @routes.post("/feedback", response_model=Stored, status_code=201, summary="Judge an answer", tags=["ask"])
@@ -113,50 +95,74 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
                 60,
             ) from error
         service.telemetry.feedback.add(1, {"verdict": judgement.verdict})
-        note(request, verdict=judgement.verdict, about=judgement.request_id)
+        add_to_log(request, verdict=judgement.verdict, about=judgement.request_id)
         return Stored()
 
     return routes
 
 
-async def _events(request: Request, task: asyncio.Task[Answer], events: asyncio.Queue) -> AsyncIterator[bytes]:
-    """A question's steps as server-sent events; ends the question when the client goes away."""
-    gone = asyncio.ensure_future(wait_for_disconnect(request))
-    gone.add_done_callback(lambda _: task.cancel())
+AnswerEvent = Planned | Retrieved | Worded | Answer
+
+
+async def _answer(service: Service, loaded: Loaded, question: Question, request: Request) -> AsyncIterator[AnswerEvent]:
+    """The agents' events, with the Answer in place of their Reply. Raises Problem 504 after the deadline."""
+    deadline_s = service.settings.deadline_s
+    conversation = question.conversation_id or uuid.uuid4().hex
+    began = time.monotonic()
+    agents = loaded.agents
+    async for event in agents.stream(question.question, conversation, deadline_s):
+        if not isinstance(event, Reply):
+            yield event
+            continue
+        if event.reason == "no_plan" and time.monotonic() - began >= deadline_s:
+            late = f"the answer took longer than {deadline_s:g} s: the service is overloaded, try again later"
+            raise Problem(504, "deadline", late, 5)
+        _record(service, request, event, agents.retriever.lexicon)
+        request_id = request.scope["request_id"]
+        yield reply_of(event, loaded.info, agents.season.name, request_id, conversation, question.trace)
+
+
+async def _whole(events: AsyncIterator[AnswerEvent]) -> Answer:
+    *_, answer = [event async for event in events]
+    assert isinstance(answer, Answer)
+    return answer
+
+
+async def _server_sent(events: AsyncIterator[AnswerEvent], request: Request) -> AsyncIterator[bytes]:
+    """The events as clients get them; a failure is the last one."""
     try:
-        while (event := await events.get()) is not None:
-            name, value = event
-            if name == "plan":
-                yield sse("plan", {"query": value})
-            elif name == "table":
-                yield sse("table", {"tables": [table_of(t).model_dump() for t in value]})
-            elif name == "text":
-                yield sse("token", {"text": value})
-        try:
-            reply = await task
-            yield sse("done", reply.model_dump(exclude={"trace"} if reply.trace is None else None))
-        except Exception as error:
-            yield sse("error", json.loads(reported(request, error).response(request).body))
-    finally:
-        gone.cancel()
-        task.cancel()
+        async for event in events:
+            match event:
+                case Retrieved():
+                    yield sse("plan", {"query": event.line})
+                    yield sse("table", {"tables": [table_of(t).model_dump() for t in event.tables]})
+                case Worded():
+                    yield sse("token", {"text": event.text})
+                case Answer():
+                    yield sse("done", event.model_dump(exclude=_left_out(event)))
+    except Exception as error:
+        yield sse("error", logged_problem(request, error).document(request))
 
 
-def _book(service: Service, request: Request, reply: Reply) -> None:
-    """Counters and the log line of an answered question. Texts only where LOG_TEXTS is set."""
+def _left_out(answer: Answer) -> set[str] | None:
+    return {"trace"} if answer.trace is None else None
+
+
+def _record(service: Service, request: Request, reply: Reply, lexicon: frozenset[str]) -> None:
+    """Count an answered question and describe it in its log line. Texts only where LOG_TEXTS is set."""
     service.telemetry.answered(reply)
-    figures = [step for step in reply.trace if "completion_tokens" in step]
-    note(
+    generations = reply.trace.generations
+    add_to_log(
         request,
         outcome=reply.outcome,
         reason=reply.reason,
         worded_by=reply.worded_by,
         latency_ms=dict(reply.latency_ms),
         tokens={
-            k: sum(step[f"{k}_tokens"] for step in figures)
-            for k in ("prompt", "completion", "cached", "forced", "drafted", "accepted")
+            kind: sum(getattr(generation, f"{kind}_tokens") for generation in generations)
+            for kind in ("prompt", "completion", "cached", "forced", "drafted", "accepted")
         },
-        **understanding(reply, service.retriever.linker.speller.lexicon),
+        **understanding(reply, lexicon),
     )
     if service.settings.log_texts:
-        note(request, answer=reply.answer, query=reply.query)
+        add_to_log(request, answer=reply.answer, query=reply.query)

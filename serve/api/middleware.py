@@ -1,7 +1,7 @@
-"""Around every request: its id, log line, Server-Timing, security headers, body limit, a net for exceptions.
+"""Middleware for every request: id, log line, Server-Timing, security headers, body limit, unexpected exceptions.
 
-Pure ASGI, so that streams and disconnects pass through. Routes add to the log line by
-`note(request, outcome=...)`.
+Pure ASGI, so that streams and disconnects pass through. Routes add fields to the log line by
+`add_to_log(request, outcome=...)`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from serve.api.security import HEADERS, page_headers
 log = logging.getLogger("serve.api.middleware")
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds: logged at DEBUG
+_POLLED = {"/healthz", "/readyz", "/metrics"}  # requested every few seconds: logged at DEBUG
 
 
-def note(request: Request, **fields: Any) -> None:
+def add_to_log(request: Request, **fields: Any) -> None:
     """Add fields to this request's log line."""
-    request.scope["note"] |= fields
+    request.scope["log_fields"] |= fields
 
 
-class Access:
-    """ASGI middleware; `max_body` in bytes. (FastAPI's own limit answers in plain text.)"""
+class RequestMiddleware:
+    """ASGI middleware. Bodies of more than `max_body` bytes get a problem document (FastAPI's limit: plain text)."""
 
     def __init__(self, app: ASGIApp, max_body: int) -> None:
-        self.app, self.max_body = app, max_body
+        self.app: ASGIApp = app
+        self.max_body: int = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,7 +46,7 @@ class Access:
         headers = Headers(scope=scope)
         sent, length = headers.get("x-request-id", ""), headers.get("content-length", "")
         request_id = scope["request_id"] = sent if _ID.fullmatch(sent) else uuid.uuid4().hex
-        notes: dict[str, Any] = scope.setdefault("note", {})
+        added: dict[str, Any] = scope.setdefault("log_fields", {})
         status, received = 0, 0
 
         async def bounded() -> Message:
@@ -62,7 +63,7 @@ class Access:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
-                headers["Server-Timing"] = _timing(notes.get("latency_ms"), began)
+                headers["Server-Timing"] = _timing(added.get("latency_ms"), began)
                 for name, value in (*HEADERS, *page_headers(scope["path"])):
                     headers.setdefault(name, value)
             await send(message)
@@ -80,17 +81,18 @@ class Access:
                 "request_id": request_id,
                 "method": scope["method"],
                 "path": getattr(route, "path", None) or scope["path"][:200],
-                "status": status or 499,  # 499: the client went away before there was a reply
+                "status": status or 499,  # 499: the client disconnected before there was a reply
                 "duration_ms": round((time.monotonic() - began) * 1000, 2),
                 "client": (scope.get("client") or ["-"])[0],
             }
             if problem := scope.get("problem"):
                 fields["problem"] = problem
-            level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
-            log.log(level, "request", extra=fields | notes)
+            level = logging.DEBUG if scope["path"] in _POLLED else logging.INFO
+            log.log(level, "request", extra=fields | added)
 
 
 def _timing(parts: dict[str, float] | None, began: float) -> str:
+    """The Server-Timing header: milliseconds by part, and in total."""
     shown = dict(parts or {})
     shown.setdefault("total", (time.monotonic() - began) * 1000)
     return ", ".join(f"{name};dur={ms:.1f}" for name, ms in shown.items())

@@ -1,7 +1,7 @@
 """OpenAI-compatible routes: GET /v1/models, POST /v1/chat/completions and /v1/completions, streamed or whole.
 
-The raw model, without the agents: for other programs, and for agents elsewhere (OPENAI_BASE_URL). Beyond OpenAI's
-fields: `grammar` (GBNF), `top_k`, `min_p`, `repeat_penalty`. The default temperature is 0, for which the model is made.
+The model without the agents: for other programs, and for agents in another process (OPENAI_BASE_URL). Beyond OpenAI's
+fields: `grammar` (GBNF), `top_k`, `min_p`, `repeat_penalty`. The default temperature is 0, which suits this model.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agents.model import Generation
 from serve.api.infer import PROBLEMS
-from serve.api.middleware import note
-from serve.api.problems import Problem, reported
+from serve.api.middleware import add_to_log
+from serve.api.problems import Problem, logged_problem
 from serve.api.streaming import cancel_on_disconnect, wait_for_disconnect
 from serve.engine import sequence
 from serve.engine.grammar.json_schema import grammar_from_schema
 from serve.local_model import LocalModel
-from serve.service import Service
+from serve.service import Loaded, Service
 
 Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -54,8 +54,8 @@ class ResponseFormat(BaseModel):
     json_schema: dict[str, Any] | None = None
 
 
-class Generate(BaseModel):
-    """What both routes take. Unknown fields are ignored, since clients send many."""
+class GenerationRequest(BaseModel):
+    """The fields that both routes take. Unknown fields are ignored, since clients send many."""
 
     model: str | None = Field(None, description="ignored: there is one model")
     max_tokens: int | None = Field(None, ge=1)
@@ -92,7 +92,7 @@ class Generate(BaseModel):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())[:16]
 
     def gbnf(self) -> str | None:
-        """The grammar asked for, as GBNF. Raises GrammarError for a schema that has none."""
+        """The requested grammar as GBNF. Raises GrammarError for a schema that cannot be made one."""
         if self.grammar is not None or self.response_format is None or self.response_format.type == "text":
             return self.grammar
         if self.response_format.type == "json_object":
@@ -101,7 +101,7 @@ class Generate(BaseModel):
         return grammar_from_schema(given.get("schema", given))
 
 
-class ChatRequest(Generate):
+class ChatRequest(GenerationRequest):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"messages": [{"role": "user", "content": "plan most sixes"}]}]}
     )
@@ -109,7 +109,7 @@ class ChatRequest(Generate):
     max_completion_tokens: int | None = Field(None, ge=1)
 
 
-class CompletionRequest(Generate):
+class CompletionRequest(GenerationRequest):
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "runs by", "max_tokens": 8}]})
     prompt: str | list[int] = Field(min_length=1)
 
@@ -120,36 +120,38 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/models", summary="The one model that is served")
     async def models() -> dict[str, Any]:
-        service.ready_agents()
-        about = {"id": service.info.name, "object": "model", "created": 0, "owned_by": "cricket-inference"}
-        return {"object": "list", "data": [about | {"meta": asdict(service.info)}]}
+        info = service.ready().info
+        about = {"id": info.name, "object": "model", "created": 0, "owned_by": "cricket-inference"}
+        return {"object": "list", "data": [about | {"meta": asdict(info)}]}
 
     @routes.post("/chat/completions", summary="Complete a conversation")
     async def chat(body: ChatRequest, request: Request) -> Response:
-        model = _model(service)
-        tokens = model.prompt([message.plain() for message in body.messages])
+        loaded = service.ready()
+        tokens = _local(loaded).prompt([message.plain() for message in body.messages])
         limit = body.max_completion_tokens or body.max_tokens or 256
-        return await _reply(service, model, body, request, tokens, limit, _ChatShape())
+        return await _reply(service, loaded, body, request, tokens, limit, _ChatShape())
 
     @routes.post("/completions", summary="Continue a text")
     async def completions(body: CompletionRequest, request: Request) -> Response:
-        model = _model(service)
-        tokens = model.plain(body.prompt) if isinstance(body.prompt, str) else body.prompt
-        return await _reply(service, model, body, request, tokens, body.max_tokens or 128, _TextShape())
+        loaded = service.ready()
+        tokens = _local(loaded).plain(body.prompt) if isinstance(body.prompt, str) else body.prompt
+        return await _reply(service, loaded, body, request, tokens, body.max_tokens or 128, _TextShape())
 
     return routes
 
 
-def _model(service: Service) -> LocalModel:
-    service.ready_agents()
-    model = service.model.model
+def _local(loaded: Loaded) -> LocalModel:
+    """The model in this process. Raises Problem 501 where another server generates."""
+    model = loaded.model.model
     if not isinstance(model, LocalModel):
-        raise Problem(501, "model-elsewhere", "this service generates with another server: ask OPENAI_BASE_URL itself")
+        raise Problem(
+            501, "model-elsewhere", "this service generates with another server: send the request to OPENAI_BASE_URL"
+        )
     return model
 
 
 class _ChatShape:
-    """How OpenAI writes chat completions."""
+    """The parts of OpenAI's chat completions that differ from plain completions."""
 
     prefix, whole, piece = "chatcmpl", "chat.completion", "chat.completion.chunk"
 
@@ -162,7 +164,7 @@ class _ChatShape:
 
 
 class _TextShape:
-    """How OpenAI writes plain completions."""
+    """The parts of OpenAI's plain completions that differ from chat completions."""
 
     prefix, whole, piece = "cmpl", "text_completion", "text_completion"
 
@@ -178,41 +180,42 @@ Shape = _ChatShape | _TextShape
 
 async def _reply(
     service: Service,
-    model: LocalModel,
-    body: Generate,
+    loaded: Loaded,
+    body: GenerationRequest,
     request: Request,
     tokens: list[int],
     limit: int,
     shape: Shape,
 ) -> Response:
     """Run the request and answer in OpenAI's shape."""
-    made = {
-        "prompt": tokens,
-        "max_tokens": limit,
-        "sampling": body.sampling(),
-        "grammar": body.gbnf(),
-        "deadline_s": service.settings.deadline_s,
-        "adapter": model.adapter,
-        "stop": body.stops(),
-    }
+    model = _local(loaded)
+    generated = sequence.Request(
+        tokens,
+        limit,
+        body.sampling(),
+        grammar=body.gbnf(),
+        deadline_s=service.settings.deadline_s,
+        adapter=model.adapter,
+        stop=body.stops(),
+    )
     head = {
         "id": f"{shape.prefix}-{uuid.uuid4().hex}",
         "created": int(time.time()),
-        "model": service.info.name,
+        "model": loaded.info.name,
     }
-    note(request, stream=body.stream)
-    leave = service.enter()
+    add_to_log(request, stream=body.stream)
+    leave = service.admit()
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def generate() -> Generation:
         on_text = pieces.put_nowait if body.stream else None
-        generation = await service.model.run(sequence.Request(**made), on_text)
+        generation = await loaded.model.measure(model.run(generated, on_text))
         times = {
             "queue": generation.queued_ms,
             "prefill": generation.prefill_ms,
             "decode": generation.decode_ms,
         }
-        note(
+        add_to_log(
             request,
             tokens={k: getattr(generation, f"{k}_tokens") for k in ("prompt", "completion", "cached")},
             latency_ms={part: round(ms, 2) for part, ms in times.items()},
@@ -225,7 +228,7 @@ async def _reply(
         task.add_done_callback(lambda _: pieces.put_nowait(None))
         first = await pieces.get()
         if first is None and not task.cancelled() and task.exception() is not None:
-            raise task.exception()  # an error reply, and not an event in a stream
+            task.result()  # raises: an error reply instead of an event in a stream
         usage = bool(body.stream_options and body.stream_options.include_usage)
         events = _events(request, task, first, pieces, head | {"object": shape.piece}, shape, usage)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -243,6 +246,7 @@ async def _events(
     shape: Shape,
     usage: bool,
 ) -> AsyncIterator[bytes]:
+    """The text as it is generated, from its first `piece` on; cancels `task` when the client disconnects."""
     gone = asyncio.ensure_future(wait_for_disconnect(request))
     gone.add_done_callback(lambda _: task.cancel())
 
@@ -257,7 +261,7 @@ async def _events(
         try:
             generation = await task
         except Exception as error:
-            yield _data({"error": json.loads(reported(request, error).response(request).body)["error"]})
+            yield _data({"error": logged_problem(request, error).document(request)["error"]})
             return
         yield event(shape.part(None, first), _finish(generation))
         if usage:

@@ -1,4 +1,4 @@
-"""The page at `/`, its files below /page/, and /docs: static, nothing from elsewhere (the CSP would refuse it)."""
+"""The page at `/`, its files below /page/, and /docs: static files that load nothing from other hosts."""
 
 from __future__ import annotations
 

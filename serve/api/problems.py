@@ -1,9 +1,9 @@
-"""Errors as problem documents (RFC 9457): what happened, what to do. Here alone exceptions become HTTP.
+"""Errors as problem documents (RFC 9457), which say what happened and what to do. The only exception-to-HTTP mapping.
 
     raise Problem(503, "not-ready", "still loading the model", retry_after_s=2, stage="load")
 
-Under /v1 the same document also carries OpenAI's `error` object, which its clients read. No stack trace and
-no token ever gets into a reply.
+Under /v1 the same document also carries OpenAI's `error` object, which its clients read. A reply never holds a stack
+trace or a token.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ class Problem(Exception):
         self.status, self.kind, self.detail, self.more = status, kind, detail, more
         self.retry_after_s = retry_after_s
 
-    def response(self, request: Request) -> JSONResponse:
+    def document(self, request: Request) -> dict[str, Any]:
+        """The problem document for `request`, whose log line gets the kind of the problem."""
+        request.scope["problem"] = self.kind
         detail = without_token(self.detail)
-        body = {
+        body: dict[str, Any] = {
             "type": f"urn:cricket:problem:{self.kind}",
             "title": "Client Closed Request" if self.status == 499 else HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -57,17 +59,20 @@ class Problem(Exception):
                 "param": None,
                 "code": self.status,
             }
+        return body
+
+    def response(self, request: Request) -> JSONResponse:
+        """The reply to `request`."""
         headers = {}
         if self.retry_after_s is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        request.scope["problem"] = self.kind
-        return JSONResponse(body, self.status, headers, MEDIA_TYPE)
+        return JSONResponse(self.document(request), self.status, headers, MEDIA_TYPE)
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that an exception of ours stands for."""
+    """The problem document for an exception; 500 for one that has no mapping."""
     match error:
         case Problem():
             return error
@@ -83,7 +88,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(
                 503,
                 "engine-closed",
-                "the model takes no requests now (it stops or has failed): try again later or at another instance",
+                "the model accepts no requests now (it is stopping or has failed): try again later or at another "
+                "instance",
                 5,
             )
         case QueryError() | DataError():
@@ -96,14 +102,14 @@ def problem_of(error: Exception) -> Problem:
             return Problem(
                 500,
                 "request-failed",
-                "this request failed inside the engine; others are not affected, the "
-                "log has the reason under this request_id",
+                "this request failed inside the engine; others are not affected, the log has the reason under this "
+                "request_id",
             )
-    return Problem(500, "internal", "an error of the service; the log has the reason under this request_id")
+    return Problem(500, "internal", "an error in the service; the log has the reason under this request_id")
 
 
-def reported(request: Request, error: Exception) -> Problem:
-    """The problem that an exception stands for; of one that is our fault, the log has the reason."""
+def logged_problem(request: Request, error: Exception) -> Problem:
+    """The problem document for an exception. One that is the service's own fault is logged with its stack trace."""
     problem = problem_of(error)
     if problem.status == 500:
         log.error("request failed", exc_info=error, extra={"request_id": request.scope.get("request_id")})
@@ -113,31 +119,33 @@ def reported(request: Request, error: Exception) -> Problem:
 def install(app: FastAPI) -> None:
     """Make every error reply of `app` a problem document."""
 
-    async def ours(request: Request, error: Exception) -> JSONResponse:
-        return reported(request, error).response(request)
+    async def mapped(request: Request, error: Exception) -> JSONResponse:
+        return logged_problem(request, error).response(request)
 
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
         kind = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}.get(error.status_code, "http")
         detail = {
-            "not-found": f"nothing at {request.url.path}: the paths are listed at /docs",
-            "method-not-allowed": f"{request.method} is not what {request.url.path} takes: see /docs",
+            "not-found": f"there is nothing at {request.url.path}: the paths are listed at /docs",
+            "method-not-allowed": f"{request.url.path} does not take {request.method}: the methods are listed at /docs",
             "body-too-large": "the request body is too large: send less (MAX_BODY_BYTES is the limit)",
         }.get(kind, str(error.detail))
         response = Problem(error.status_code, kind, detail).response(request)
         response.headers.update(error.headers or {})
         return response
 
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
         return invalid_problem(request, error).response(request)
 
     for kind in (Problem, NotReady, Overloaded, EngineError, ServerError, QueryError, DataError):
-        app.add_exception_handler(kind, ours)
+        app.add_exception_handler(kind, mapped)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
 
 
 def invalid_problem(request: Request, error: RequestValidationError) -> Problem:
-    """What is wrong with a body, field by field, without repeating what was sent (long, private)."""
+    """What is wrong with a body, field by field. What was sent is not repeated: it may be long or private."""
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
         return Problem(400, "not-json", f"the body is not JSON: send something like {EXAMPLE}")

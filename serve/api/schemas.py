@@ -1,6 +1,6 @@
-"""What clients send and get, as pydantic models: the HTTP contract and the source of /openapi.json.
+"""Request and reply bodies as pydantic models: the HTTP contract and the source of /openapi.json.
 
-Knows nothing about how answers are made; `table_of` and `reply_of` turn the agents' records into these.
+`table_of` and `reply_of` make them from the agents' records.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)]
 
 
-class Sent(BaseModel):
+class RequestBody(BaseModel):
     """Base of request bodies: unknown fields are errors, so that a typo is not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Question(Sent):
+class Question(RequestBody):
     """A question in plain English."""
 
     model_config = ConfigDict(
@@ -43,15 +43,15 @@ class Question(Sent):
     trace: bool = Field(False, description="add every step the agents took")
 
 
-class QueryLine(Sent):
+class QueryLine(RequestBody):
     """A query line, to compute without a model."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "runs by batter | top 3"}]})
     query: Text = Field(description="a query line as in replies; `python -m data language` has all of it")
 
 
-class Feedback(Sent):
-    """What a person thinks of an answer. All texts are stored as they are sent."""
+class Feedback(RequestBody):
+    """A person's judgement of an answer. All texts are stored as they are sent."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -122,6 +122,7 @@ class Readiness(BaseModel):
 
 
 def table_of(table: StatTable) -> Table:
+    """A computed table with days as ISO texts."""
     columns = [Column(name=c.name, label=c.label, role=c.role, decimals=c.decimals) for c in table.columns]
     rows = [[_cell(value) for value in row] for row in table.rows]
     return Table(
@@ -134,6 +135,7 @@ def table_of(table: StatTable) -> Table:
 
 
 def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conversation: str, trace: bool) -> Answer:
+    """The body of POST /infer; `trace`: with the agents' steps."""
     tables = [table_of(t) for t in reply.tables]
     return Answer(
         answer=reply.answer,
@@ -149,18 +151,9 @@ def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conve
         latency_ms=dict(reply.latency_ms),
         conversation_id=conversation,
         request_id=request_id,
-        trace=[_plain(step) for step in reply.trace] if trace else None,
+        trace=reply.trace.as_json() if trace else None,
     )
 
 
 def _cell(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime.date) else value
-
-
-def _plain(value: Any) -> Any:
-    """A trace step as JSON values."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value if isinstance(value, int | float | str | bool | None) else str(value)

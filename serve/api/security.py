@@ -1,7 +1,6 @@
-"""Who may ask, how often, and what browsers may do with the replies. SECURITY.md has the threat model.
+"""API keys, rate limits and security headers. SECURITY.md has the threat model.
 
-Keys are compared in constant time; a client without a key is known by its address. Knows nothing about what
-is asked.
+Keys are compared in constant time. Where no keys are set, a client's rate is counted by its address.
 """
 
 from __future__ import annotations
@@ -29,23 +28,23 @@ _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-MAX_CLIENTS = 10_000  # whose rate is remembered; the one not seen for longest is forgotten
+MAX_CLIENTS = 10_000  # whose rate is kept; the one not seen for longest is dropped
 
 
 def page_headers(path: str) -> tuple[tuple[str, str], ...]:
-    """Content security policy and caching of a path: the page and /docs load their own files, all else nothing."""
+    """Content security policy and caching of a path: the page and /docs may load their own files, others nothing."""
     if path in ("/", "/docs") or path.startswith("/page/"):
         return (("Content-Security-Policy", _PAGE), ("Cache-Control", "no-cache"))
     return (("Content-Security-Policy", _NOTHING), ("Cache-Control", "no-store"))
 
 
-class Gate:
-    """Checks the key and the rate of a request; a FastAPI dependency."""
+class AccessControl:
+    """Checks the key and the rate of a request; a FastAPI dependency. Raises Problem 401 or 429."""
 
     def __init__(self, settings: Settings) -> None:
         self._keys = [hashlib.sha256(key.encode()).digest() for key in settings.keys()]
         self._per_minute = settings.rate_limit_per_minute
-        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # client -> (tokens left, when)
+        self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()  # client -> (tokens left, at)
 
     async def __call__(self, request: Request) -> None:
         client = self._client(request)
@@ -58,15 +57,16 @@ class Gate:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         given = given.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
         digest = hashlib.sha256(given.encode()).digest()
-        # every key is compared, so that the time says nothing about which one came close
+        # All keys are compared, so that the time taken reveals nothing about any of them.
         if not any([hmac.compare_digest(digest, key) for key in self._keys]):
-            raise Problem(401, "no-key", "this service asks for an API key: send `Authorization: Bearer <key>`")
+            raise Problem(401, "no-key", "this service needs an API key: send `Authorization: Bearer <key>`")
         return digest
 
     def _take(self, client: bytes) -> None:
+        """Take one token out of the client's bucket, which fills up within a minute."""
         now, full = time.monotonic(), float(self._per_minute)
-        left, when = self._buckets.pop(client, (full, now))
-        left = min(full, left + (now - when) * full / 60)
+        left, at = self._buckets.pop(client, (full, now))
+        left = min(full, left + (now - at) * full / 60)
         self._buckets[client] = (max(0.0, left - 1), now) if left >= 1 else (left, now)
         while len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)

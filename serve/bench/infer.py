@@ -18,8 +18,6 @@ import os
 import random
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -33,6 +31,7 @@ from urllib.parse import urlsplit
 
 from data.query import Statistics, parse
 from data.season import load
+from serve.process import ServiceProcess, StartError
 
 CLIENTS = (1, 2, 4, 8, 16)
 PARTS = ("queue", "link", "plan", "retrieve", "answer")
@@ -135,33 +134,13 @@ async def measure(url: str, clients: int, seconds: float) -> Round:
 def service(model: Path, **settings: str) -> Iterator[tuple[str, int, float]]:
     """A service on `model`: address, process id, seconds from its start until it was ready."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {
-            "MODEL_PATH": str(model),
-            "MODEL_REPO": "",
-            "HOST": "127.0.0.1",
-            "PORT": "0",
-        }
-        environment |= {
-            "FEEDBACK_DB": f"{folder}/feedback.sqlite",
-            "API_KEYS": "",
-            "RATE_LIMIT_PER_MINUTE": "0",
-        }
-        log = Path(folder, "log")
-        began = time.perf_counter()
-        with log.open("w") as stream:
-            process = subprocess.Popen([sys.executable, "-m", "serve"], env=environment, stdout=stream)
+        own = {"MODEL_PATH": model, "FEEDBACK_DB": Path(folder, "feedback.sqlite"), "RATE_LIMIT_PER_MINUTE": 0}
         try:
-            ready = False
-            while not ready:
-                if process.poll() is not None or '"stage": "failed"' in log.read_text():
-                    raise SystemExit(f"the service did not start: {log.read_text()[-500:]}")
-                time.sleep(0.02)
-                ready = bool(re.search(r'"message": "ready in', log.read_text()))
-            address = re.search(r"listening on (http://[\d.:]+)", log.read_text())
-            yield address[1], process.pid, time.perf_counter() - began
-        finally:
-            process.terminate()
-            process.wait()
+            with ServiceProcess(Path(folder, "log"), **own, **settings) as process:
+                ready_s = process.wait_ready()
+                yield process.url, process.process.pid, ready_s
+        except StartError as error:
+            raise SystemExit(str(error)) from None
 
 
 def resident_mb(pid: int) -> float | None:

@@ -1,1 +1,1 @@
-"""Reads what the service left behind (JSON log, feedback store) and says whether it still does what it did."""
+"""Monitoring: drift and accuracy of a service from its JSON log and feedback store."""

@@ -1,4 +1,4 @@
-"""Accuracy from judgements, with its interval: `accuracy(judgements)`, `wilson(right, of)`. Knows no logs."""
+"""Accuracy from judgements, with its interval: `accuracy(judgements)`, `wilson(right, of)`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Z = 1.959964  # two-sided 95 %
 
 @dataclass(frozen=True)
 class Share:
-    """`count` of `of`, with a 95 % interval (Wilson). No cases: the interval is everything."""
+    """`count` of `of`, with a 95 % interval (Wilson), which is 0 to 1 where there are no cases."""
 
     count: int
     of: int
@@ -32,7 +32,7 @@ class Share:
 
 
 def wilson(count: int, of: int, z: float = Z) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927): honest for few cases and for shares near 0 and 1."""
+    """Interval of a proportion (Wilson 1927), which holds for few cases and for shares near 0 and 1."""
     if of <= 0:
         return 0.0, 1.0
     p, n = count / of, of
@@ -42,7 +42,7 @@ def wilson(count: int, of: int, z: float = Z) -> tuple[float, float]:
 
 
 def settled(judgements: Iterable[Judgement]) -> dict[str, Judgement]:
-    """One judgement an answer: a reviewer's before a user's, then the latest."""
+    """One judgement per answer, by request id: a reviewer's rather than a user's, then the latest."""
     found: dict[str, Judgement] = {}
     for judgement in sorted(judgements, key=lambda j: (j.reviewed, j.at)):
         found[judgement.request_id] = judgement
@@ -50,13 +50,13 @@ def settled(judgements: Iterable[Judgement]) -> dict[str, Judgement]:
 
 
 def accuracy(judgements: Iterable[Judgement]) -> Share:
-    """Right ones among those judged right or wrong; `unsure` says nothing about the answer."""
+    """The share of right answers among those judged right or wrong; `unsure` is not counted."""
     verdicts = [j.verdict for j in judgements if j.verdict in ("right", "wrong")]
     return Share(verdicts.count("right"), len(verdicts))
 
 
 def contradicted(judgements: Iterable[Judgement]) -> set[str]:
-    """Answers that were called right and wrong."""
+    """Request ids of answers that were judged both right and wrong."""
     said: dict[str, set[str]] = {}
     for judgement in judgements:
         said.setdefault(judgement.request_id, set()).add(judgement.verdict)

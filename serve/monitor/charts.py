@@ -1,4 +1,4 @@
-"""Small charts as inline SVG, coloured by the page's CSS so that they follow light and dark. Knows no logs."""
+"""Small charts as inline SVG, coloured by the page's CSS, which has a light and a dark scheme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 38, 8, 8, 22
 
 @dataclass(frozen=True)
 class Point:
-    """One day's share (0 to 1) of `of` cases; None: nothing to count. `low` and `high` where an interval is shown."""
+    """One day's share (0 to 1) of `of` cases, None without cases; `low` and `high` if an interval is shown."""
 
     day: date
     value: float | None
@@ -23,7 +23,7 @@ class Point:
 
 
 def rate_chart(points: Sequence[Point], current_from: date | None, usual: float | None, name: str) -> str:
-    """A share by day: a line, the window under test shaded, the reference's share as a dashed line."""
+    """A share by day as a line. The current window is shaded; `usual`, the share of the reference window, is dashed."""
     known = [p for p in points if p.value is not None]
     tops = [p.high if p.high is not None else p.value for p in known]
     top = _top(max([*tops, usual or 0.0, 0.01]))
@@ -63,7 +63,7 @@ def rate_chart(points: Sequence[Point], current_from: date | None, usual: float 
 
 
 def paired_bars(rows: Sequence[tuple[str, float, float]], name: str) -> str:
-    """Shares of categories before (pale) and now (full): (category, before, now)."""
+    """Two bars for each (category, share before, share now)."""
     label, width, step = 150, 560, 30
     room = width - label - 52
     most = max([*(max(before, now) for _, before, now in rows), 0.01])

@@ -1,12 +1,11 @@
 """Two windows of days compared: PSI for how much a signal moved, a permutation test for whether that is chance.
 
-Questions of one day resemble each other (one match, one crowd), so single questions are no independent sample and a
-chi-square test over them cries wolf. What is exchanged here are whole days: if nothing changed, every choice of that
-many days from all of them is as good as the last ones, and the share of choices that differ at least as much is p.
-Over all signals Holm's correction keeps the chance of any false alarm in a report at `alarm_rate`. Knows nothing about
-what the signals mean.
+Questions of one day resemble each other (they are about one match), so questions are no independent sample and a
+chi-square test over them raises false alarms. Therefore whole days are permuted: if nothing changed, any choice of as
+many days could have been the current window, and p is the share of choices that differ at least as much. Holm's
+correction over all signals keeps the chance of any false alarm in a report at `alarm_rate`.
 
-A flag needs both: p below the corrected level, and a PSI of at least the signal's `least`.
+A signal is flagged if p is below its corrected level and the PSI is at least the signal's `least`.
 """
 
 from __future__ import annotations
@@ -22,27 +21,31 @@ import numpy as np
 from serve.monitor.records import Asked, Judgement, MonitorError
 from serve.monitor.signals import SIGNALS, YES, Signal
 
-ALARM_RATE = 0.01  # one false alarm in a hundred reports: in two years of weekly ones
+ALARM_RATE = 0.01  # one false alarm in a hundred reports, which is two years of weekly ones
 DRAWS = 9_999
-RARE = 0.01  # categories below this share of both windows together are one category
-OTHER = "(rare ones)"
+RARE = 0.01  # categories with a smaller share of both windows together are merged into one
+OTHER = "(rare)"
 
 
 @dataclass(frozen=True)
 class Windows:
-    """The days under test and the days they are compared with."""
+    """The current days, which are tested, and the reference days before them."""
 
     reference: tuple[date, ...]
     current: tuple[date, ...]
 
     @property
     def arrangements(self) -> int:
+        """The number of ways to choose as many days as the current window has."""
         return math.comb(len(self.reference) + len(self.current), len(self.current))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One signal compared. `usual` is the PSI that chance alone exceeds once in twenty; `p` None: not tested."""
+    """One signal compared: counts by category in both windows. `usual` is the PSI that chance exceeds in 5 % of cases.
+
+    `p` is None where nothing was tested; `level` is what it has to be below.
+    """
 
     signal: Signal
     reference: Mapping[str, int]
@@ -54,12 +57,16 @@ class Finding:
     flagged: bool
 
     def rate(self, window: str) -> float | None:
+        """The share of YES in `reference` or `current`; None without cases."""
         counts: Mapping[str, int] = getattr(self, window)
         return counts.get(YES, 0) / total if (total := sum(counts.values())) else None
 
 
 def windows(days: Sequence[date], current: int = 7, reference: int = 28) -> Windows:
-    """The last `current` days and the `reference` days before them. Whole weeks keep weekdays balanced."""
+    """The last `current` days and the `reference` days before them; whole weeks have the same weekdays.
+
+    Raises MonitorError.
+    """
     if current < 1 or reference < 1:
         raise MonitorError(f"windows of {current} and {reference} days: each needs at least one day")
     if not days:
@@ -70,8 +77,10 @@ def windows(days: Sequence[date], current: int = 7, reference: int = 28) -> Wind
 
 
 def psi(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
-    """Population stability index of counts along the last axis; half a case is added to each category, so that an
-    empty one is finite."""
+    """Population stability index of counts along the last axis.
+
+    Half a case is added to each category, so that an empty one gives a finite index.
+    """
     a, b = reference + 0.5, current + 0.5
     a, b = a / a.sum(-1, keepdims=True), b / b.sum(-1, keepdims=True)
     return ((b - a) * np.log(b / a)).sum(-1)
@@ -85,7 +94,7 @@ def compare(
     signals: Sequence[Signal] = SIGNALS,
     seed: int = 0,
 ) -> list[Finding]:
-    """Every signal that the log has, flagged or not."""
+    """A finding for every signal that has cases in both windows, flagged or not."""
     choices = _choices(over, np.random.default_rng(seed))
     can = too_few(over, alarm_rate, len(signals)) is None
     found = [f for signal in signals if (f := _compared(signal, asked, judged, over, choices, can))]
@@ -100,12 +109,12 @@ def compare(
 
 
 def too_few(over: Windows, alarm_rate: float = ALARM_RATE, signals: int = len(SIGNALS)) -> str | None:
-    """Why these windows can show nothing: too few days for a p small enough. None where they can."""
+    """Why the windows have too few days for p to become small enough; None where they have enough."""
     if over.arrangements > signals / alarm_rate:
         return None
     return (
-        f"{len(over.current)} against {len(over.reference)} days can be told from chance in {over.arrangements} ways "
-        f"only, and {math.ceil(signals / alarm_rate)} are needed: read the log of more days (7 against 14 will do)"
+        f"{len(over.current)} against {len(over.reference)} days have only {over.arrangements} arrangements and the "
+        f"test needs {math.ceil(signals / alarm_rate)}: read the log of more days (7 against 14 are enough)"
     )
 
 
@@ -146,7 +155,7 @@ def _count(day: Counter, column: str, kept: Sequence[str]) -> int:
 
 
 def _choices(over: Windows, rng: np.random.Generator) -> np.ndarray:
-    """DRAWS random choices of as many days as are under test, as rows of ones and zeros over all days."""
+    """DRAWS random choices of as many days as the current window has, as rows of ones and zeros over all days."""
     days = len(over.reference) + len(over.current)
     order = rng.random((DRAWS, days)).argsort(1)[:, : len(over.current)]
     chosen = np.zeros((DRAWS, days))

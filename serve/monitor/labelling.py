@@ -1,7 +1,7 @@
 """Which answers a person should judge next: `worth_labelling(asked, judgements)`, and a fair sample of all.
 
-The ten are where an error is likeliest and would teach most; they are no fair sample, so accuracy is estimated from
-`fair_sample`. Knows nothing about drift.
+The first are answers that are likely to be wrong and of different shapes. They are no fair sample, so accuracy is
+estimated from `fair_sample`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from serve.monitor.accuracy import contradicted, settled
 from serve.monitor.records import Asked, Judgement
 
-SAME_SHAPE = 2  # at most so many of one shape of query, so that ten labels teach ten things
-SAME_REASON = 4
+MAX_OF_ONE_SHAPE = 2  # shape of query: more of them would teach little that is new
+MAX_OF_ONE_REASON = 4
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An answer to judge, and why."""
+    """An answer to judge: how doubtful it is and why."""
 
     asked: Asked
     points: float
@@ -30,7 +30,7 @@ class Candidate:
 
 
 def worth_labelling(asked: Sequence[Asked], judgements: Iterable[Judgement], count: int = 10) -> list[Candidate]:
-    """The answers most worth a person's minute, best first."""
+    """The most doubtful answers that are not yet judged or whose judgements disagree, most doubtful first."""
     judgements = list(judgements)
     verdicts, disputed = settled(judgements), contradicted(judgements)
     texts = {j.request_id: j.question for j in judgements if j.question}
@@ -44,7 +44,7 @@ def worth_labelling(asked: Sequence[Asked], judgements: Iterable[Judgement], cou
             continue
         points, why = _points(question, judgement, question.request_id in disputed)
         if why:
-            points *= 1 + math.log10(shapes[_shape(question)])  # a label on a common question settles many answers
+            points *= 1 + math.log10(shapes[_shape(question)])  # a label of a frequent shape tells about many answers
             text = question.question or texts.get(question.request_id)
             ranked.append(Candidate(question, round(points, 2), why, text))
     ranked.sort(key=lambda c: (-c.points, -c.asked.at.timestamp(), c.asked.request_id))
@@ -52,30 +52,30 @@ def worth_labelling(asked: Sequence[Asked], judgements: Iterable[Judgement], cou
 
 
 def fair_sample(asked: Sequence[Asked], count: int, seed: int) -> list[Asked]:
-    """`count` questions drawn evenly from all: what accuracy is estimated from."""
+    """`count` questions drawn uniformly from all, or all of them: accuracy is estimated from such a sample."""
     return random.Random(seed).sample(list(asked), min(count, len(asked)))
 
 
 def _points(question: Asked, judgement: Judgement | None, disputed: bool) -> tuple[float, tuple[str, ...]]:
-    """How doubtful an answer is. The order is that of the evidence: people, then the plan, then the wording."""
+    """How doubtful an answer is, and why: what people say counts most, then its plan, then its wording."""
     found: list[tuple[float, str]] = []
     if disputed:
-        found.append((5, "called right and wrong"))
+        found.append((5, "judged right and wrong"))
     elif judgement:
-        found.append((4, "a reader was unsure"))
+        found.append((4, "a user was unsure"))
     if question.plan_left_out:
         found.append((4, "the query leaves out a name or number of the question"))
     if question.reason in ("no_plan", "not_computable"):
-        found.append((3, "it was asked for figures and gave none"))
+        found.append((3, "figures were asked for and none computed"))
     if question.plan_redrawn:
         found.append((2, "the first query line was not usable"))
     if question.words_unknown:
         share = question.words_unknown / max(1, question.words or 0)
-        found.append((1 + 3 * share, f"{question.words_unknown} of {question.words} words are new"))
+        found.append((1 + 3 * share, f"{question.words_unknown} of {question.words} words are unknown"))
     if question.reason in ("off_topic", "opinion", "not_recorded"):
-        found.append((1, f"declined as {question.reason.replace('_', ' ')}: was it?"))
+        found.append((1, f"declined as {question.reason.replace('_', ' ')}, which may be wrong"))
     if question.names_unknown:
-        found.append((1, "a name that nobody of the season has"))
+        found.append((1, "a name that nobody in the season has"))
     if question.outcome == "answered" and question.worded_by == "plain":
         found.append((1, f"plain wording: {question.plain_because or 'the reason is not logged'}"))
     return sum(points for points, _ in found), tuple(why for _, why in found)
@@ -91,7 +91,7 @@ def _varied(ranked: Sequence[Candidate], count: int) -> list[Candidate]:
     reasons: Counter = Counter()
     for candidate in ranked:
         shape, reason = _shape(candidate.asked), candidate.why[0].lstrip("0123456789 ")
-        if shapes[shape] < SAME_SHAPE and reasons[reason] < SAME_REASON:
+        if shapes[shape] < MAX_OF_ONE_SHAPE and reasons[reason] < MAX_OF_ONE_REASON:
             chosen.append(candidate)
             shapes[shape] += 1
             reasons[reason] += 1

@@ -1,7 +1,7 @@
 """The service's request log and feedback store as records: `read_log(paths)`, `read_feedback(path)`.
 
-A log is what the service writes to standard output, also with a prefix before each line (Compose, kubectl).
-Lines that are no answered question are counted, not kept. Knows nothing about statistics.
+The log is what the service writes to standard output; lines may have a prefix (Compose, kubectl). Lines that are no
+answered question are counted and not kept.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ FAMILIES = {
     "bat": "batting", "bowl": "bowling", "field": "fielding", "stand": "partnerships", "team": "teams",
     "concede": "teams", "result": "results", "match": "matches", "table": "table", "award": "awards",
 }  # fmt: skip
-REVIEW = "review:"  # a comment that begins so is a reviewer's judgement, not a user's
+REVIEW = "review:"  # how the comment of a reviewer's judgement begins
 
 
 class MonitorError(Exception):
-    """A file that cannot be read, or a window that does not fit; the message says what to do."""
+    """A file cannot be read or a window does not fit the log; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question as the log has it. None: not logged (an older version, or LOG_TEXTS off)."""
+    """One question of the log. None: not logged, by an older version or with LOG_TEXTS off."""
 
     request_id: str
     at: datetime
@@ -57,14 +57,14 @@ class Asked:
 
     @property
     def kind(self) -> str | None:
-        """What is asked about: the family of the first measure; None where there is no query."""
+        """What is asked about, batting, bowling ...: by the first measure; None where there is no query."""
         known = [MEASURES[m].source for m in self.measures if m in MEASURES]
         return FAMILIES[known[0]] if known else None
 
 
 @dataclass(frozen=True)
 class Log:
-    """What was read: questions in the order of time, and what else the files held."""
+    """Questions in order of time, and counts of the other lines."""
 
     asked: Sequence[Asked]
     requests: int  # to POST /infer, failed ones included
@@ -94,7 +94,7 @@ class Judgement:
 
 
 def read_log(paths: Iterable[Path]) -> Log:
-    """All questions of the files. Raises MonitorError where a file is missing or holds no question."""
+    """All questions of the files. Raises MonitorError where a file is missing or none has a question."""
     asked: dict[str, Asked] = {}
     requests = unreadable = 0
     problems: dict[str, int] = {}
@@ -121,7 +121,7 @@ def read_log(paths: Iterable[Path]) -> Log:
 
 
 def read_feedback(path: Path | None) -> list[Judgement]:
-    """All judgements in the order they came; none where there is no file yet. Raises MonitorError."""
+    """All judgements in order of time; none where there is no file yet. Raises MonitorError."""
     if path is None or not path.exists():
         return []
     try:

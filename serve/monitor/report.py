@@ -1,7 +1,4 @@
-"""Log and feedback become a report: `build(log, judgements)`, then `html(report)`: one file that loads nothing.
-
-Knows nothing about arguments and files; `serve.monitor.__main__` does.
-"""
+"""The report on a log and its feedback: `build(log, judgements)`, then `html(report)`, one page that loads nothing."""
 
 from __future__ import annotations
 
@@ -24,17 +21,17 @@ from serve.monitor.signals import SIGNALS, YES
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows."""
+    """The content of the page."""
 
     log: Log
     over: Windows
     findings: Sequence[Finding]
-    untested: str | None  # why nothing can be told from chance
+    untested: str | None  # why no signal could be tested
     alarm_rate: float
-    judged: Mapping[str, Judgement]  # one an answer
-    before: Share
-    now: Share
-    reviewers: Share
+    judged: Mapping[str, Judgement]  # one per answer, by request id
+    before: Share  # right answers in the reference window
+    now: Share  # in the current window
+    reviewers: Share  # in the current window, by reviewers alone
     labels: Sequence[Candidate]
 
     @property
@@ -42,7 +39,7 @@ class Report:
         return [f for f in self.findings if f.flagged]
 
     def sentences(self) -> list[str]:
-        """The report in words: what moved, or that nothing did."""
+        """The result in sentences: which signals moved, or that none did."""
         if self.untested:
             return [f"Not tested: {self.untested}."]
         if not self.flagged:
@@ -57,7 +54,7 @@ def build(
     reference_days: int = 28,
     alarm_rate: float = ALARM_RATE,
 ) -> Report:
-    """Raises MonitorError where the windows do not fit."""
+    """Compare the last `current_days` with the `reference_days` before. Raises MonitorError where there are none."""
     over = windows(log.days, current_days, reference_days)
     judged = settled(judgements)
     where = {a.request_id: a.day for a in log.asked}
@@ -81,7 +78,7 @@ def build(
 
 
 def html(report: Report) -> str:
-    """The page."""
+    """The page as HTML."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -96,7 +93,7 @@ def html(report: Report) -> str:
 
 
 def moved(finding: Finding) -> str:
-    """From what to what: a rate, or the category that moved most."""
+    """How a signal moved: its rates before and now, or those of the category that moved most."""
     if finding.signal.rate:
         return f"{percent(finding.rate('reference'))} to {percent(finding.rate('current'))}"
     before, now = _portions(finding)
@@ -118,7 +115,7 @@ def _portions(finding: Finding) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _rates(report: Report) -> list[tuple[Finding, Markup]]:
-    """Each yes/no signal by day; judgements are few, so theirs is by week, with intervals."""
+    """A chart of each yes/no signal by day; judgements are few and shown by week, with intervals."""
     shown = []
     start = report.over.current[0] if report.over.current else None
     days = [*report.over.reference, *report.over.current]
@@ -133,7 +130,7 @@ def _rates(report: Report) -> list[tuple[Finding, Markup]]:
 
 
 def _weeks(report: Report, finding: Finding, days: Sequence[date]) -> list[Point]:
-    """Seven days a point, counted back from the last day."""
+    """A point for every seven days, counted back from the last day."""
     last, points = days[-1], []
     while last >= days[0]:
         week = tuple(day for day in days if last - timedelta(days=7) < day <= last)
@@ -156,7 +153,7 @@ def _of(asked: Sequence[Asked], days: tuple[date, ...]) -> list[Asked]:
 
 
 def _shapes(report: Report) -> list[tuple[Finding, Markup]]:
-    """Categories before and now, of what is asked and of whatever moved."""
+    """A chart of the categories before and now, for the first signal and for those that moved."""
     shown = []
     for finding in report.findings:
         if finding.signal.rate or not (finding.flagged or finding.signal is SIGNALS[0]):

@@ -1,6 +1,6 @@
-"""What is watched: each signal puts a question into a category, or leaves it out. MODEL_MONITORING.md lists them.
+"""The signals that are monitored: each assigns a question to a category, or to none. MODEL_MONITORING.md lists them.
 
-Rates are signals with the categories "yes" and "no". Knows nothing about how two windows are compared.
+A rate is a signal with the categories "yes" and "no".
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from serve.monitor.records import Asked, Judgement
 
 YES, NO = "yes", "no"
-# Least PSI that counts. 0.1 is the customary mark of a distribution that moved. For a yes/no signal PSI is close to
-# the square of Cohen's h, and 0.01 (h = 0.1) is 2 % becoming 3.6 %, 10 % becoming 13 %, or 50 % becoming 55 %.
+# The least PSI that is flagged. 0.1 is the customary threshold of a distribution that moved. For a yes/no signal PSI is
+# close to the square of Cohen's h, and 0.01 (h = 0.1) is 2 % becoming 3.6 %, 10 % becoming 13 %, or 50 % becoming 55 %.
 LEAST_SHAPE, LEAST_RATE = 0.1, 0.01
 
 Judged = Mapping[str, Judgement]
@@ -20,11 +20,11 @@ Judged = Mapping[str, Judgement]
 
 @dataclass(frozen=True)
 class Signal:
-    """`fields`: what it reads of a log line (`verdict`: of the feedback store). `bad` is the direction that hurts."""
+    """`of` gives a question's category, from the log line's `fields` (`verdict` is one of the feedback store)."""
 
     name: str
     side: str  # input | output
-    says: str
+    says: str  # what it is, for the report
     fields: tuple[str, ...]
     of: Callable[[Asked, Judged], str | None]
     rate: bool = False
@@ -72,18 +72,18 @@ SIGNALS = (
            lambda a, _: _upto(a.question_chars, 30, 60, 100, 200)),
     Signal("unknown words", "input", "words that no training phrasing has", ("words", "words_unknown"),
            lambda a, _: _upto(a.words_unknown, 0, 1, 2)),
-    Signal("unknown names", "input", "questions with a name that nobody of the season has", ("names_unknown",),
+    Signal("unknown names", "input", "questions with a name that nobody in the season has", ("names_unknown",),
            lambda a, _: _yes(_some(a.names_unknown)), rate=True),
     Signal("declined", "output", "questions declined", ("outcome",), lambda a, _: _yes(a.outcome == "declined"),
            rate=True),
     Signal("reason", "output", "why questions were declined or asked back", ("reason",), lambda a, _: a.reason),
     Signal("asked back", "output", "questions answered by a question", ("outcome",),
            lambda a, _: _yes(a.outcome == "ask_back"), rate=True),
-    Signal("plain wording", "output", "answers where the model's sentence was replaced", ("outcome", "worded_by"),
+    Signal("plain wording", "output", "answers with plain wording in place of the model's", ("outcome", "worded_by"),
            lambda a, _: _yes(a.worded_by == "plain") if a.outcome == "answered" else None, rate=True),
-    Signal("redrawn", "output", "questions whose first query line was rescued by drawing others", ("plan_redrawn",),
+    Signal("redrawn", "output", "questions whose first query line was replaced by another sample", ("plan_redrawn",),
            lambda a, _: _yes(a.plan_redrawn), rate=True),
     Signal("left out", "output", "query lines that leave out a name or number of the question", ("plan_left_out",),
            lambda a, _: _yes(_some(a.plan_left_out)), rate=True),
-    Signal("judged wrong", "output", "wrong ones among judged answers", ("verdict",), _verdict, rate=True),
+    Signal("judged wrong", "output", "judged answers that are wrong", ("verdict",), _verdict, rate=True),
 )  # fmt: skip

@@ -1,8 +1,8 @@
-"""A made-up month of traffic in the service's own formats, to try the report on: `simulate(folder, days=30)`.
+"""A simulated month of traffic in the service's own formats, to try the report on: `simulate(folder, days=30)`.
 
-Questions are the season's validation records, shaped by `serve.telemetry.log_fields` and written by `serve.telemetry.logs`; what is
-made up is who asks what when, how often the model slips, and what people think of it. Days differ as real days do:
-in volume, in what is asked about, in how well it goes. Knows nothing about how drift is found.
+Questions are the season's validation records. Their log fields are made by `serve.telemetry.log_fields` and written by
+`serve.telemetry.logs`. Simulated are times and frequencies, failures of the model, and judgements. Days differ as real
+ones do: in volume, in what is asked about and in the rate of failures.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from serve.telemetry.logs import JsonFormatter
 DRIFTS = {
     "none": "nothing changes",
     "kinds": "bowling and team questions are asked two and a half times as often",
-    "words": "three questions in ten hold words that no phrasing has",
-    "names": "one question in eight names somebody of another season",
+    "words": "three questions in ten have words that no training phrasing has",
+    "names": "one question in eight names somebody who is not in the season",
     "model": "the model's sentences and query lines fail more often",
-    "accuracy": "one judged answer in four is called wrong",
+    "accuracy": "one judged answer in four is judged wrong",
 }
 _NEW_WORDS = ("superover", "podcast", "retention", "auction", "mukabla", "zabardast", "swipe", "ekdum", "fanbase",
               "reels", "orakkam", "sixer-fest", "clutchness", "jhakaas")  # fmt: skip
-_KINDS_DRIFTING = ("bowling", "team", "results")
+_KINDS_ASKED_MORE = ("bowling", "team", "results")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ _DRIFTED = {
 
 @dataclass(frozen=True)
 class Month:
-    """What was written."""
+    """The files that were written, and how much they hold."""
 
     log: Path
     feedback: Path
@@ -82,8 +82,10 @@ def simulate(
     texts: bool = False,
     last: date = date(2024, 6, 30),
 ) -> Month:
-    """Write `log.jsonl` and `feedback.sqlite` to `folder`; the drift holds in the last `drift_days`. An existing log
-    is not overwritten. Raises MonitorError."""
+    """Write `log.jsonl` and `feedback.sqlite` to `folder`; the last `drift_days` have the drift.
+
+    Raises MonitorError where one of the files exists or the drift is unknown.
+    """
     if drift not in DRIFTS:
         raise MonitorError(f"no drift {drift!r}: one of {', '.join(DRIFTS)}")
     log, feedback = folder / "log.jsonl", folder / "feedback.sqlite"
@@ -91,13 +93,13 @@ def simulate(
         if path.exists():
             raise MonitorError(f"{path} exists: give --out another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    crowd = _Crowd(season, random.Random(seed), texts)
+    users = _Users(season, random.Random(seed), texts)
     judgements: list[tuple[str, ...]] = []
     questions = 0
     with log.open("w", encoding="utf-8") as out:
         for i in range(days):
             drifting = drift if i >= days - drift_days else "none"
-            for line, judgement in crowd.day(last - timedelta(days=days - 1 - i), per_day, drifting):
+            for line, judgement in users.day(last - timedelta(days=days - 1 - i), per_day, drifting):
                 out.write(line + "\n")
                 questions += 1
                 if judgement:
@@ -106,8 +108,8 @@ def simulate(
     return Month(log, feedback, questions, len(judgements))
 
 
-class _Crowd:
-    """People who ask."""
+class _Users:
+    """Simulated users: what they ask on a day, and how they judge the answers."""
 
     def __init__(self, season: str, rng: random.Random, texts: bool) -> None:
         path = SEASONS / season / "qa" / "validation.jsonl"
@@ -119,19 +121,18 @@ class _Crowd:
         self.new_words = [word for word in _NEW_WORDS if word not in self.lexicon]
         planned = [row["query"] if row["kind"] != "absent" else "" for row in self.rows]  # absent names need no plan
         self.shapes = [shape(parse(line)) if line else {} for line in planned]
-        self.unknown = [_unknown(row["linked"], self.lexicon) for row in self.rows]
+        self.unknown_words = [_unknown(row["linked"], self.lexicon) for row in self.rows]
         self.formatter = JsonFormatter()
 
     def day(self, day: date, per_day: int, drift: str) -> list[tuple[str, tuple[str, ...] | None]]:
         rng = self.rng
         rates = _DRIFTED.get(drift, Rates())
-        luck = {name: rng.lognormvariate(0, 0.15) for name in Rates.__dataclass_fields__}
-        rates = Rates(**{name: getattr(rates, name) * luck[name] for name in luck})
-        mood: dict[str, float] = {}
+        rates = Rates(**{name: rate * rng.lognormvariate(0, 0.15) for name, rate in vars(rates).items()})
+        popularity: dict[str, float] = {}  # by kind of question
         weights = []
         for row in self.rows:
-            weight = mood.setdefault(row["kind"], rng.lognormvariate(0, 0.2))
-            weights.append(weight * (2.5 if drift == "kinds" and row["kind"] in _KINDS_DRIFTING else 1))
+            weight = popularity.setdefault(row["kind"], rng.lognormvariate(0, 0.2))
+            weights.append(weight * (2.5 if drift == "kinds" and row["kind"] in _KINDS_ASKED_MORE else 1))
         volume = max(1, round(per_day * (1.4 if day.weekday() >= 5 else 1) * rng.lognormvariate(0, 0.2)))
         seconds = sorted(rng.uniform(0, 86_400) for _ in range(volume))
         midnight = datetime.combine(day, time(), UTC)
@@ -140,7 +141,7 @@ class _Crowd:
 
     def _asked(self, i: int, at: datetime, rates: Rates) -> tuple[str, tuple[str, ...] | None]:
         rng, row = self.rng, self.rows[i]
-        words, unknown = self.unknown[i]
+        words, unknown = self.unknown_words[i]
         outcome, question = row["outcome"], row["question"]
         if rng.random() < rates.new_words:
             added = rng.sample(self.new_words, rng.randint(1, 3))
@@ -197,10 +198,10 @@ def _unknown(linked: str, lexicon: Collection[str]) -> tuple[int, int]:
 
 
 def _store(path: Path, judgements: list[tuple[str, ...]]) -> None:
-    """Through the service's own store, which makes the table; then each judgement gets its time."""
+    """Write the judgements, with their times, to a table that the service's own store creates."""
     if not judgements:
         return
-    FeedbackStore(path).store(request_id="made-up", verdict="unsure")
+    FeedbackStore(path).store(request_id="for the table", verdict="unsure")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DELETE FROM feedback")
         connection.executemany(

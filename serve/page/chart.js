@@ -1,7 +1,7 @@
-// A small bar chart where one helps: a leaderboard as lying bars, overs and the like as standing ones. Null otherwise.
+// A small bar chart of a table: horizontal bars for a ranking, vertical ones for overs and the like. Null where none fits.
 const SPACE = "http://www.w3.org/2000/svg";
-// drawn at the size it is shown, so that its labels stay readable on a phone
-const breadth = () => Math.max(250, Math.min(640, document.documentElement.clientWidth - 72));
+// The chart is drawn at the size at which it is shown, so that labels stay readable on a phone.
+const chartWidth = () => Math.max(250, Math.min(640, document.documentElement.clientWidth - 72));
 const ORDERED = new Set(["over", "innings", "position", "wicket"]);
 
 export function chart(table) {
@@ -14,14 +14,14 @@ export function chart(table) {
     const column = table.columns[of];
     return { name: names.join(", "), size: r[of] / most, value: column.decimals ? r[of].toFixed(column.decimals) : String(r[of]) };
   });
-  const standing = ORDERED.has(table.columns[by].name) && table.columns.filter((c) => c.role === "dimension").length === 1;
+  const vertical = ORDERED.has(table.columns[by].name) && table.columns.filter((c) => c.role === "dimension").length === 1;
   const svg = make("svg", { class: "chart", role: "img" });
   svg.setAttribute("aria-label", `Bars: ${table.columns[of].label} by ${table.columns[by].label}; the table has the figures`);
-  return standing ? stand(svg, bars) : lie(svg, bars);
+  return vertical ? verticalBars(svg, bars) : horizontalBars(svg, bars);
 }
 
-function stand(svg, bars) {
-  const width = breadth(), height = 150, step = width / bars.length, every = Math.ceil(22 / step);
+function verticalBars(svg, bars) {
+  const width = chartWidth(), height = 150, step = width / bars.length, every = Math.ceil(22 / step);
   svg.setAttribute("viewBox", `0 0 ${width} ${height + 20}`);
   bars.forEach((bar, i) => {
     const tall = Math.max(1, bar.size * (height - 18));
@@ -33,8 +33,8 @@ function stand(svg, bars) {
   return svg;
 }
 
-function lie(svg, bars) {
-  const width = breadth(), names = Math.min(190, width * 0.4), step = 24, fits = Math.floor(names / 6.8);
+function horizontalBars(svg, bars) {
+  const width = chartWidth(), names = Math.min(190, width * 0.4), step = 24, fits = Math.floor(names / 6.8);
   svg.setAttribute("viewBox", `0 0 ${width} ${bars.length * step}`);
   bars.forEach((bar, i) => {
     const long = Math.max(2, bar.size * (width - names - 70));

@@ -1,4 +1,4 @@
-// Shows /openapi.json: every route with its fields and a curl line. (FastAPI's own pages load scripts from elsewhere.)
+// Shows /openapi.json: every route with its fields and a curl command. (FastAPI's own pages load scripts from other hosts.)
 const api = await (await fetch("/openapi.json")).json();
 const place = document.querySelector("#routes");
 place.replaceChildren();

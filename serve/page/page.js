@@ -1,5 +1,5 @@
 // The page: asks POST /infer as a stream, shows answer, table, chart; runs edited query lines by POST /stats.
-// Everything that came from outside is set as text, never as markup.
+// All texts of replies are set as text, never as markup.
 import { chart } from "./chart.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -56,7 +56,7 @@ async function ask(question) {
     const response = await post("/infer", { question, stream: true, ...(conversation && { conversation_id: conversation }) }, mine.signal);
     for await (const { name, data } of events(response)) {
       if (name === "plan") showLine(card, data.query);
-      if (name === "table") showTables(card, data.season.tables);
+      if (name === "table") showTables(card, data.tables);
       if (name === "token") text.textContent += data.text;
       if (name === "error") throw new Error(data.detail);
       if (name === "done") reply = data;
@@ -101,7 +101,7 @@ function finish(card, question, reply) {
   const model = [reply.model.name, reply.model.quantisation].filter(Boolean).join(" ");
   $(".meta", card).textContent = [
     `${Math.round(ms.total)} ms (plan ${Math.round(ms.plan ?? 0)}, table ${Math.round(ms.retrieve ?? 0)}, answer ${Math.round(ms.answer ?? 0)})`,
-    reply.outcome === "answered" ? by : reply.outcome === "ask_back" ? "which one is meant?" : "declined",
+    reply.outcome === "answered" ? by : reply.outcome === "ask_back" ? "asked back" : "declined",
     model,
   ].join(" · ");
   $(".actions", card).hidden = false;
@@ -156,7 +156,7 @@ async function rerun(card, query) {
     $(".text", card).textContent = "";
     $(".candidates", card).hidden = $(".actions", card).hidden = true;
     $(".meta", card).textContent = `${Math.round(performance.now() - began)} ms · computed from the query line, without the model`;
-    $("#announce").textContent = "The table was computed anew.";
+    $("#announce").textContent = "The table was computed again.";
   } catch (error) {
     fail(card, error.message);
   }

@@ -1,4 +1,4 @@
-"""Traces, metrics, logs and feedback of the service."""
+"""Traces, metrics, logs and the feedback store of the service."""
 
 from serve.telemetry.otel import InstrumentedModel, Telemetry
 

@@ -1,7 +1,6 @@
-"""Judgements of answers, in SQLite: `Feedback(path).store(...)`. The file is made on the first judgement.
+"""Judgements of answers, in SQLite: `FeedbackStore(path).store(...)`. The file is created with the first judgement.
 
-Columns: at (UTC), request_id, verdict, comment, question, answer, query. Texts are what the sender chose to
-send. Knows nothing about HTTP.
+Columns: at (UTC), request_id, verdict, comment, question, answer, query. Only the texts that were sent are stored.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ class FeedbackStore:
     """Safe to use from several threads; several processes may share the file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path: Path = path
         self._lock = threading.Lock()
 
     def store(self, **judgement: str | None) -> None:
-        """Append one judgement. Raises OSError or sqlite3.Error where the file cannot be written."""
+        """Append one judgement, given by column. Raises OSError or sqlite3.Error where the file cannot be written."""
         row = [datetime.now(UTC).isoformat(timespec="milliseconds"), *(judgement.get(c) for c in _COLUMNS)]
         with self._lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""What a question was about and how sure its reading was, without its words or names: fields of the log line.
+"""What a question was about and how well it was understood, without its words or names: fields of the log line.
 
     understanding(reply, lexicon) -> {"measures": [...], "names_unknown": 0, "words_unknown": 1, ...}
 
-`serve.monitor` reads these fields for drift. Knows nothing about HTTP or logging.
+`serve.monitor` looks for drift in these fields.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.coverage import left_out
 from agents.messages import Reply
+from agents.trace import PlanStep
 from data.query import Plan, QueryError, parse
 from data.text import PLACEHOLDER, plain
 
@@ -21,23 +22,22 @@ _WORD = re.compile(r"[a-z][a-z'-]*[a-z]|[a-z]")
 
 def understanding(reply: Reply, lexicon: Collection[str] = ()) -> dict[str, Any]:
     """Fields of an answered question. `lexicon`: the words of the phrasings that the model was trained on."""
-    steps = {step["step"]: step for step in reply.trace}
-    link, plan = steps.get("link", {}), steps.get("plan", {})
-    mentions = link.get("mentions", {})
-    words = words_of(link.get("text", ""))
+    link, plan, answer = reply.trace.link, reply.trace.plan, reply.trace.answer
+    mentions = link.mentions if link else {}
+    words = words_of(link.text) if link else []
     return {
         **(shape(parse(reply.query)) if reply.query else {}),
         "names": len(mentions),
         "names_unknown": sum(not found for found in mentions.values()),
         "words": len(words),
         "words_unknown": sum(word not in lexicon for word in words) if lexicon else None,
-        **_sureness(plan),
-        "plain_because": steps.get("answer", {}).get("why") or None,
+        **(_plan_quality(plan) if isinstance(plan, PlanStep) else {}),
+        "plain_because": (answer.why if answer else None) or None,
     }
 
 
 def shape(plan: Plan) -> dict[str, Any]:
-    """What a query line asks for, without whom: its measures, dimensions and the keys of its filters."""
+    """What a query line asks for, without names: its measures, dimensions and the keys of its filters."""
     return {
         "measures": sorted({m for q in plan.queries for m in q.measures}),
         "by": sorted({d for q in plan.queries for d in q.by}),
@@ -46,18 +46,16 @@ def shape(plan: Plan) -> dict[str, Any]:
 
 
 def words_of(linked: str) -> list[str]:
-    """The words of a linked question as the model reads it, placeholders and numbers left out."""
+    """The words of a linked question as the model reads it, without placeholders and numbers."""
     return _WORD.findall(PLACEHOLDER.sub(" ", plain(linked)))
 
 
-def _sureness(plan: dict[str, Any]) -> dict[str, Any]:
+def _plan_quality(plan: PlanStep) -> dict[str, Any]:
     """`plan_left_out`: names and numbers of the question that the chosen line does not use. `plan_redrawn`: the
-    model's first line was cut off or left something out, so that others were drawn and the best one taken."""
-    text, line, first = plan.get("text"), plan.get("line"), plan.get("generated")
-    if text is None or line is None:
-        return {}
+    model's first line was cut off or left something out, so that others were sampled and the best one was taken."""
+    first = plan.generation.text if plan.generation else ""
     try:
-        redrawn = left_out(parse(first or ""), text) > 0
+        redrawn = left_out(parse(first), plan.text) > 0
     except QueryError:
         redrawn = True
-    return {"plan_left_out": left_out(parse(line), text), "plan_redrawn": redrawn}
+    return {"plan_left_out": left_out(parse(plan.line), plan.text), "plan_redrawn": redrawn}

@@ -1,7 +1,6 @@
-"""One aggregation of the metrics for both who want them: a scrape of /metrics and an OTLP collector.
+"""One aggregation of the metrics for two consumers: a scrape of /metrics and an OTLP collector.
 
-Two readers of OpenTelemetry's own would aggregate every figure twice, which was the larger half of what telemetry cost.
-Knows nothing about which metrics there are.
+Two readers of OpenTelemetry's own would aggregate every metric twice, which was the larger half of telemetry's cost.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ class ScrapedAndPushed(PrometheusMetricReader):
             token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # pushing is not itself measured
             try:
                 self.collect()
-            except Exception as error:  # the collector's troubles are not the service's
+            except Exception as error:  # a collector that fails must not stop the service
                 log.warning("metrics were not exported: %r", error)
             finally:
                 detach(token)
 
     def _receive_metrics(self, metrics_data: Any, timeout_millis: float = 10_000, **options: Any) -> None:
-        """What the pusher collects goes out, what a scrape collects goes to the scrape."""
+        """Export what the pushing thread collects; leave what a scrape collects to the scrape."""
         if threading.current_thread() is not self._pusher:
             super()._receive_metrics(metrics_data, timeout_millis, **options)
         elif metrics_data is not None:

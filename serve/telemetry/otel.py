@@ -2,15 +2,14 @@
 
     telemetry = Telemetry(Settings());  model = InstrumentedModel(LocalModel(engine), "name", "llama_cpp", telemetry)
 
-The GenAI conventions are still in development, so their strings stand here, in one place. Texts of questions
-and answers are recorded only where LOG_TEXTS is set. Knows nothing about HTTP routes: FastAPI's own telemetry
-times those.
+The GenAI conventions are still in development, so their strings are kept here, in one place. Texts of questions and
+answers are recorded only where LOG_TEXTS is set. FastAPI's own telemetry measures the HTTP routes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from opentelemetry import trace
@@ -42,18 +41,19 @@ _PER_TOKEN = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
 
 
 class Telemetry:
-    """The instruments. Each object has its own registry, so that several apps can live in one process (tests)."""
+    """The instruments. Each object has its own registry, so that several apps can run in one process (in tests)."""
 
     def __init__(self, settings: Settings) -> None:
-        self.texts = settings.log_texts
-        resource = Resource.create({"service.name": "cricket-inference"})  # OTEL_SERVICE_NAME wins
+        self.texts: bool = settings.log_texts
+        resource = Resource.create({"service.name": "cricket-inference"})  # OTEL_SERVICE_NAME takes precedence
         endpoint = settings.otel_exporter_otlp_endpoint
         self.registry = CollectorRegistry()
         scraped: dict[str, Any] = {"disable_target_info": True, "scope_info_enabled": False, "registry": self.registry}
-        # Without a collector nothing is recorded, but requests still get trace ids for the log.
-        # With one, OTEL_TRACES_SAMPLER says how many are (all).
+        # Without a collector no span is recorded, but requests still get trace ids for the log.
+        # With one, OTEL_TRACES_SAMPLER says which share is recorded (all by default).
         self.tracers = TracerProvider(sampler=None if endpoint else ALWAYS_OFF, resource=resource)
         self._closers: list[Callable[[], Any]] = [self.tracers.shutdown]
+        reader: PrometheusMetricReader
         if endpoint:
             reader = self._export(endpoint.rstrip("/"), resource, scraped)
         else:
@@ -65,8 +65,8 @@ class Telemetry:
         self.tracer = self.tracers.get_tracer("cricket.serve")
         meter = self.meters.get_meter("cricket.serve")
 
-        def seconds(name: str, what: str, bounds: list[float] = _SECONDS) -> Any:
-            return meter.create_histogram(name, "s", what, explicit_bucket_boundaries_advisory=bounds)
+        def seconds(name: str, description: str, bounds: list[float] = _SECONDS) -> Any:
+            return meter.create_histogram(name, "s", description, explicit_bucket_boundaries_advisory=bounds)
 
         self.duration = seconds("gen_ai.server.request.duration", "A model call from submission to its last token.")
         self.first_token = seconds("gen_ai.server.time_to_first_token", "Queueing and prefill of a model call.")
@@ -80,10 +80,10 @@ class Telemetry:
             explicit_bucket_boundaries_advisory=[4, 16, 64, 256, 1024, 4096],
         )
         self.part = seconds(
-            "cricket.infer.part", "Parts of a question's time: queue, link, plan, retrieve, answer, total."
+            "cricket.infer.part", "Time of a question by step: queue, link, plan, retrieve, answer, total."
         )
         self.answers = meter.create_counter(
-            "cricket.answers", description="Questions by outcome, reason and who worded them."
+            "cricket.answers", description="Questions by outcome, reason and wording (by the model or plain)."
         )
         self.feedback = meter.create_counter("cricket.feedback", description="Judgements by verdict.")
 
@@ -106,7 +106,7 @@ class Telemetry:
         return ScrapedAndPushed(OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics"), **scraped)
 
     def watch_engine(self, engine: Callable[[], Engine | None]) -> None:
-        """Engine totals under llama-server's names, which dashboards know, and some of our own."""
+        """Expose engine totals, under llama-server's names where it has them, since dashboards use those."""
         self.registry.register(_EngineCollector(engine))
 
     def answered(self, reply: Reply) -> None:
@@ -125,11 +125,13 @@ class Telemetry:
 
 
 class InstrumentedModel:
-    """A TextModel whose calls are spans and metrics. `run` passes on what only the engine's model has."""
+    """A TextModel whose calls are recorded as spans and metrics. `measure` records any other call of the model."""
 
     def __init__(self, model: TextModel, name: str, provider: str, telemetry: Telemetry) -> None:
-        self.model, self.name, self.telemetry = model, name, telemetry
-        self._attributes = {OPERATION: "chat", PROVIDER: provider, REQUEST_MODEL: name}
+        self.model: TextModel = model
+        self.name: str = name
+        self.telemetry: Telemetry = telemetry
+        self._attributes: dict[str, str] = {OPERATION: "chat", PROVIDER: provider, REQUEST_MODEL: name}
 
     async def generate(self, messages: list[dict[str, str]], **settings: Any) -> Generation:
         with self.telemetry.tracer.start_as_current_span(f"chat {self.name}", kind=SpanKind.CLIENT) as span:
@@ -139,11 +141,12 @@ class InstrumentedModel:
             span.set_attribute(TEMPERATURE, settings.get("temperature", 0.0))
             return await self._measured(span, self.model.generate(messages, **settings))
 
-    async def run(self, request: Any, on_text: Callable[[str], None] | None = None) -> Generation:
+    async def measure(self, call: Awaitable[Generation]) -> Generation:
+        """Await a call of the model, recorded as a span and in the metrics."""
         with self.telemetry.tracer.start_as_current_span(f"chat {self.name}", kind=SpanKind.CLIENT) as span:
-            return await self._measured(span, self.model.run(request, on_text))
+            return await self._measured(span, call)
 
-    async def _measured(self, span: trace.Span, call: Any) -> Generation:
+    async def _measured(self, span: trace.Span, call: Awaitable[Generation]) -> Generation:
         began, began_ns = time.monotonic(), time.time_ns()
         try:
             generation = await call
@@ -166,7 +169,7 @@ class InstrumentedModel:
         return generation
 
     def _describe(self, span: trace.Span, generation: Generation, began_ns: int) -> None:
-        """Attributes of the call's span, and its stages as spans of their own, placed by the engine's figures."""
+        """Attributes of the call's span, and a span for each stage, placed by the times that the engine measured."""
         span.set_attributes(
             {
                 **self._attributes,
@@ -205,7 +208,7 @@ class InstrumentedModel:
 
 
 class _EngineCollector:
-    """Reads the engine's health when it is scraped."""
+    """Reads the engine's health at each scrape."""
 
     def __init__(self, engine: Callable[[], Engine | None]) -> None:
         self._engine = engine
@@ -221,21 +224,21 @@ class _EngineCollector:
             ("llamacpp:requests_deferred", "Requests waiting for a slot.", health.waiting),
             (
                 "llamacpp:kv_cache_usage_ratio",
-                "Share of the KV cells in use, by a request that has ended too while no other runs.",
+                "Share of the KV cells in use, also by a request that has ended while no other runs.",
                 health.used_cells / max(1, health.n_cells),
             ),
             ("cricket_engine_busy_seconds", "Time inside engine steps since the start.", totals.busy_s),
-            ("cricket_engine_native_seconds", "Time of them inside llama.cpp.", totals.native_s),
+            ("cricket_engine_native_seconds", "Time inside llama.cpp during engine steps.", totals.native_s),
         ):
             yield GaugeMetricFamily(name, what, value)
         for name, what, count in (
             ("llamacpp:prompt_tokens", "Prompt tokens, cached ones included.", totals.prompt_tokens),
-            ("llamacpp:tokens_predicted", "Tokens made.", totals.completion_tokens),
-            ("cricket_engine_requests", "Requests ended.", totals.requests),
-            ("cricket_engine_failed", "Requests that raised.", totals.failed),
+            ("llamacpp:tokens_predicted", "Tokens generated.", totals.completion_tokens),
+            ("cricket_engine_requests", "Requests ended, in whatever way.", totals.requests),
+            ("cricket_engine_failed", "Requests that failed with an error.", totals.failed),
             (
                 "cricket_engine_cancelled",
-                "Requests cancelled, by a client that went away most often.",
+                "Requests cancelled, mostly because their client disconnected.",
                 totals.cancelled,
             ),
             ("cricket_engine_overdue", "Requests ended by their deadline.", totals.overdue),
@@ -246,11 +249,11 @@ class _EngineCollector:
             ),
             (
                 "cricket_engine_prefixes_evicted",
-                "Prefixes that the cache had no room for any more.",
+                "Prefixes evicted from the prefix cache.",
                 health.cache.evicted,
             ),
-            ("cricket_engine_forced_tokens", "Tokens that a grammar forced.", totals.forced_tokens),
-            ("cricket_engine_drafted_tokens", "Tokens guessed by look-up.", totals.drafted_tokens),
-            ("cricket_engine_accepted_tokens", "Guessed tokens that were right.", totals.accepted_tokens),
+            ("cricket_engine_forced_tokens", "Tokens forced by a grammar, without a model step.", totals.forced_tokens),
+            ("cricket_engine_drafted_tokens", "Tokens drafted by prompt look-up.", totals.drafted_tokens),
+            ("cricket_engine_accepted_tokens", "Drafted tokens that were accepted.", totals.accepted_tokens),
         ):
             yield CounterMetricFamily(name, what, count)

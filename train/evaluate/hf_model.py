@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -49,7 +48,6 @@ class HfModel:
         deadline_s: float | None = None,
         temperature: float = 0.0,
         seed: int | None = None,
-        on_text: Callable[[str], None] | None = None,
     ) -> Generation:
         async with self._lock:
             return await asyncio.to_thread(self._generate, messages, max_tokens)

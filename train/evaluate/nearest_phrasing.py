@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from agents.model import Generation
@@ -75,7 +75,6 @@ class NearestPhrasing:
         deadline_s: float | None = None,
         temperature: float = 0.0,
         seed: int | None = None,
-        on_text: Callable[[str], None] | None = None,
     ) -> Generation:
         task, _, question = messages[-1]["content"].partition(" ")
         if task != "plan":

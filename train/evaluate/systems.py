@@ -69,12 +69,11 @@ class Agents:
 
     async def ask(self, question: str) -> Asked:
         reply: Reply = await self.agents.ask(question)
-        line = next((str(step["line"]) for step in reply.trace if step["step"] == "plan" and "line" in step), "")
         tables = tuple(comparable([c.name for c in t.columns], t.rows) for t in reply.tables)
         return Asked(
             reply.answer,
             reply.outcome,
-            line,
+            reply.trace.line or "",
             tables,
             reply.worded_by,
             reply.latency_ms.get("total", 0.0),

@@ -1,0 +1,99 @@
+"""Resolves the names of a query plan: the players, teams, grounds and days that the values of its filters stand for.
+
+    for name in resolve_plan(plan, linked.by_placeholder(), names):
+        if name.outcome.status == FOUND: ...            # name.outcome.candidates are keys of the season's tables
+    shown = shown_names(linked.by_placeholder(), found, names)   # {"P1": "Jasprit Bumrah"}
+
+Values are placeholders of a linked question or names that somebody typed. A name in a bowler's place is read as a
+bowler's, and what else the query says narrows an ambiguous one: "Sharma" for Mumbai Indians.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from data.linking.mention import FOUND, KINDS, Context, Mention, Outcome
+from data.linking.resolver import Names
+from data.query.language import FILTERS, MEASURES
+from data.query.line import Filter, Plan, Query
+from data.query.table import show
+
+Mentions = Mapping[str, Mention]  # by placeholder
+Keys = Mapping[tuple[str, str], tuple[str, ...]]  # (filter, value) -> player ids, teams, grounds or ISO dates
+
+
+@dataclass(frozen=True)
+class ResolvedName:
+    """One value of a filter that takes names. `mention` is None where the value is no placeholder of the question."""
+
+    filter: str
+    value: str
+    mention: Mention | None
+    outcome: Outcome
+
+
+def resolve_plan(plan: Plan, mentions: Mentions, names: Names) -> Iterator[ResolvedName]:
+    """Every name in the filters of the plan, in the order of the line."""
+    for query in plan.queries:
+        for f in query.filters:
+            if FILTERS[f.key].takes not in KINDS:
+                continue
+            for value in f.values:
+                mention = mentions.get(value)
+                if mention is None:
+                    outcome = resolve_typed(f.key, value, names)
+                elif KINDS[FILTERS[f.key].takes] == "date":
+                    outcome = Outcome(FOUND, mention.candidates if mention.kind == "date" else (value,))
+                else:
+                    outcome = names.resolve(mention, _role(f, query), _context(f, query, mentions))
+                yield ResolvedName(f.key, value, mention, outcome)
+
+
+def resolve_typed(filter_key: str, value: str, names: Names) -> Outcome:
+    """A name that was typed into a query line: a full name, a surname, a nickname or a key of the tables."""
+    match KINDS.get(FILTERS[filter_key].takes):
+        case "player" if value not in names.index.players:
+            return names.player(value)
+        case "team":
+            return names.team(value)
+        case "venue":
+            return names.venue(value)
+    return Outcome(FOUND, (value,))
+
+
+def shown_names(mentions: Mentions, keys: Keys, names: Names) -> dict[str, str]:
+    """What answers call each placeholder and each typed name; `keys` are what the filters' values were resolved to."""
+    shown = {placeholder: _shown(mention, names) for placeholder, mention in mentions.items()}
+    for (filter_key, value), found in keys.items():
+        mention = mentions.get(value)
+        if mention and (mention.kind == "date" or (mention.kind == "team" and filter_key == "venue")):
+            continue  # "at the home of Rajasthan Royals" names the team and not its grounds
+        if mention and filter_key == "venue" and len(found) > 1:
+            shown[value] = mention.text.title()  # a town with several grounds
+        else:
+            shown[value] = names.display(found[0])
+    return shown
+
+
+def _shown(mention: Mention, names: Names) -> str:
+    if not mention.candidates:
+        return mention.text
+    key = mention.candidates[0]
+    return show(date.fromisoformat(key)) if mention.kind == "date" else names.display(key)
+
+
+def _role(f: Filter, query: Query) -> str:
+    return "bowler" if f.key == "player" and MEASURES[query.measures[0]].source == "bowl" else f.key
+
+
+def _context(f: Filter, query: Query, mentions: Mentions) -> Context:
+    """The teams and players that the query's other filters name without doubt."""
+    others: dict[str, list[str]] = {"team": [], "opponent": [], "batter": [], "bowler": []}
+    for other in query.filters:
+        if other.key in others and other.key != f.key:
+            for value in other.values:
+                if value in mentions and mentions[value].status == FOUND:
+                    others[other.key] += mentions[value].candidates
+    return Context(*(tuple(others[key]) for key in ("team", "opponent", "batter", "bowler")))

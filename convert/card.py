@@ -1,7 +1,4 @@
-"""The model card (README.md of a published model): metadata that the hub reads, results, provenance, limits.
-
-Knows nothing about how they were measured.
-"""
+"""The model card (README.md of a published model): metadata for the hub, results, provenance, limits."""
 
 from __future__ import annotations
 
@@ -12,12 +9,13 @@ import yaml
 from convert.gate import GateResult
 from convert.gate.report import markdown_table, summary
 from convert.manifest import Manifest
+from data import text_table
 
 
 def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, Any]) -> str:
-    """The card's text. Where the gate failed, its first lines say so: `push` refuses such a model unless forced."""
+    """The card's text, which begins with a warning where the gate failed."""
     head = {
-        # the weights' licence is that of their base: ours for the embedded one, otherwise what the base's page says
+        # the weights have the licence of their base: this project's for the embedded one, else what its page says
         "license": "apache-2.0" if manifest.base.id == "train/base" else "other",
         "language": ["en"],
         "library_name": "gguf",
@@ -72,14 +70,8 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
             "",
         ]
     if run_evaluation:
-        parts += [
-            "Evaluation of the training run:",
-            "",
-            "| measure | value |",
-            "|---|---|",
-            *(f"| {key} | {value} |" for key, value in run_evaluation.items()),
-            "",
-        ]
+        figures = [(str(key), str(value)) for key, value in run_evaluation.items()]
+        parts += ["Evaluation of the training run:", "", text_table.markdown(("measure", "value"), figures), ""]
     if "training-config.yaml" in manifest.files:
         parts += [
             "## Training",
@@ -99,16 +91,7 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
     parts += [
         "## Provenance",
         "",
-        "| | |",
-        "|---|---|",
-        f"| base model | {manifest.base.id} |",
-        f"| base revision | {manifest.base.revision or '-'} |",
-        f"| base sha256 | `{manifest.base.sha256}` |",
-        f"| adapter sha256 | `{manifest.adapter.sha256 or '-'}` |",
-        f"| data | {manifest.data.season or '-'}, sha256 `{manifest.data.sha256 or '-'}` |",
-        f"| prompt version | {manifest.prompt_version or '-'} |",
-        f"| llama.cpp | {manifest.llama_cpp_commit} |",
-        f"| made | {manifest.created} |",
+        text_table.markdown(("", ""), _provenance(manifest)),
         "",
         "## Limits",
         "",
@@ -122,7 +105,22 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
     return "\n".join(parts)
 
 
+def _provenance(manifest: Manifest) -> list[tuple[str, str]]:
+    """What the model was made from and with."""
+    return [
+        ("base model", manifest.base.id),
+        ("base revision", manifest.base.revision or "-"),
+        ("base sha256", f"`{manifest.base.sha256}`"),
+        ("adapter sha256", f"`{manifest.adapter.sha256 or '-'}`"),
+        ("data", f"{manifest.data.season or '-'}, sha256 `{manifest.data.sha256 or '-'}`"),
+        ("prompt version", manifest.prompt_version or "-"),
+        ("llama.cpp", manifest.llama_cpp_commit),
+        ("made", manifest.created),
+    ]
+
+
 def _sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
     text = text[0].upper() + text[1:]
     return text if text.endswith(".") else text + "."
 
@@ -132,6 +130,7 @@ def _is_hub_id(base: str) -> bool:
 
 
 def _model_index(manifest: Manifest, gate: GateResult) -> dict[str, Any]:
+    """The gate's figures in the form that the hub shows beside a model."""
     results = []
     for score in gate.scores:
         results.append(

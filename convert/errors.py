@@ -1,5 +1,5 @@
-"""The one exception of the conversion: what was given, what was expected, what to do next. The CLI prints it."""
+"""The exception of the conversion."""
 
 
 class ConvertError(Exception):
-    """A step that cannot be done; the message is one that a user can act on."""
+    """A step that cannot be done; the message says what was given, what was expected and what to do."""

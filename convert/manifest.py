@@ -1,7 +1,7 @@
-"""The manifest of a model folder: which files belong to it, their hashes, where they come from, how good they are.
+"""The manifest of a model folder: which files belong to it, their hashes, where they come from, their quality.
 
-Owns the format of manifest.json. Knows nothing about models, torch, llama.cpp or the hub, so that the server can
-check a folder with it: `verify(Path("models/default"))` or `python -m convert verify models/default`.
+Owns the format of manifest.json. Imports neither torch nor llama.cpp, so that the service can check a folder with it:
+`verify(Path("models/default"))`, or `python -m convert verify models/default`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data.atomic_write import atomic_write
+
 MANIFEST_NAME = "manifest.json"
 
 
 class ManifestError(Exception):
-    """A model folder that is not what its manifest says. The message says what to do."""
+    """A model folder differs from its manifest; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One published file. quantisation is None for what is not a model (card, pictures)."""
+    """One published file; `quantisation` is None where it is no model (card, pictures)."""
 
     sha256: str
     size: int  # bytes
@@ -34,6 +35,8 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Base:
+    """The base model: hub id or folder, and a hash of its files."""
+
     id: str
     revision: str | None
     sha256: str
@@ -41,17 +44,23 @@ class Base:
 
 @dataclass(frozen=True)
 class Data:
+    """What was trained on."""
+
     season: str | None
     sha256: str | None
 
 
 @dataclass(frozen=True)
 class Adapter:
+    """The LoRA adapter; no hash where every weight was trained."""
+
     sha256: str | None
 
 
 @dataclass(frozen=True)
 class Manifest:
+    """The content of manifest.json."""
+
     name: str
     created: str  # ISO 8601, UTC
     base: Base
@@ -60,16 +69,17 @@ class Manifest:
     prompt_version: str | None
     llama_cpp_commit: str
     default_file: str
-    files: dict[str, FileEntry]
+    files: dict[str, FileEntry]  # by name
     evaluation: dict[str, Any] = field(default_factory=dict)
     gate: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
+        """The manifest as JSON text."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str) -> Manifest:
-        """Parse a manifest. Raises ManifestError; source is named in the message."""
+        """Parse a manifest. Raises ManifestError, which names `source`."""
         try:
             raw = json.loads(text)
             files = {name: FileEntry(**entry) for name, entry in raw["files"].items()}
@@ -115,7 +125,7 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_files(paths: Iterable[Path], root: Path) -> str:
-    """One hex sha256 over the names (relative to root) and contents of several files, independent of their order."""
+    """Hex sha256 over the names (relative to root) and contents of several files, whatever their order."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_file(path)}\n".encode())
@@ -123,25 +133,12 @@ def sha256_files(paths: Iterable[Path], root: Path) -> str:
 
 
 def entry_for(path: Path, quantisation: str | None = None) -> FileEntry:
+    """The entry of an existing file."""
     return FileEntry(sha256=sha256_file(path), size=path.stat().st_size, quantisation=quantisation)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name and rename it, so that no reader and no Ctrl-C ever leaves half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(temporary, 0o644)  # mkstemp makes it private, and the server may run as another user
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def load(folder: Path) -> Manifest:
-    """Read folder/manifest.json. Raises ManifestError when there is none or it is not one."""
+    """Read folder/manifest.json. Raises ManifestError where there is none or it is damaged."""
     path = folder / MANIFEST_NAME
     if not path.is_file():
         raise ManifestError(
@@ -152,8 +149,9 @@ def load(folder: Path) -> Manifest:
 
 
 def save(manifest: Manifest, folder: Path) -> Path:
+    """Write folder/manifest.json."""
     path = folder / MANIFEST_NAME
-    write_atomically(path, manifest.to_json())
+    atomic_write(path, manifest.to_json())
     return path
 
 
@@ -177,7 +175,7 @@ def check_file(folder: Path, name: str, entry: FileEntry) -> None:
 
 
 def verify(folder: Path, names: Iterable[str] | None = None) -> Manifest:
-    """Check every file of the manifest (or only names) by size and sha256. Raises ManifestError on any difference."""
+    """Check the files of the manifest (or only `names`) by size and sha256. Raises ManifestError on a difference."""
     manifest = load(folder)
     for name in manifest.files if names is None else names:
         if name not in manifest.files:
@@ -187,7 +185,7 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> Manifest:
 
 
 def verified_model_file(folder: Path, name: str | None = None) -> Path:
-    """Path of the model file to serve (the default one, or name), after its hash has been checked."""
+    """The model file to serve (the default one, or `name`), once its hash is checked. Raises ManifestError."""
     manifest = load(folder)
     chosen = name or manifest.default_file
     verify(folder, [chosen])
@@ -195,7 +193,10 @@ def verified_model_file(folder: Path, name: str | None = None) -> Path:
 
 
 def wanted_files(manifest: Manifest, file: str | None, where: str) -> list[str]:
-    """The names to fetch: the default model file, file, or all. Raises ManifestError where file is not in the manifest."""
+    """The names to fetch: the default model file, `file`, or for "all" every one.
+
+    Raises ManifestError where the manifest has no `file`; `where` names the folder or repository.
+    """
     if file == "all":
         return list(manifest.files)
     name = file or manifest.default_file

@@ -1,14 +1,12 @@
-"""Merge a LoRA adapter into its base model in float32, and prove that nothing of the training was lost on the way.
+"""Merges a LoRA adapter into its base model in float32, and proves that the merged model computes the same.
 
-Knows nothing about GGUF. `python -m convert merge --run runs/<name>` writes models/<name>/.work/merged/.
+`python -m convert merge --run runs/<name>` writes models/<name>/.work/merged/.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,10 @@ from typing import Any
 import torch
 
 from convert.errors import ConvertError
+from data.atomic_write import temporary_folder
 
-# Merged and unmerged models compute the same sums in another order, in float32 (24 bits); measured 1e-6 to 1e-5
-# standard deviations of the logits on tiny models. A lost or doubled adapter differs by more than 0.01.
+# Merged and unmerged models compute the same sums in another order, in float32 (24 bits): 1e-6 to 1e-5 standard
+# deviations of the logits on tiny models. A lost or doubled adapter differs by more than 0.01.
 MERGE_BOUND = 1e-3
 
 _SAMPLE = [
@@ -30,11 +29,11 @@ _SAMPLE = [
 
 @dataclass(frozen=True)
 class MergeProof:
-    """What was measured. Differences are in standard deviations of the logits."""
+    """What was measured; differences are in standard deviations of the logits."""
 
     logit_difference: float  # merged against base + adapter
     reloaded_difference: float  # the saved folder, read back, against base + adapter
-    training_difference: float  # base + adapter against the base alone: what training changed
+    training_difference: float  # base + adapter against the base alone
     changed_tensors: int
     largest_weight_change: float
     tied_embeddings: bool
@@ -43,19 +42,20 @@ class MergeProof:
     parameters: int
 
     def as_dict(self) -> dict[str, Any]:
+        """The figures as JSON takes them."""
         return asdict(self)
 
 
 def merge(base: Path, adapter: Path | None, target: Path) -> MergeProof:
-    """Write base + adapter as one float32 model with its tokenizer into target. Raises ConvertError if a proof fails.
+    """Write base + adapter as one float32 model with its tokenizer into target; without an adapter the base itself.
 
-    Without an adapter the base itself is written, so that a base model can go the same way.
+    Raises ConvertError where a proof fails.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if adapter is not None and not (adapter / "adapter_config.json").is_file():
         raise ConvertError(f"no adapter in {adapter}: run `python -m train` first, or name another run with --run")
-    # a tokenizer saved with the adapter is the one that training used, with its added tokens
+    # a tokenizer saved with the adapter is the one that training used, with its template and added tokens
     own_tokenizer = adapter is not None and (adapter / "tokenizer_config.json").is_file()
     tokenizer_folder = adapter if own_tokenizer else base
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
@@ -117,11 +117,13 @@ def _logits(model: torch.nn.Module, ids: list[list[int]]) -> torch.Tensor:
 
 
 def _difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """The largest difference, in standard deviations of `theirs`."""
     width = min(ours.shape[-1], theirs.shape[-1])
     return float((ours[:, :width] - theirs[:, :width]).abs().max() / theirs.std())
 
 
 def _changes(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> tuple[int, float]:
+    """Number of tensors that changed, and the largest change of a weight."""
     changed, largest = 0, 0.0
     for name, old in before.items():
         new = after.get(name)
@@ -133,34 +135,23 @@ def _changes(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) ->
     return changed, largest
 
 
+_TOKENIZER_FILES = ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges")
+
+
 def _save(model: torch.nn.Module, tokenizer_folder: Path, base: Path, target: Path) -> None:
-    """Write beside the target and rename, so that a folder that exists is a whole one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        model.save_pretrained(temporary)
+    with temporary_folder(target) as part:
+        model.save_pretrained(part)
         # the tokenizer's files are copied, not written anew: transformers rewrites what llama.cpp's converter reads
         # (tokenizer.model above all) in ways that depend on its version
         for folder in (base, tokenizer_folder):
             for path in folder.iterdir():
-                if (
-                    path.name.startswith(
-                        ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges")
-                    )
-                    and path.is_file()
-                ):
-                    shutil.copyfile(path, temporary / path.name)
-        _put_template_into_config(temporary)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+                if path.name.startswith(_TOKENIZER_FILES) and path.is_file():
+                    shutil.copyfile(path, part / path.name)
+        _put_template_into_config(part)
 
 
 def _put_template_into_config(folder: Path) -> None:
-    """One chat template only: the separate file that transformers 5 writes wins over the one inside the config."""
+    """Leave one chat template: the file that transformers 5 writes beside the config takes precedence over it."""
     separate, config_path = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     if separate.is_file() and config_path.is_file():
         config = json.loads(config_path.read_text(encoding="utf-8"))
@@ -174,7 +165,7 @@ def _check(proof: MergeProof, tokenizer: Any, target: Path) -> None:
         ("merging", proof.logit_difference),
         ("saving and reading back", proof.reloaded_difference),
     ):
-        if not value <= MERGE_BOUND:  # a NaN fails too
+        if not value <= MERGE_BOUND:  # also where it is NaN
             raise ConvertError(
                 f"{what} changed the logits by {value:.2g} standard deviations, at most {MERGE_BOUND} is "
                 f"rounding: {target} has lost training, do not use it"

@@ -1,6 +1,6 @@
-"""All steps in order: merge, F16 GGUF with its proofs, LoRA GGUF, importance matrix, quantisations, gate, manifest.
+"""The steps of the conversion in order: merge, F16 GGUF with proofs, LoRA GGUF, imatrix, quantisations, gate, manifest.
 
-Every step is skipped where it was done before for the same inputs. `python -m convert --run runs/<name>`.
+A step that was done before for the same inputs is skipped. `python -m convert --run runs/<name>`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from convert import examples as task
-from convert import gate, manifest
+from convert import examples, gate, manifest
 from convert.card import card
 from convert.errors import ConvertError
 from convert.gate import proofs
@@ -23,35 +22,48 @@ from convert.gguf.llama_cpp_source import LLAMA_CPP_COMMIT
 from convert.merge import merge
 from convert.run_folder import Run
 from convert.stages import Stages
+from data.atomic_write import atomic_write
+from data.dataset.encoding import EncodedExample
+from data.dataset.examples import Example
 
 STEPS = ("merge", "gguf", "lora", "imatrix", "quantise", "gate", "manifest")
 ADAPTER_FILE = "adapter-f16.gguf"
-_LIMIT = 1024  # tokens of an example; the task's are a few hundred
+MAX_TOKENS = 1024  # of an example; those of the task have a few hundred at most
 
 
 @dataclass(frozen=True)
 class Settings:
-    examples: Path  # for the gate: held out from training
+    """What the conversion is asked to do."""
+
+    examples: Path  # for proofs and gate: held out from training
     imatrix_examples: Path  # for the importance matrix: what training saw
-    count: int = 200
+    count: int = 200  # examples of each
     quantisations: tuple[str, ...] = tuple(quantise.QUANTISATIONS)
-    min_accuracy: float = 0.2
-    accuracy_command: str | None = None
+    min_accuracy: float = 0.2  # share of right answers below which the gate fails
+    accuracy_command: str | None = None  # that measures the task accuracy of a GGUF, see gate.accuracy_by_command
 
 
 class Pipeline:
-    def __init__(self, run: Run, out: Path, settings: Settings, say: Callable[[str], None] = print) -> None:
-        self.run, self.out, self.settings, self.say = run, out, settings, say
-        self.stages = Stages(out, say)
+    """The conversion of one run into the model folder `out`; `report` is called with a line about each step."""
+
+    def __init__(self, run: Run, out: Path, settings: Settings, report: Callable[[str], None] = print) -> None:
+        self.run, self.out, self.settings, self.report = run, out, settings, report
+        self.stages = Stages(out, report)
         self.merged = self.stages.work / "merged"
+        self.imatrix = self.stages.work / "imatrix.npz"
         self.f16 = out / quantise.file_name("F16")
+        # what the steps measured, for the manifest
+        self._merge_proof: dict[str, Any] = {}
+        self._proofs: dict[str, Any] = {}
+        self._fallbacks: dict[str, dict[str, int]] = {}
+        self._lora_made = False
+        self._gate_result: gate.GateResult | None = None
 
     def until(self, last: str) -> gate.GateResult | None:
-        """Run every step up to last and return the gate's result, None where the gate was not reached."""
-        result = None
+        """Run the steps up to `last`; the gate's result, None where the gate was not reached. Raises ConvertError."""
         for step in STEPS[: STEPS.index(last) + 1]:
-            result = getattr(self, f"_{step}")() or result
-        return result
+            getattr(self, f"_{step}")()
+        return self._gate_result
 
     def _merge(self) -> None:
         def make() -> tuple[dict[str, Any], str]:
@@ -75,11 +87,11 @@ class Pipeline:
         provenance = self.run.provenance(LLAMA_CPP_COMMIT)
 
         def make() -> tuple[dict[str, Any], str]:
-            staged = self.stages.work / "unproven-f16.gguf"  # gets its name only when the proofs have passed
+            staged = self.stages.work / "unproven-f16.gguf"  # renamed once the proofs have passed
             conversion = to_f16(self.merged, staged, provenance)
-            examples = self._examples(self.settings.examples)
-            texts = [m["content"] for e in examples for m in e.messages] + [e.completion for e in examples]
-            proof = proofs.prove(staged, self.merged, [e.messages for e in examples], texts)
+            drawn = self._examples(self.settings.examples)
+            texts = [m["content"] for e in drawn for m in e.messages] + [e.completion for e in drawn]
+            proof = proofs.prove(staged, self.merged, [e.messages for e in drawn], texts)
             staged.replace(self.f16)
             size = self.f16.stat().st_size
             return (
@@ -108,27 +120,24 @@ class Pipeline:
 
         def make() -> tuple[dict[str, Any], str]:
             if self.run.adapter is None:
-                return {"made": False}, "left out: every weight was trained, there is no adapter"
+                return {"made": False}, "not made: every weight was trained, there is no adapter"
             try:
                 lora_to_gguf(self.run.adapter, self.run.base, target)
-            except ConvertError as error:  # such as trained embeddings; the merged model is whole without it
+            except ConvertError as error:  # such as trained embeddings; the merged model does not need the file
                 target.unlink(missing_ok=True)
-                return {"made": False}, f"left out: {error}"
+                return {"made": False}, f"not made: {error}"
             return {"made": True}, f"{target.name}, {target.stat().st_size / 1e6:.2f} MB"
 
         inputs = {"base": self.run.base_sha256, "adapter": self.run.adapter_sha256}
         self._lora_made = self.stages.run("lora", inputs, [target], make)["made"]
 
     def _imatrix(self) -> None:
-        self._matrix = self.stages.work / "imatrix.npz"
-
         def make() -> tuple[dict[str, Any], str]:
             encoded = self._encoded(self.settings.imatrix_examples)
             matrix = imatrix.collect(self.f16, [example.ids for example in encoded])
-            imatrix.save(matrix, self._matrix)
-            return {
-                "matrices": len(matrix)
-            }, f"{len(matrix)} weight matrices over {sum(len(e.ids) for e in encoded)} tokens"
+            imatrix.save(matrix, self.imatrix)
+            tokens = sum(len(e.ids) for e in encoded)
+            return {"matrices": len(matrix)}, f"{len(matrix)} weight matrices over {tokens} tokens"
 
         self.stages.run(
             "imatrix",
@@ -137,7 +146,7 @@ class Pipeline:
                 "count": self.settings.count,
                 "examples": self._hash(self.settings.imatrix_examples),
             },
-            [self._matrix],
+            [self.imatrix],
             make,
         )
 
@@ -145,10 +154,10 @@ class Pipeline:
         targets = {name: self.out / quantise.file_name(name) for name in self.settings.quantisations if name != "F16"}
 
         def make() -> tuple[dict[str, Any], str]:
-            made = quantise.quantise(self.f16, self._matrix, targets)
+            made = quantise.quantise(self.f16, self.imatrix, targets)
             for one in made:
                 if line := one.fallback_line():
-                    self.say(f"          {line}")
+                    self.report(f"          {line}")
             peak = max((one.peak_extra_bytes for one in made), default=0) / self.f16.stat().st_size
             return (
                 {"fallbacks": {one.quantisation: one.fallbacks for one in made}},
@@ -159,14 +168,14 @@ class Pipeline:
             "quantise",
             {
                 "f16": manifest.sha256_file(self.f16),
-                "imatrix": manifest.sha256_file(self._matrix),
+                "imatrix": manifest.sha256_file(self.imatrix),
                 "names": list(targets),
             },
             list(targets.values()),
             make,
         )["fallbacks"]
 
-    def _gate(self) -> gate.GateResult:
+    def _gate(self) -> None:
         files = {
             name: self.out / quantise.file_name(name)
             for name in quantise.QUANTISATIONS
@@ -177,7 +186,7 @@ class Pipeline:
         def make() -> tuple[dict[str, Any], str]:
             encoded = self._encoded(self.settings.examples)
             command = self.settings.accuracy_command
-            self.say(f"gate      reading {len(encoded)} examples with {', '.join(files)}")
+            self.report(f"gate      reading {len(encoded)} examples with {', '.join(files)}")
             result = gate.measure(
                 files,
                 encoded,
@@ -185,7 +194,7 @@ class Pipeline:
                 min_accuracy=self.settings.min_accuracy,
                 accuracy_of=gate.accuracy_by_command(command) if command else None,
             )
-            manifest.write_atomically(json_path, result.to_json())
+            atomic_write(json_path, result.to_json())
             gate_report.picture(result, picture_path)
             return asdict(result), gate_report.summary(result)
 
@@ -201,11 +210,11 @@ class Pipeline:
             [json_path, picture_path],
             make,
         )
-        self._result = gate.GateResult.from_json(json_path.read_text(encoding="utf-8"))
-        return self._result
+        self._gate_result = gate.GateResult.from_json(json_path.read_text(encoding="utf-8"))
 
     def _manifest(self) -> None:
-        result, run = self._result, self.run
+        result, run = self._gate_result, self.run
+        assert result is not None, "the gate is the step before"
         card_path, path = self.out / "README.md", self.out / manifest.MANIFEST_NAME
         names = {score.file: score.quantisation for score in result.scores}
         if self._lora_made:
@@ -214,7 +223,7 @@ class Pipeline:
         def make() -> tuple[dict[str, Any], str]:
             files = {name: manifest.entry_for(self.out / name, kind) for name, kind in names.items()}
             for name, source in run.record.items():
-                manifest.write_atomically(self.out / name, source.read_bytes())
+                atomic_write(self.out / name, source.read_bytes())
             files |= {name: manifest.entry_for(self.out / name) for name in ("gate.json", "gate.png", *run.record)}
             default = next((s for s in result.scores if s.quantisation == result.default), result.scores[0])
             record = manifest.Manifest(
@@ -243,7 +252,7 @@ class Pipeline:
                     "fallbacks": self._fallbacks,
                 },
             )
-            manifest.write_atomically(card_path, card(record, result, run.evaluation))
+            atomic_write(card_path, card(record, result, run.evaluation))
             record.files["README.md"] = manifest.entry_for(card_path)
             manifest.save(record, self.out)
             return {}, f"{path}: {len(record.files)} files, default {default.file}"
@@ -263,16 +272,17 @@ class Pipeline:
         )
 
     def _done(self, stage: str) -> str:
+        """A hash of a stage's record, which changes when the stage is done anew."""
         return manifest.sha256_file(self.stages.work / f"{stage}.json")
 
     @staticmethod
     def _hash(path: Path) -> str | None:
         return manifest.sha256_file(path) if path.is_file() else None
 
-    def _examples(self, path: Path) -> list[task.Example]:
-        return task.load(path, self.settings.count)
+    def _examples(self, path: Path) -> list[Example]:
+        return examples.load(path, self.settings.count)
 
-    def _encoded(self, path: Path) -> list[task.EncodedExample]:
+    def _encoded(self, path: Path) -> list[EncodedExample]:
         from transformers import AutoTokenizer
 
-        return task.encode(AutoTokenizer.from_pretrained(self.merged), self._examples(path), _LIMIT)
+        return examples.encode(AutoTokenizer.from_pretrained(self.merged), self._examples(path), MAX_TOKENS)

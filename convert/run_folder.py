@@ -1,6 +1,6 @@
-"""What a training run left behind, as the conversion needs it: adapter, base model, data, prompt version, figures.
+"""A training run as the conversion reads it: adapter, base model, data, prompt version, figures.
 
-Reads runs/<name>/ (config.yaml, adapter/, eval.json); writes nothing. A base model that is not a local folder is
+Reads runs/<name>/ (config.yaml, adapter/, eval.json) and writes nothing. A base model that is no local folder is
 fetched from the hub with the token in HF_TOKEN.
 """
 
@@ -15,9 +15,10 @@ import yaml
 
 from convert.errors import ConvertError
 from convert.manifest import sha256_files
+from data.prompts import PROMPT_VERSION
 
 EMBEDDED_BASE = "train/base"
-# what is published beside the model: file of the run -> its name there; PEFT finds the adapter under its own names
+# files of the run that are published beside the model -> their names there; PEFT expects the adapter's own
 RECORD = {
     "adapter/adapter_model.safetensors": "adapter_model.safetensors",
     "adapter/adapter_config.json": "adapter_config.json",
@@ -30,8 +31,10 @@ RECORD = {
 
 @dataclass(frozen=True)
 class Run:
+    """What a training run produced, and what from."""
+
     name: str
-    adapter: Path | None
+    adapter: Path | None  # None where every weight was trained
     adapter_sha256: str | None
     base: Path
     base_id: str
@@ -44,7 +47,7 @@ class Run:
     record: dict[str, Path] = field(default_factory=dict)  # published name -> file: adapter and training record
 
     def provenance(self, llama_cpp_commit: str) -> dict[str, str]:
-        """The string keys written into the GGUF's metadata; quantising copies them."""
+        """The keys and strings that go into the GGUF's metadata."""
         values = {
             "base.id": self.base_id,
             "base.revision": self.base_revision,
@@ -59,7 +62,7 @@ class Run:
 
 
 def read_run(folder: Path, base: str | None = None) -> Run:
-    """Read a run folder; base overrides what it names. Raises ConvertError saying what is missing."""
+    """Read a run folder; `base` overrides the one it names. Raises ConvertError saying what is missing."""
     if not folder.is_dir():
         raise ConvertError(f"no run in {folder}: run `python -m train` first, or name a run with --run runs/<name>")
     adapter = folder / "adapter"
@@ -85,14 +88,14 @@ def read_run(folder: Path, base: str | None = None) -> Run:
         base_sha256=sha256_files(_files(base_folder), base_folder),
         season=season,
         data_sha256=_find(config, "data_sha256") or _data_sha256(season),
-        prompt_version=_text(_find(config, "prompt_version")),
+        prompt_version=_prompt_version(config),
         evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
         record=_record(folder),
     )
 
 
 def _full_run(folder: Path, config: dict[str, Any]) -> Run:
-    """A run that trained every weight: its model/ is what gets converted, and there is nothing to merge."""
+    """A run that trained every weight: its model/ is converted, and there is nothing to merge."""
     model, season = folder / "model", _find(config, "season")
     return Run(
         name=folder.name,
@@ -104,17 +107,19 @@ def _full_run(folder: Path, config: dict[str, Any]) -> Run:
         base_sha256=sha256_files(_files(model), model),
         season=season,
         data_sha256=_find(config, "data_sha256") or _data_sha256(season),
-        prompt_version=_text(_find(config, "prompt_version")),
+        prompt_version=_prompt_version(config),
         evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
         record=_record(folder),
     )
 
 
 def _record(folder: Path) -> dict[str, Path]:
+    """The files of RECORD that exist, by published name."""
     return {name: folder / file for file, name in RECORD.items() if (folder / file).is_file()}
 
 
 def _mapping(path: Path, parse: Any, missing_ok: bool = False) -> dict[str, Any]:
+    """The mapping in a file; empty where it is missing and may be."""
     if not path.is_file():
         if missing_ok or path.name == "config.yaml":
             return {}
@@ -127,7 +132,7 @@ def _mapping(path: Path, parse: Any, missing_ok: bool = False) -> dict[str, Any]
 
 
 def _find(config: dict[str, Any], *keys: str) -> Any:
-    """The first of keys at the top of the configuration or one level below."""
+    """The first value of one of the keys, at the top of the configuration or one level below."""
     for mapping in (config, *(value for value in config.values() if isinstance(value, dict))):
         for key in keys:
             if mapping.get(key) not in (None, ""):
@@ -136,12 +141,13 @@ def _find(config: dict[str, Any], *keys: str) -> Any:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that make the model what it is; a README or a picture beside them does not."""
+    """The files that define a model, without a README or pictures beside them."""
     kinds = {".safetensors", ".json", ".model", ".jinja", ".txt", ".bin"}
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds]
 
 
 def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
+    """The base model's folder and, of one from the hub, its commit."""
     path = Path(base_id)
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -168,7 +174,7 @@ def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
 
 
 def _portable(base_id: str) -> str:
-    """A name that means something elsewhere: a path inside this project relative to it, else the folder's name."""
+    """The id without a path of this machine: relative to this project, or else the folder's name."""
     path = Path(base_id)
     if not path.is_absolute():
         return base_id
@@ -184,17 +190,11 @@ def _data_sha256(season: str | None) -> str | None:
     return sha256_files(files, folder) if files else None
 
 
-def _text(value: Any) -> str | None:
-    if value is not None:
-        return str(value)
-    try:  # the prompts' owner; a run made before it wrote its version into config.yaml
-        from data import prompts
-    except ImportError:
-        return None
-    version = getattr(prompts, "PROMPT_VERSION", None)
-    return None if version is None else str(version)
+def _prompt_version(config: dict[str, Any]) -> str:
+    """The version of the prompts that the run was trained on; of one that does not say, today's."""
+    return str(_find(config, "prompt_version") or PROMPT_VERSION)
 
 
 def _figures(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """The plain figures of eval.json, for the manifest and the card."""
+    """The figures at the top of eval.json, for the manifest and the card."""
     return {key: value for key, value in evaluation.items() if isinstance(value, int | float | str | bool)}

@@ -1,7 +1,6 @@
-"""The season: Cricsheet files to tables, names, the query line, questions and answers, prompts.
+"""Seasons of Cricsheet files as tables, names, the query line, questions and answers, prompts.
 
-Knows nothing about models, training, conversion or HTTP; every other folder may import it,
-it imports none of them.
+The other packages import this one; it imports none of them.
 
     python -m data import ipl_2023_json.zip --name ipl_2023
 """

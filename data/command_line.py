@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from data.text_table import columns
+
 INTERRUPTED = 130  # exit status of a program that Ctrl-C ended: 128 + SIGINT
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -135,12 +137,6 @@ def aside(text: str) -> str:
     return typer.style(text, dim=True) if colour() else text
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table in columns, two spaces apart; every row has the cells of the first."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
 def as_csv(labels: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as CSV (RFC 4180, but for line feeds): numbers as they are, dates by ISO 8601, nothing for None."""
     text = io.StringIO()
@@ -163,5 +159,5 @@ def print_records(records: Sequence[Mapping[str, Any]], form: Literal["text", "j
         print(as_csv(list(records[0]), (list(record.values()) for record in records)), end="")
     elif records:
         cells = [["" if value is None else str(value) for value in record.values()] for record in records]
-        labels, *lines = aligned([list(records[0]), *cells])
+        labels, *lines = columns(list(records[0]), cells).split("\n")
         print("\n".join([heading(labels), *lines]))

@@ -1,12 +1,16 @@
 """Exceptions of the data package. Each says what was given, what was expected and what to do next.
 
 DataError
-├── SourceError          a Cricsheet file, zip or folder cannot be imported: names the file and the reason
+├── SourceError          an input file cannot be read: names the file and the reason
 ├── SeasonError
 │   ├── SeasonNotFound   no tables under data/seasons/<name>: names the command that makes them
-│   ├── SeasonExists     the season is already there and would be overwritten
+│   ├── SeasonExists     a season of that name exists and would be overwritten
 │   └── SeasonDamaged    the stored tables are not what the import wrote
-└── QueryError           base of everything the query line can get wrong
+├── PhraseFileMissing    a phrase file is not in data/phrases (data.phrasing.phrase_files)
+├── DatasetError         the questions and answers cannot be made (data.dataset.build)
+├── ExampleError         a record of a dataset is no training example (data.dataset.examples)
+├── ChatTemplateError    a chat template cannot render training examples (data.dataset.encoding)
+└── QueryError           base of everything that can be wrong with a query line
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ class DataError(Exception):
 
 
 class SourceError(DataError):
-    """A source file cannot be imported. `file` is its name inside the zip or folder, `reason` says why."""
+    """An input file cannot be read. `file` is its name (inside the zip or folder), `reason` says why."""
 
     def __init__(self, file: str, reason: str) -> None:
         self.file, self.reason = file, reason
@@ -25,15 +29,15 @@ class SourceError(DataError):
 
 
 class SeasonError(DataError):
-    """Something about a stored season."""
+    """Base of the errors about a stored season."""
 
 
 class SeasonNotFound(SeasonError):
-    """There are no tables of that name."""
+    """There is no season of that name."""
 
 
 class SeasonExists(SeasonError):
-    """The season is there already and was not to be replaced."""
+    """A season of that name exists and was not to be replaced."""
 
 
 class SeasonDamaged(SeasonError):

@@ -1,4 +1,4 @@
-"""The embedded base: small, whole, and its tokenizer loses nothing."""
+"""The embedded base: its size, its card, and a lossless tokenizer."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_the_base_fits_into_the_repository():
     assert sum(f.stat().st_size for f in BASE.iterdir()) < 20 * 2**20
 
 
-def test_the_base_is_a_llama_whose_card_says_what_it_saw():
+def test_the_base_is_a_llama_whose_card_says_what_it_was_trained_on():
     assert json.loads((BASE / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
     assert "Cricsheet" in (BASE / "README.md").read_text()
 

@@ -17,7 +17,7 @@ import typer
 
 import cricket
 from data import moved
-from data.command_line import aligned, as_csv, colour, command_line, reported, run
+from data.command_line import as_csv, colour, command_line, reported, run
 from data.dataset.build import SIZES
 from data.version import version
 from serve.__main__ import main as serve_main
@@ -142,8 +142,7 @@ def test_a_reader_that_has_enough_ends_the_output_without_a_word() -> None:
     assert done.stdout.splitlines()[-1] == "0" and done.stderr == ""
 
 
-def test_tables_are_written_aligned_or_as_csv() -> None:
-    assert aligned([["name", "runs"], ["Virat Kohli", "741"]]) == ["name         runs", "Virat Kohli  741"]
+def test_csv_quotes_what_needs_it_and_leaves_nothing_for_none() -> None:
     assert as_csv(["name", "at"], [['the "King"', None]]) == 'name,at\n"the ""King""",\n'
 
 

@@ -21,8 +21,7 @@ import torch  # noqa: E402
 import yaml  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from convert import examples as task  # noqa: E402
-from convert import gate  # noqa: E402
+from convert import examples, gate  # noqa: E402
 from convert.__main__ import main  # noqa: E402
 from convert.errors import ConvertError  # noqa: E402
 from convert.gate import proofs  # noqa: E402
@@ -35,6 +34,8 @@ from convert.gguf.llama_cpp_source import llama_cpp_source  # noqa: E402
 from convert.gguf.runtime import Runtime, Sequence  # noqa: E402
 from convert.manifest import load  # noqa: E402
 from convert.merge import merge  # noqa: E402
+from data.dataset.encoding import EncodedExample, encode_prompt  # noqa: E402
+from data.dataset.examples import Example  # noqa: E402
 from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -248,7 +249,7 @@ def test_quantising_follows_the_importance_matrix_and_names_the_tensors_that_fel
     assert sum(guided.fallbacks.values()) == 15  # every weight matrix of this model has rows of 64 or 192
 
 
-def test_a_file_that_is_no_gguf_is_an_error_and_not_the_end_of_the_process(shelf: Path):
+def test_a_file_that_is_no_gguf_raises_an_error_and_does_not_abort_the_process(shelf: Path):
     (shelf / "broken.gguf").write_bytes(b"GGUF" + b"\xff" * 64)
     with pytest.raises(ConvertError, match="quantising .* failed"):
         quantise.quantise(shelf / "broken.gguf", None, {"Q8_0": shelf / "never.gguf"})
@@ -258,24 +259,21 @@ def test_a_file_that_is_no_gguf_is_an_error_and_not_the_end_of_the_process(shelf
 # the gate
 
 
-def own_answers(folder: Path, count: int) -> list[task.EncodedExample]:
+def own_answers(folder: Path, count: int) -> list[EncodedExample]:
     """Examples whose right answer is what the model itself writes, so that its task accuracy is known: 100 %."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     encoded = []
     for text in cricket_texts(count, seed=8):
-        ids = tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
-        )
-        first = len(ids) - 1
+        ids = prompt = encode_prompt(tokenizer, [{"role": "user", "content": text}])
         with torch.inference_mode():
             for _ in range(8):
                 ids = [*ids, int(model(torch.tensor([ids])).logits[0, -1].argmax())]
-        encoded.append(task.EncodedExample(ids, first))
+        encoded.append(EncodedExample(ids, len(prompt)))
     return encoded
 
 
-def test_the_gate_finds_quantisations_that_lost_answers_and_picks_the_smallest_that_did_not(llama: Path):
+def test_the_gate_fails_quantisations_that_lost_answers_and_picks_the_smallest_that_did_not(llama: Path):
     encoded = own_answers(llama / "merged", 24)
     assert gate.merged_accuracy(llama / "merged", encoded) == 1.0
     names = {"Q8_0": llama / "q8.gguf", "IQ4_XS": llama / "iq4.gguf"}
@@ -314,7 +312,7 @@ def test_the_gates_verdict(passed, reference, default, reason):
     assert reason is None or reason in "; ".join(result.reasons)
 
 
-def test_packing_texts_with_a_shared_prefix_gives_each_its_own_logits(llama: Path):
+def test_texts_batched_with_a_shared_prefix_have_the_logits_of_each_alone(llama: Path):
     prefix = list(range(5, 25))
     texts = [Sequence([*prefix, *range(30, 30 + n)], 19) for n in (1, 7, 40)]
     with Runtime(llama / "model.gguf") as model:
@@ -324,7 +322,7 @@ def test_packing_texts_with_a_shared_prefix_gives_each_its_own_logits(llama: Pat
         assert one.shape == other.shape and np.abs(one - other).max() < 0.02 * other.std()
 
 
-def test_task_accuracy_may_come_from_a_command_and_its_failure_is_told(llama: Path, tmp_path: Path):
+def test_task_accuracy_may_come_from_a_command_whose_failure_is_reported(llama: Path, tmp_path: Path):
     script = tmp_path / "accuracy.py"
     script.write_text(
         "import json, os, sys; print('chatter'); "
@@ -350,24 +348,24 @@ def test_task_accuracy_may_come_from_a_command_and_its_failure_is_told(llama: Pa
         ('{"messages": [{"role": "user"}], "completion": "x"}', "is not an example"),
     ],
 )
-def test_examples_that_are_none_name_the_line(tmp_path: Path, line: str, says: str):
+def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str, says: str):
     (tmp_path / "x.jsonl").write_text(line + "\n")
     with pytest.raises(ConvertError, match=says):
-        task.load(tmp_path / "x.jsonl", 10)
+        examples.load(tmp_path / "x.jsonl", 10)
 
 
-def test_an_example_is_encoded_as_prompt_answer_and_end(llama: Path):
+def test_an_example_is_encoded_as_prompt_answer_and_eos(llama: Path):
     tokenizer = AutoTokenizer.from_pretrained(llama / "merged")
-    example = task.Example([{"role": "user", "content": "top 5"}], "runs 12")
-    encoded = task.encode(tokenizer, [example], 512)[0]
-    assert tokenizer.decode(encoded.ids[: encoded.first + 1]) == "<s><|user|>top 5<|assistant|>"
-    assert tokenizer.decode(encoded.ids[encoded.first + 1 :]) == "runs 12</s>"
+    example = Example([{"role": "user", "content": "top 5"}], "runs 12")
+    (encoded,) = examples.encode(tokenizer, [example], 512)
+    assert tokenizer.decode(encoded.ids[: encoded.prompt_length]) == "<s><|user|>top 5<|assistant|>"
+    assert tokenizer.decode(encoded.ids[encoded.prompt_length :]) == "runs 12</s>"
 
 
-def test_a_record_of_the_seasons_questions_is_a_plan_and_an_answer_to_word(tmp_path: Path):
+def test_a_record_of_the_seasons_questions_is_a_plan_and_an_answer(tmp_path: Path):
     record = {"linked": "P1 economy", "query": "economy | bowler=P1", "cells": "A1 economy", "wording": "P1: A1."}
     (tmp_path / "qa.jsonl").write_text(json.dumps(record) + "\n" + json.dumps(record | {"wording": ""}) + "\n")
-    found = task.load(tmp_path / "qa.jsonl", 10)
+    found = examples.load(tmp_path / "qa.jsonl", 10)
     assert [example.completion for example in found] == ["economy | bowler=P1", "P1: A1.", "economy | bowler=P1"]
     assert all(example.messages[0]["role"] == "user" for example in found)
 
@@ -402,7 +400,7 @@ def arguments(run: Path, out: Path, *more: str) -> list[str]:
     ]
 
 
-def test_the_command_makes_a_folder_that_is_whole_and_does_nothing_twice(run: Path, shelf: Path, capsys):
+def test_the_command_makes_a_complete_folder_and_does_nothing_twice(run: Path, shelf: Path, capsys):
     from gguf import GGUFReader
 
     out = shelf / "models" / "tiny"
@@ -458,7 +456,7 @@ def test_a_damaged_output_is_made_again(run: Path, shelf: Path, capsys):
     assert "merge     already done" in capsys.readouterr().out
 
 
-def test_an_interrupt_leaves_nothing_half_written_and_the_next_run_goes_on(run: Path, shelf: Path):
+def test_an_interrupt_leaves_nothing_half_written_and_the_next_run_continues(run: Path, shelf: Path):
     out = shelf / "models" / "interrupted"
     process = subprocess.Popen(
         [sys.executable, "-m", "convert", *arguments(run, out, "--min-accuracy", "0")],

@@ -1,4 +1,4 @@
-"""The evaluation: its scorer, its control, and the real agents asked through it."""
+"""The evaluation: its scorer, its control without a model, and the real agents asked through it."""
 
 import asyncio
 import importlib.util
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from agents.model import Generation
-from train.evaluate import report as eval_report
 from train.evaluate.__main__ import main
 from train.evaluate.exam import FAN_QUESTIONS, Case, cases, evaluate, score
 from train.evaluate.nearest_phrasing import NearestPhrasing
+from train.evaluate.report import Evaluation, Scored, figures, side_by_side
 from train.evaluate.scoring import judge, numbers
-from train.evaluate.systems import Agents, Asked, Service, of_rules
+from train.evaluate.systems import Agents, Asked, Service, of_control
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT.parent / "shared" / "eval" / "score.py"
@@ -71,7 +71,7 @@ def test_declining_counts_as_right_only_where_there_is_no_answer():
         ("1. Kohli 741\n2) Gaikwad 583", [741, 583]),
     ],
 )
-def test_figures_are_read_as_people_read_them(text, found):
+def test_the_figures_of_a_text_are_found(text, found):
     assert numbers(text) == found
 
 
@@ -156,10 +156,10 @@ class Knowing:
 
 @pytest.fixture(scope="module")
 def control():
-    return of_rules("ipl_2024", None)
+    return of_control("ipl_2024", None)
 
 
-def test_who_knows_every_line_is_right_on_the_whole_test_split_he_is_asked(control):
+def test_a_model_that_writes_every_gold_line_is_right_on_every_case_of_the_test_split(control):
     asked = cases("ipl_2024", ["test"], limit=60)
     records = map(json.loads, (ROOT / "data/seasons/ipl_2024/qa/test.jsonl").read_text().splitlines())
     agents = Agents("ipl_2024", Knowing({r["linked"]: r["query"] for r in records}), "knows")
@@ -204,7 +204,7 @@ def test_right_figures_by_another_line_are_right_and_wrong_figures_are_not(contr
 
 def test_outcomes_are_counted():
     def row(expected, outcome):
-        return eval_report.Scored("1", "test", "k", "q", expected == outcome, "", expected, outcome, "")
+        return Scored("1", "test", "k", "q", expected == outcome, "", expected, outcome, "")
 
     rows = (
         row("answered", "declined"),
@@ -212,7 +212,7 @@ def test_outcomes_are_counted():
         row("answered", "answered"),
         row("ask_back", "ask_back"),
     )
-    found = eval_report.figures(eval_report.Evaluation("m", "s", 1.0, rows))
+    found = figures(Evaluation("m", "s", 1.0, rows))
     assert (found["test_wrongly_refused"], found["test_wrongly_answered"], found["test_accuracy"]) == (
         1,
         1,
@@ -248,14 +248,14 @@ def test_the_running_service_is_asked_as_users_ask_it(service, control):
     assert len(measured.scored) == 4 and all(s.outcome in ("answered", "ask_back", "declined") for s in measured.scored)
 
 
-def test_an_answer_by_heart_is_right_where_it_states_the_gold_figures():
+def test_a_closed_book_answer_is_right_where_it_states_the_gold_figures():
     case = Case("x", "test", "batting", "runs of Kohli?", "answered", "runs | batter=P1", "Virat Kohli made 741 runs.")
     for answer, right in (("He has 741.", True), ("He made 740 runs.", False)):
-        scored = score(case, Asked(answer, "answered", "", by_heart=True), None)
+        scored = score(case, Asked(answer, "answered", "", closed_book=True), None)
         assert scored.right == right and scored.plan_right is None
 
 
-def test_evaluations_side_by_side_are_a_row_each(tmp_path):
-    figures = {"system": "a", "test_accuracy": 0.5, "test_plan_exact_match": 0.25, "fans_right": 3, "fans_count": 4}
-    (tmp_path / "eval.json").write_text(json.dumps(figures))
-    assert "| a | 50.0 % | 25.0 % |  | 3 of 4 |" in eval_report.side_by_side([tmp_path / "eval.json"])
+def test_evaluations_side_by_side_have_a_row_each(tmp_path):
+    found = {"system": "a", "test_accuracy": 0.5, "test_plan_exact_match": 0.25, "fans_right": 3, "fans_count": 4}
+    (tmp_path / "eval.json").write_text(json.dumps(found))
+    assert "| a | 50.0 % | 25.0 % |  | 3 of 4 |" in side_by_side([tmp_path / "eval.json"])

@@ -1,4 +1,4 @@
-"""The query lines written by hand for the fan questions give the gold figures and names."""
+"""The hand-written query lines of the fan questions give the gold figures and names."""
 
 import json
 import re

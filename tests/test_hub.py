@@ -1,4 +1,4 @@
-"""Publishing and fetching, over real HTTP to tests/support/hub_server.py with the real huggingface_hub client, and locally.
+"""Publishing and fetching with the real huggingface_hub client, over HTTP to tests/support/hub_server.py, and locally.
 
 Pushes run as `python -m convert push` in a process of their own: the client reads its settings when it is imported.
 """
@@ -137,7 +137,7 @@ def test_a_tag_and_a_commit_pin_the_files_that_were_published_then(published: Hu
     assert (hub.pull(REPOSITORY) / "model-q8_0.gguf").read_bytes().startswith(b"other")
 
 
-def test_a_pinned_commit_that_is_cached_asks_the_hub_nothing(published: Hub):
+def test_a_pinned_commit_that_is_cached_needs_no_request(published: Hub):
     commit = hub.pull(REPOSITORY).name
     published.log.clear()
     hub.pull(REPOSITORY, commit)
@@ -159,7 +159,7 @@ def test_a_cached_file_that_was_damaged_is_fetched_again(published: Hub):
     assert (hub.pull(REPOSITORY) / "model-q8_0.gguf").read_bytes() == b"weights" * 40_000
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(published: Hub, tmp_path: Path):
+def test_an_interrupted_download_resumes_where_it_stopped(published: Hub, tmp_path: Path):
     entry = load(tmp_path / "model").files["model-q8_0.gguf"]
     folder = tmp_path / "home" / "checked-models" / "alice--cricket" / "blobs"
     folder.mkdir(parents=True)
@@ -168,12 +168,12 @@ def test_an_interrupted_download_goes_on_where_it_stopped(published: Hub, tmp_pa
     assert [status for _, path, status in published.log if "/large/" in path] == [206]
 
 
-def test_a_connection_that_breaks_off_is_taken_up_again_in_the_same_call(published: Hub):
+def test_a_broken_connection_is_resumed_in_the_same_call(published: Hub):
     published.break_off_after = 150_000
     assert verified_model_file(hub.pull(REPOSITORY)).is_file()
 
 
-def test_a_partial_file_with_wrong_bytes_is_thrown_away_and_fetched_whole(published: Hub, tmp_path: Path):
+def test_a_partial_file_with_wrong_bytes_is_deleted_and_fetched_again(published: Hub, tmp_path: Path):
     entry = load(tmp_path / "model").files["model-q8_0.gguf"]
     folder = tmp_path / "home" / "checked-models" / "alice--cricket" / "blobs"
     folder.mkdir(parents=True)
@@ -181,9 +181,9 @@ def test_a_partial_file_with_wrong_bytes_is_thrown_away_and_fetched_whole(publis
     assert verified_model_file(hub.pull(REPOSITORY)).is_file()
 
 
-def test_the_cache_answers_when_the_hub_is_away(published: Hub):
+def test_the_cache_is_used_when_the_hub_is_unreachable(published: Hub):
     folder = hub.pull(REPOSITORY)
-    published.away = True
+    published.unavailable = True
     assert hub.pull(REPOSITORY) == folder
 
 
@@ -204,7 +204,7 @@ def test_the_cache_answers_when_the_hub_is_away(published: Hub):
         ),
     ],
 )
-def test_a_pull_that_cannot_be_says_in_one_sentence_what_to_do(
+def test_a_pull_that_fails_says_in_one_sentence_what_to_do(
     published: Hub, monkeypatch: pytest.MonkeyPatch, token, repository, revision, file, says
 ):
     monkeypatch.setenv("HF_TOKEN", token)
@@ -227,8 +227,8 @@ def test_a_repository_without_a_manifest_says_so(server: Hub):
         hub.pull("alice/bare")
 
 
-def test_a_hub_that_is_down_or_not_there_says_so(published: Hub, monkeypatch: pytest.MonkeyPatch):
-    published.away = True
+def test_a_hub_that_is_down_or_unreachable_is_reported(published: Hub, monkeypatch: pytest.MonkeyPatch):
+    published.unavailable = True
     with pytest.raises(hub.HubError, match="the hub answered 503"):
         hub.pull(REPOSITORY)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
@@ -255,7 +255,7 @@ def test_a_full_disk_says_to_free_space(published: Hub, tmp_path: Path):
         (STRANGER_TOKEN, "may not write to alice/new"),
     ],
 )
-def test_a_push_that_may_not_be_says_what_to_do_and_never_shows_the_token(server: Hub, tmp_path: Path, token, says):
+def test_a_forbidden_push_says_what_to_do_and_never_shows_the_token(server: Hub, tmp_path: Path, token, says):
     result = command("push", str(make_folder(tmp_path / "model")), "--to", "alice/new", HF_TOKEN=token)
     assert result.returncode == 1
     assert says in result.stderr and "Traceback" not in result.stderr

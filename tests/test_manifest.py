@@ -1,4 +1,4 @@
-"""The manifest: what it accepts, what it refuses, and that the folder check says which file differs and how."""
+"""The manifest: what it accepts and refuses, and the check of a folder, which says which file differs and how."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from convert.manifest import (
     save,
     verified_model_file,
     verify,
-    write_atomically,
 )
 
 
@@ -110,12 +109,3 @@ def test_a_default_that_is_not_among_the_files_is_refused(folder: Path):
 def test_asking_for_a_file_the_manifest_lacks_lists_what_it_has(folder: Path):
     with pytest.raises(ManifestError, match="it has: model-q8_0.gguf, README.md"):
         verify(folder, ["model-q2.gguf"])
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path: Path):
-    target = tmp_path / "manifest.json"
-    write_atomically(target, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(target, "half \ud800")
-    assert target.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]

@@ -1,4 +1,4 @@
-"""Pre-training: a stopped run makes the same steps as one that was not, and what it lacks is said."""
+"""Pre-training: a stopped run takes the same steps as one that was not stopped; what is missing is named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tiny(folder: Path) -> PretrainConfig:
                           tokens_per_step=256, warmup_steps=1, threads=1, compile=False)  # fmt: skip
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_resumes_and_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 2)
     whole = tiny(tmp_path / "whole")
     pretrain(whole)
@@ -52,7 +52,7 @@ def test_a_missing_pool_names_the_command_that_makes_it(tmp_path: Path, capsys: 
     assert "python -m data.dataset.pretraining" in capsys.readouterr().err
 
 
-def test_the_learning_rate_rises_stays_and_falls_to_nothing() -> None:
+def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
     config = PretrainConfig(steps=1000, warmup_steps=100, decay_share=0.5, learning_rate=1.0)
     rates = [learning_rate(config, step) for step in (0, 99, 500, 750, 999)]
     assert rates == pytest.approx([0.01, 1.0, 1.0, 0.5, 0.002])

@@ -1,20 +1,22 @@
-"""The questions and answers that ship, and the user's own: right, kept apart, reproducible."""
+"""The shipped questions and answers, and a user's own: correct, free of leakage, reproducible."""
 
 import json
 import random
+import shutil
 from collections import Counter
 
 import pytest
 
 from data.dataset import user_data as user_qa
-from data.dataset.build import SPLITS, DatasetError, make, write
-from data.dataset.leakage import HELD_OUT_PHRASES, Apart, fan_texts, overlap, tokens
-from data.dataset.pretraining import samples
+from data.dataset.build import SPLITS, DatasetError, build, write
+from data.dataset.leakage import TEST_PHRASES, LeakageGuard, fan_questions, overlap, words
+from data.dataset.pretraining import examples
 from data.dataset.record import held_out
 from data.errors import SourceError
 from data.linking.linker import Linker
 from data.linking.resolver import Names
-from data.phrasing.composer import Phrasebook, expand, read_pairs
+from data.phrasing.composer import Phrasebook
+from data.phrasing.phrase_files import PAIR_FILES, PHRASES, PhraseFileMissing, expand, read_pairs
 from data.query import parse
 from data.season import SEASONS, load
 from data.text import PLACEHOLDER, plain
@@ -40,7 +42,7 @@ def linker(names):
     return Linker(names, Phrasebook.load().words())
 
 
-def test_the_splits_have_their_sizes_and_fit_into_six_megabytes(shipped):
+def test_the_splits_have_their_sizes_and_take_at_most_six_megabytes(shipped):
     assert len(shipped["train"]) >= 5500 and len(shipped["validation"]) == 300 and len(shipped["test"]) >= 500
     assert sum(path.stat().st_size for path in FOLDER.glob("*.jsonl")) <= 6_000_000
 
@@ -61,7 +63,7 @@ def test_query_lines_parse_and_name_only_what_the_question_names(shipped):
         ]
 
 
-def test_sentences_for_the_model_are_over_few_rows_and_have_answers_filled_in(shipped):
+def test_sentences_of_the_model_are_about_few_rows_and_have_filled_in_answers(shipped):
     for record in (r for split in SPLITS for r in shipped[split] if r["wording"]):
         assert record["outcome"] == "answered" and record["cells"]
         assert all(table["of"] <= MODEL_ROWS for table in record["table"])
@@ -89,7 +91,7 @@ def test_every_kind_of_question_is_in_the_training_split(shipped):
     assert set(kinds) == expected and min(kinds.values()) >= 20
 
 
-def test_questions_read_back_as_they_were_meant(shipped, linker):
+def test_linking_the_questions_again_gives_the_text_of_the_records(shipped, linker):
     """The linker of today gives the text that training has: a sample of each split."""
     for split in SPLITS:
         sample = random.Random(1).sample(shipped[split], 120)
@@ -99,42 +101,51 @@ def test_questions_read_back_as_they_were_meant(shipped, linker):
 
 @pytest.fixture(scope="module")
 def exams(shipped):
-    return Apart.of_exams().joined(Apart(r["linked"] for r in shipped["test"]))
+    return LeakageGuard.of_exams().joined(LeakageGuard(r["linked"] for r in shipped["test"]))
 
 
-def test_no_training_question_comes_near_a_test_or_fan_question(shipped, exams):
-    assert len(fan_texts()) == 103
-    near = [r["question"] for s in ("train", "validation") for r in shipped[s] if exams.near(r["linked"])]
+def test_no_training_question_is_near_a_test_or_fan_question(shipped, exams):
+    assert len(fan_questions()) == 103
+    near = [r["question"] for s in ("train", "validation") for r in shipped[s] if exams.is_near(r["linked"])]
     assert not near
 
 
-def test_no_hand_written_phrasing_comes_near_a_test_or_fan_question(exams):
+def test_no_hand_written_phrasing_is_near_a_test_or_fan_question(exams):
     rng = random.Random(5)
     texts = [plain(expand(q, rng)) for q, _ in Phrasebook.load().pairs]
-    assert len(texts) > 10_000 and not [t for t in texts if exams.near(t)]
+    assert len(texts) > 10_000 and not [t for t in texts if exams.is_near(t)]
 
 
-def test_the_text_of_pre_training_leaves_out_what_comes_near_an_exam():
+def test_the_text_of_pre_training_leaves_out_what_is_near_an_exam():
     book, line = Phrasebook.load(), "runs | batter=P1"
     book.pairs = [("P1 total runs this season", line), ("runs which P1 has to his name", line)]
-    exam = Apart(["P1 total runs this season"])
-    made = [s.messages[0]["content"] for _, s in zip(range(300), samples(1, book=book, exams=exam), strict=False)]
-    assert made and not [text for text in made if exam.near(text.removeprefix("plan "))]
+    exam = LeakageGuard(["P1 total runs this season"])
+    made = [s.messages[0]["content"] for _, s in zip(range(300), examples(1, book=book, exams=exam), strict=False)]
+    assert made and not [text for text in made if exam.is_near(text.removeprefix("plan "))]
 
 
-def test_near_is_what_shares_four_fifths_of_the_words():
-    rng, words = random.Random(3), "a b c d e f g h i j k l".split()
-    texts = [" ".join(rng.sample(words, rng.randint(1, 9))) for _ in range(400)]
-    apart = Apart(texts[:200])
+def test_questions_that_share_four_fifths_of_their_words_are_near():
+    rng, letters = random.Random(3), "a b c d e f g h i j k l".split()
+    texts = [" ".join(rng.sample(letters, rng.randint(1, 9))) for _ in range(400)]
+    guard = LeakageGuard(texts[:200])
     for text in texts[200:]:
-        assert apart.near(text) == any(overlap(tokens(text), tokens(t)) >= 0.8 for t in texts[:200])
+        assert guard.is_near(text) == any(overlap(words(text), words(t)) >= 0.8 for t in texts[:200])
 
 
 def test_training_does_not_read_the_held_out_phrasings():
-    assert len(read_pairs(HELD_OUT_PHRASES)) == 500
-    from data.phrasing import composer as phrasing
+    assert len(read_pairs(TEST_PHRASES)) == 500
+    assert TEST_PHRASES.name not in PAIR_FILES and TEST_PHRASES.parent != PHRASES
 
-    assert HELD_OUT_PHRASES.name not in phrasing.PAIR_FILES and HELD_OUT_PHRASES.parent != phrasing.PHRASES
+
+def test_a_missing_phrase_file_is_named_with_the_remedy(tmp_path):
+    copy = tmp_path / "phrases"
+    shutil.copytree(PHRASES, copy)
+    assert Phrasebook.load(copy).pairs == Phrasebook.load().pairs
+    for name in ("first_exam.txt", "frames.yaml"):
+        (copy / name).rename(tmp_path / name)
+        with pytest.raises(PhraseFileMissing, match=rf"no phrase file .*{name}: restore it"):
+            Phrasebook.load(copy)
+        (tmp_path / name).rename(copy / name)
 
 
 def test_held_out_players_are_never_named_in_training_and_often_in_the_test(shipped, names, linker):
@@ -153,17 +164,17 @@ def test_held_out_players_are_never_named_in_training_and_often_in_the_test(ship
     assert sum(bool(set(r["players"]) & out) for r in named) >= 0.8 * len(named)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_different_ones(tmp_path):
     sizes = {"train": 25, "validation": 5, "test": 10}
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
-        write(make("ipl_2024", seed, sizes, progress=False), tmp_path / name)
+        write(build("ipl_2024", seed, sizes, progress=False), tmp_path / name)
     read = {name: b"".join((tmp_path / name / f"{s}.jsonl").read_bytes() for s in SPLITS) for name in "abc"}
     assert read["a"] == read["b"] != read["c"]
 
 
-def test_without_held_out_phrasings_the_message_says_what_is_missing(tmp_path):
+def test_missing_held_out_phrasings_are_named(tmp_path):
     with pytest.raises(DatasetError, match="nowhere.txt is missing"):
-        make("ipl_2024", heldout=tmp_path / "nowhere.txt")
+        build("ipl_2024", phrases=tmp_path / "nowhere.txt")
 
 
 # -- a user's own file

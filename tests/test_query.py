@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data.__main__ import main
 from data.errors import DataError
-from data.phrasing.composer import PAIR_FILES, PHRASES, read_pairs
+from data.phrasing.phrase_files import PAIR_FILES, PHRASES, read_pairs
 from data.query import QueryError, Statistics, parse
 from data.query.documentation import text as documentation
 from data.query.engine import KEPT

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from data.phrasing.composer import Phrasebook, expand
+from data.phrasing.composer import Phrasebook
 from data.phrasing.conditions import Conditions
+from data.phrasing.phrase_files import expand
 from data.phrasing.swaps import Swaps
 from data.query import parse
 from data.text import plain
@@ -36,7 +37,7 @@ def draws(make, question, line, n=40):
     return {(m[0], str(m[1])) for m in made if m}
 
 
-def test_a_condition_gives_way_to_another_in_question_and_line(swaps):
+def test_a_condition_is_exchanged_in_question_and_line(swaps):
     made = draws(swaps.condition, "what did P1 get at the death when it mattered", "runs | batter=P1 phase=death")
     assert made == {
         ("what did P1 get against T1 when it mattered", "runs | batter=P1 opponent=T1"),
@@ -46,11 +47,11 @@ def test_a_condition_gives_way_to_another_in_question_and_line(swaps):
     }
 
 
-def test_a_condition_that_the_bank_words_otherwise_stays(swaps):
+def test_a_condition_that_the_bank_does_not_word_is_kept(swaps):
     assert not draws(swaps.condition, "what did P1 get late on", "runs | batter=P1 phase=death")
 
 
-def test_a_measure_gives_way_to_one_of_its_kind(swaps):
+def test_a_measure_is_exchanged_for_one_of_its_kind(swaps):
     assert draws(swaps.measure, "how many runs for P1", "runs | batter=P1") == {
         ("how many sixes for P1", "sixes | batter=P1")
     }
@@ -61,7 +62,7 @@ def test_a_measure_gives_way_to_one_of_its_kind(swaps):
     assert not draws(swaps.measure, "who had the best economy", "economy by bowler | bottom 1")
 
 
-def test_what_is_made_from_the_real_pairs_can_be_read_and_names_what_it_filters_by():
+def test_questions_made_from_the_real_pairs_parse_and_name_what_they_filter_by():
     book, rng = Phrasebook.load(), random.Random(7)
     made = 0
     for question, line in rng.sample(book.pairs, 1500):

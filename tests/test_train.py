@@ -1,5 +1,4 @@
-"""Fine-tuning for real, on tiny random-weight models: what is learnt from, what is left behind, what goes
-wrong how."""
+"""Fine-tuning of tiny random-weight models: what is trained on, what a run writes, how it resumes and fails."""
 
 import json
 import os
@@ -15,16 +14,18 @@ import torch
 import yaml
 from transformers import AutoTokenizer
 
-from data.dataset import user_data as user_qa
+from data.dataset import user_data
+from data.dataset.encoding import ChatTemplateError, EncodedExample, encode
+from data.dataset.examples import Example, of_record, read
 from data.prompts import PROMPT_VERSION, plan_messages
 from tests.support.tiny_models import make_model
-from train import base_model, config, examples
-from train.base_model import encode, load_model, load_tokenizer
+from train import base_model, config, dataset, train_sft
+from train.base_model import load_model, load_tokenizer
 from train.config import SftConfig
 from train.errors import BaseModelError, ExamplesError, RunExists, TrainError
 from train.evaluate.hf_model import HfModel
 from train.train_sft import train
-from train.trainer import LengthGroups, look
+from train.trainer import LengthGroups, evaluate_split
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "data" / "seasons" / "ipl_2024" / "qa"
@@ -68,7 +69,7 @@ def finished(small, tmp_path_factory):
     return root, result
 
 
-def test_a_run_leaves_adapter_settings_metrics_and_curve(finished, data):
+def test_a_run_writes_adapter_settings_metrics_and_curve(finished, data):
     root, result = finished
     folder = root / "first"
     assert (folder / "adapter" / "adapter_config.json").is_file() and (
@@ -82,7 +83,7 @@ def test_a_run_leaves_adapter_settings_metrics_and_curve(finished, data):
     assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert result.steps == 6 and 0 < result.trained_parameters < result.parameters and result.stopped == "epochs"
     assert not (folder / "checkpoints").exists()
-    assert examples.read(folder / "examples" / "train.jsonl")[0] == examples.load(data, 0.5).train[0]
+    assert read(folder / "examples" / "train.jsonl")[0] == dataset.load(data, 0.5).train[0]
 
 
 def test_training_lowers_the_loss_on_what_it_saw(finished):
@@ -106,7 +107,7 @@ def test_other_inputs_never_overwrite_a_run_silently(finished, small):
     assert json.loads((root / "first" / "result.json").read_text())["adapter_sha256"] == result.adapter_sha256
 
 
-def test_a_run_of_other_inputs_is_replaced_on_request_and_one_of_the_same_is_kept(finished, small, tmp_path):
+def test_a_run_of_other_inputs_is_replaced_on_request_and_one_of_the_same_inputs_is_kept(finished, small, tmp_path):
     first, _ = train(replace(small, run="r", max_steps=1), tmp_path)
     kept, worked = train(replace(small, run="r", max_steps=1, replace=True), tmp_path)
     assert not worked and kept == first
@@ -121,7 +122,7 @@ def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(finished,
     assert same.adapter_sha256 == result.adapter_sha256 != other.adapter_sha256
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_adapter(finished, small, tmp_path):
+def test_a_killed_run_resumes_and_ends_with_the_same_adapter(finished, small, tmp_path):
     _, result = finished
     script = (
         f"from pathlib import Path; from train.config import SftConfig; from train.train_sft import train; "
@@ -188,12 +189,12 @@ def test_an_adapter_keeps_the_template_that_it_was_trained_on(small, tmp_path):
     assert HfModel(small.base).tokenizer.chat_template != template.read_text()
 
 
-def test_a_line_separator_within_a_text_is_no_new_line(tmp_path):
+def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path):
     file = tmp_path / "mine.jsonl"
     rows = [{"question": f"Who\u2028scored {n}\x85runs?", "answer": f"player {n}"} for n in range(12)]
     file.write_text("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
-    assert len(examples.read(file)) == 12
-    assert len(list(user_qa.read(file))) == 12
+    assert len(read(file)) == 12
+    assert len(list(user_data.read(file))) == 12
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "smollm2"])
@@ -218,7 +219,8 @@ def test_the_prompt_trained_on_is_the_prompt_served_and_the_completion_ends(kind
         (plan_messages("P1 economy at the death"), "economy | bowler=P1 phase=death"),
         ([{"role": "user", "content": "Who  won?\nSay it."}], "KKR"),
     ):
-        ids, prompt = encode(tokenizer, examples.Example(messages, completion, "plan"))
+        (encoded,) = encode(tokenizer, [Example(messages, completion, "plan")])
+        ids, prompt = encoded.ids, encoded.prompt_length
         served = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         assert ids[:prompt] == tokenizer.encode(served, add_special_tokens=False)
         assert ids[-1] == tokenizer.eos_token_id and tokenizer.eos_token_id not in ids[prompt:-1]
@@ -230,7 +232,8 @@ def test_exact_match_is_what_greedy_decoding_gives(base):
     prompt = tokenizer.encode("<s><|user|>plan P1 runs<|assistant|>", add_special_tokens=False)
     made = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, eos_token_id=None)[0].tolist()
     wrong = made[:-1] + [(made[-1] + 1) % 100]
-    found = look(model, [(made, len(prompt), "right"), (wrong, len(prompt), "wrong")], 0)
+    examples = [EncodedExample(made, len(prompt), "right"), EncodedExample(wrong, len(prompt), "wrong")]
+    found = evaluate_split(model, examples, 0)
     assert found.exact_match == {"right": 1.0, "wrong": 0.0} and found.loss > 0
 
 
@@ -248,24 +251,24 @@ def test_batches_hold_similar_lengths_and_every_example_once():
     assert list(sampler) != order
 
 
-def test_a_record_gives_a_plan_and_where_a_model_words_it_an_answer():
+def test_a_record_holds_a_plan_and_where_a_model_words_it_an_answer():
     record = {"linked": "P1 runs", "query": "runs | batter=P1", "cells": "A1 runs", "wording": "P1: A1 runs."}
-    plan, answer = examples.of_record(record)
+    plan, answer = of_record(record)
     assert (
         plan.completion == "runs | batter=P1"
         and answer.completion == "P1: A1 runs."
         and "A1 runs" in answer.messages[0]["content"]
     )
-    assert [e.task for e in examples.of_record(record | {"wording": ""})] == ["plan"]
+    assert [e.task for e in of_record(record | {"wording": ""})] == ["plan"]
 
 
-def test_fewer_answers_leave_all_plans(data):
-    tasks = [[e.task for e in examples.load(data, share).train] for share in (0.0, 1.0)]
+def test_a_smaller_answer_share_keeps_all_plans(data):
+    tasks = [[e.task for e in dataset.load(data, share).train] for share in (0.0, 1.0)]
     assert tasks[0].count("plan") == tasks[1].count("plan") == 60 and "answer" not in tasks[0] and "answer" in tasks[1]
 
 
 def test_closed_book_examples_go_from_the_question_to_the_answer(data):
-    made = examples.load(data, closed_book=True).train
+    made = dataset.load(data, closed_book=True).train
     assert {e.task for e in made} == {"closed_book"} and len(made) == 60
     record = json.loads((data / "train.jsonl").read_text().splitlines()[0])
     assert made[0].messages == [{"role": "user", "content": record["question"]}]
@@ -290,8 +293,8 @@ def test_a_missing_dataset_names_the_command_that_makes_it(tmp_path, base):
 def test_a_damaged_dataset_names_the_line(line, tmp_path):
     (tmp_path / "train.jsonl").write_text('{"question": "a", "answer": "b"}\n' + line + "\n")
     (tmp_path / "validation.jsonl").write_text('{"question": "a", "answer": "b"}\n')
-    with pytest.raises(ExamplesError, match=r"train.jsonl line 2 is no example"):
-        examples.load(tmp_path)
+    with pytest.raises(ExamplesError, match=r"train.jsonl line 2 is not an example"):
+        dataset.load(tmp_path)
 
 
 def test_bases_that_cannot_be_used_say_why(tmp_path, base):
@@ -321,19 +324,20 @@ def test_a_base_without_chat_template_is_refused_and_a_given_template_is_used(tm
         "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
         "{% if add_generation_prompt %}<assistant>{% endif %}"
     )
-    ids, prompt = encode(
-        load_tokenizer(str(base), chat_template=str(template)),
-        examples.Example(plan_messages("x"), "runs", "plan"),
-    )
-    assert prompt < len(ids)
+    tokenizer = load_tokenizer(str(base), chat_template=str(template))
+    (encoded,) = encode(tokenizer, [Example(plan_messages("x"), "runs", "plan")])
+    assert encoded.prompt_length < len(encoded.ids)
 
 
 def test_a_template_that_changes_the_prompt_after_an_answer_is_refused(tmp_path, base):
     template = tmp_path / "t.jinja"
     template.write_text("{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}")
     tokenizer = load_tokenizer(str(base), chat_template=str(template))
-    with pytest.raises(BaseModelError, match="renders the prompt otherwise"):
-        encode(tokenizer, examples.Example(plan_messages("x"), "runs", "plan"))
+    example = Example(plan_messages("x"), "runs", "plan")
+    with pytest.raises(ChatTemplateError, match="renders the prompt differently"):
+        encode(tokenizer, [example])
+    with pytest.raises(BaseModelError, match="renders the prompt differently"):
+        dataset.encode(tokenizer, [example], 512)
 
 
 def test_hub_errors_say_whether_a_token_is_missing(monkeypatch):
@@ -356,7 +360,7 @@ def test_hub_errors_say_whether_a_token_is_missing(monkeypatch):
     assert "HF_TOKEN is set" in told and "hf_secret" not in told
 
 
-def test_memory_that_runs_out_is_told_from_other_errors():
+def test_out_of_memory_is_distinguished_from_other_errors():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15)
     assert base_model.is_out_of_memory(caught.value) and not base_model.is_out_of_memory(RuntimeError("shapes differ"))
@@ -383,12 +387,19 @@ def test_a_settings_file_with_mistakes_is_refused(text, message, tmp_path):
         config.resolve({}, path)
 
 
-def test_the_command_line_goes_over_the_settings_file(tmp_path):
+def test_the_command_line_overrides_the_settings_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("rank: 8\nlearning_rate: 1\n")
     found = config.resolve({"rank": 4}, path)
     assert (found.rank, found.learning_rate, found.alpha) == (4, 1, SftConfig().alpha)
     assert set(config.HELP) == set(config.as_dict(found))
+
+
+def test_the_threads_asked_for_are_used_on_every_platform(monkeypatch):
+    assert train_sft.cpu_threads(3) == 3 and train_sft.cpu_threads(0) == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS and Windows
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert train_sft.cpu_threads(3) == 3 and train_sft.cpu_threads(0) == 12
 
 
 @pytest.mark.slow

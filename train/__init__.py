@@ -1,4 +1,4 @@
-"""Training: fine-tuning a base model on questions and answers, pre-training the embedded base, evaluation."""
+"""Training: fine-tuning a base model, pre-training the embedded one, and evaluating what came of it."""
 
 from data import moved
 

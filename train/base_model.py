@@ -1,13 +1,12 @@
-"""The base model and its tokenizer, local or from the hub, and its chat template at work on examples.
+"""The base model and its tokenizer, from a local folder or from the hub.
 
-Errors say whether the base does not exist, is gated, needs a token or lacks a chat template. Knows nothing
-about training."""
+Errors say whether the base does not exist, is gated, needs a token or lacks a chat template.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,15 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from train.errors import BaseModelError, OutOfMemory
-from train.examples import Example
 
 WEIGHTS = (".safetensors", ".bin")
 
 
 def load_tokenizer(base: str, revision: str = "", chat_template: str = "") -> PreTrainedTokenizerBase:
-    """The tokenizer with a chat template and a padding token."""
+    """The tokenizer, with a chat template and a padding token. Raises BaseModelError.
+
+    `chat_template` is a file with a Jinja template that replaces the tokenizer's own.
+    """
     _check_folder(base)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=revision or None, token=_token())
@@ -36,15 +37,15 @@ def load_tokenizer(base: str, revision: str = "", chat_template: str = "") -> Pr
         tokenizer.chat_template = path.read_text(encoding="utf-8")
     if not tokenizer.chat_template:
         raise BaseModelError(
-            f"{base} has no chat template, so there is no telling how it is asked: take its instruct variant, or "
-            "give a template with --chat-template FILE.jinja"
+            f"{base} has no chat template, so its prompts have no defined form: take its instruct variant, or give a "
+            "template with --chat-template FILE.jinja"
         )
     if tokenizer.eos_token_id is None:
         raise BaseModelError(
             f"the tokenizer of {base} has no end-of-sequence token: answers would never end; take another base"
         )
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token  # never learnt: padding carries no loss
+        tokenizer.pad_token = tokenizer.eos_token  # padding has no loss
     tokenizer.padding_side = "right"
     return tokenizer
 
@@ -84,6 +85,7 @@ def load_model(base: str, revision: str = "", four_bit: bool = False) -> PreTrai
 
 
 def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out, on a GPU or here."""
     return (
         isinstance(error, (torch.OutOfMemoryError, MemoryError))
         or "not enough memory" in str(error)
@@ -92,7 +94,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def fingerprint(base: str, revision: str = "") -> str:
-    """A hash of the local folder's weights and tokenizer, or the id and revision of a hub model."""
+    """A hash of a local folder's weights and tokenizer, or the id and revision of a hub model."""
     folder = Path(base)
     if not folder.is_dir():
         return f"{base}@{revision or 'main'}"
@@ -103,6 +105,7 @@ def fingerprint(base: str, revision: str = "") -> str:
 
 
 def _check_folder(base: str) -> None:
+    """Raise BaseModelError where `base` is neither a model folder nor the id of a hub model."""
     path = Path(base)
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -127,7 +130,7 @@ def _token() -> str | bool:
 
 
 def _explained(base: str, revision: str, error: Exception) -> BaseModelError:
-    """What a failed download or a damaged folder means for the user."""
+    """The error for a failed download or a damaged folder, with what to do."""
     chain: list[BaseException] = []
     seen: BaseException | None = error
     while seen is not None and len(chain) < 6:
@@ -171,40 +174,3 @@ def _explained(base: str, revision: str, error: Exception) -> BaseModelError:
     return BaseModelError(
         f"{base} cannot be loaded ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]})"
     )
-
-
-# -- examples as tokens -----------------------------------------------------------------------------------------------
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[int], int]:
-    """Token ids of prompt and completion (with its end), and the length of the prompt.
-
-    The prompt's ids are those that are served: the template rendered with the generation prompt.
-    """
-    prompt = _rendered(tokenizer, example.messages, True)
-    whole = _rendered(tokenizer, [*example.messages, {"role": "assistant", "content": example.completion}], False)
-    if not whole.startswith(prompt):
-        raise BaseModelError(
-            "the chat template renders the prompt otherwise once an answer follows it, so what is trained would not be "
-            "what is served: give a template that does not with --chat-template"
-        )
-    head = tokenizer.encode(prompt, add_special_tokens=False)
-    ids = tokenizer.encode(whole, add_special_tokens=False)
-    if ids[: len(head)] != head:
-        ids = head + tokenizer.encode(whole[len(prompt) :], add_special_tokens=False)
-    ends = [i for i in range(len(head), len(ids)) if ids[i] == tokenizer.eos_token_id]
-    if ends:
-        ids = ids[: ends[-1] + 1]  # some templates add a line break after the end
-    else:
-        ids = ids + [tokenizer.eos_token_id]
-    return ids, len(head)
-
-
-def _rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], prompt: bool) -> str:
-    try:
-        return str(tokenizer.apply_chat_template(list(messages), add_generation_prompt=prompt, tokenize=False))
-    except Exception as error:
-        raise BaseModelError(
-            f"the base's chat template refuses a {' and '.join(m['role'] for m in messages)} message ({error}): give "
-            "another with --chat-template"
-        ) from None

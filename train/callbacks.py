@@ -1,7 +1,4 @@
-"""What a run leaves behind while it trains: metrics.jsonl, loss.png, the clock, marked checkpoints.
-
-Trainer callbacks; they know nothing about where examples or models come from.
-"""
+"""Trainer callbacks: metrics.jsonl with the loss curve, the progress bar, complete checkpoints, the time limit."""
 
 from __future__ import annotations
 
@@ -12,11 +9,13 @@ from pathlib import Path
 import torch
 from transformers import ProgressCallback, TrainerCallback
 
-DONE_MARK = "whole"  # written into a checkpoint after all its files: a kill leaves none of it half-trusted
+from data.atomic_write import temporary_file
+
+DONE_MARK = "whole"  # file written into a checkpoint last: one without it was cut off by a kill
 
 
-class Recorder(TrainerCallback):
-    """metrics.jsonl and the loss curve; a resumed run goes on where its checkpoint was."""
+class MetricsRecorder(TrainerCallback):
+    """Writes metrics.jsonl and loss.png; a resumed run continues from the step of its checkpoint."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -57,48 +56,53 @@ class Recorder(TrainerCallback):
             draw_loss(self.folder)
 
 
-class Bar(ProgressCallback):
-    """The progress bar with the latest figures in it instead of a printed dictionary each time."""
+class ProgressBar(ProgressCallback):
+    """The progress bar with the latest figures in it, where the library prints a dictionary each time."""
+
+    _NAMES = {"loss": "loss", "eval_loss": "validation", "eval_plan_exact_match": "plans"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: dict[str, str] = {}
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if self.training_bar is not None and logs:
-            names = {"loss": "loss", "eval_loss": "validation", "eval_plan_exact_match": "plans"}
-            self.shown = {
-                **getattr(self, "shown", {}),
-                **{names[k]: f"{float(v):.3f}" for k, v in logs.items() if k in names},
-            }
-            self.training_bar.set_postfix(self.shown)
+            self._shown |= {self._NAMES[k]: f"{float(v):.3f}" for k, v in logs.items() if k in self._NAMES}
+            self.training_bar.set_postfix(self._shown)
 
 
-class Marker(TrainerCallback):
-    """Marks each checkpoint as whole once all its files are there."""
+class CheckpointMarker(TrainerCallback):
+    """Marks each checkpoint as complete once all its files are written."""
 
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / DONE_MARK).write_text("")
 
 
-class Clock(TrainerCallback):
-    """Stops training in good order before `minutes` since `began` are over; all processes stop at the same
-    step."""
+class TimeLimit(TrainerCallback):
+    """Stops training before `minutes` since `began` (time.monotonic) are over, 0: never.
+
+    All processes stop at the same step, with an evaluation and a checkpoint; `spare` is the share of the time that is
+    kept for these and for writing the result.
+    """
 
     def __init__(self, minutes: float, began: float, spare: float = 0.08):
-        self.limit, self.began = minutes * 60 * (1 - spare), began
-        self.rang = False
+        self.limit_s, self.began = minutes * 60 * (1 - spare), began
+        self.timed_out = False
 
     def on_step_end(self, args, state, control, **kwargs):
-        late = self.limit > 0 and time.monotonic() - self.began > self.limit
+        late = self.limit_s > 0 and time.monotonic() - self.began > self.limit_s
         if torch.distributed.is_initialized():
             flag = torch.tensor(float(late), device=args.device)
             torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
             late = bool(flag.item())
-        if late and not self.rang:
-            self.rang = True
+        if late and not self.timed_out:
+            self.timed_out = True
             control.should_training_stop = control.should_evaluate = control.should_save = True
 
 
 def read_metrics(folder: Path) -> list[dict]:
-    """The records of metrics.jsonl; a line cut off by a kill is left out."""
+    """The records of metrics.jsonl, without a last line that a kill cut off."""
     path, rows = folder / "metrics.jsonl", []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
@@ -109,7 +113,7 @@ def read_metrics(folder: Path) -> list[dict]:
 
 
 def draw_loss(folder: Path) -> None:
-    """loss.png: training and validation loss, and the share of plans exactly right."""
+    """Draw loss.png: training and validation loss, and the exact match of each task."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -143,7 +147,6 @@ def draw_loss(folder: Path) -> None:
     lines = [*axis.get_lines(), *other.get_lines()]
     axis.legend(lines, [line.get_label() for line in lines], loc="center right", fontsize=8)
     figure.tight_layout()
-    part = folder / ".loss.part.png"
-    figure.savefig(part)
-    part.replace(folder / "loss.png")
+    with temporary_file(folder / "loss.png") as part:
+        figure.savefig(part)
     pyplot.close(figure)

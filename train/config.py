@@ -1,4 +1,4 @@
-"""Settings of a fine-tuning run: defaults, over them a YAML file (`--config`), over it the command line.
+"""Settings of a fine-tuning run: defaults, overridden by a YAML file (`--config`), overridden by the command line.
 
 The resolved settings are saved as runs/<name>/config.yaml.
 """
@@ -20,7 +20,7 @@ CHOICES: dict[str, Any] = {"method": Literal["lora", "qlora", "full"], "bf16": L
 
 @dataclass(frozen=True)
 class SftConfig:
-    """HELP says what each is; what does not change the result is listed in UNHASHED."""
+    """The settings; HELP explains each."""
 
     run: str = "demo"
     season: str = "ipl_2024"
@@ -57,7 +57,7 @@ HELP = {
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
     "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",
-    "minutes": "stop after that many minutes of wall time whatever is left to do; 0: no limit",
+    "minutes": "stop after that many minutes of wall time, wherever training is; 0: no limit",
     "epochs": "passes over the training examples",
     "max_steps": "optimiser steps; overrides --epochs where positive",
     "learning_rate": "peak of a schedule with warm-up and linear decay",
@@ -69,16 +69,16 @@ HELP = {
     "warmup_share": "share of the steps with rising learning rate",
     "weight_decay": "weight decay of AdamW",
     "answer_share": "answers to word, for each plan to write; 0: train on plans alone",
-    "closed_book": "learn answers by heart, from questions alone, without query line and table: a control",
-    "evaluations": "how often the validation split is looked at; a killed run goes on from the last of them",
+    "closed_book": "learn the answers themselves, from questions alone, without query line and table: a control",
+    "evaluations": "how often the validation split is evaluated; a killed run resumes from the last of them",
     "patience": "evaluations without a better validation loss after which training stops",
     "bf16": "bfloat16 arithmetic; auto: on GPUs that have it, on CPUs that have it from 3M parameters up",
-    "seed": "of the order of examples and the adapter's start",
+    "seed": "of the order of examples and the adapter's initial weights",
     "threads": "CPU threads; 0: as many as this process may use",
     "chat_template": "file with a Jinja chat template, for a base that has none",
-    "replace": "throw away a run of that name that was made from other inputs (one of the same inputs is kept)",
+    "replace": "delete a run of that name that was made from other inputs (one of the same inputs is kept)",
 }
-UNHASHED = ("run", "replace", "threads", "minutes")
+UNHASHED = ("run", "replace", "threads", "minutes")  # settings that do not change what is trained
 
 
 def resolve(given: Mapping[str, Any], file: Path | None = None) -> SftConfig:
@@ -106,4 +106,5 @@ def _from_yaml(path: Path) -> dict[str, Any]:
 
 
 def as_dict(config: SftConfig) -> dict[str, Any]:
+    """The settings by name."""
     return asdict(config)

@@ -1,10 +1,10 @@
 """Exceptions of training. Each says what was given, what was expected and what to do next.
 
 TrainError
-├── BaseModelError    the base cannot be used: not there, gated, a token is needed, no fitting chat template
-├── ExamplesError     a dataset file cannot be read: names the line
-├── RunExists         the run folder holds something made from other inputs
-└── OutOfMemory       what to make smaller
+├── BaseModelError    the base cannot be used: it does not exist, is gated, needs a token or another chat template
+├── ExamplesError     a dataset cannot be read: names the line
+├── RunExists         the run folder holds a run of other inputs
+└── OutOfMemory       memory ran out: says what to make smaller
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class ExamplesError(TrainError):
 
 
 class RunExists(TrainError):
-    """There is a run of that name made from other inputs."""
+    """There is a run of that name, made from other inputs."""
 
 
 class OutOfMemory(TrainError):
-    """The memory does not hold this model with these settings."""
+    """The model does not fit into memory with these settings."""

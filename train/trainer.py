@@ -1,8 +1,4 @@
-"""TRL's SFTTrainer with two of its parts replaced: which examples go together, and how the validation split
-is looked at.
-
-Knows nothing about run folders or where examples come from.
-"""
+"""TRL's SFTTrainer with two parts replaced: how examples are batched, and how the validation split is evaluated."""
 
 from __future__ import annotations
 
@@ -13,56 +9,63 @@ from typing import Any
 import torch
 from trl import SFTTrainer
 
-Encoded = tuple[list[int], int, str]  # ids, length of the prompt, task
+from data.dataset.encoding import EncodedExample
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Of a validation split, by task: nats a completion token, and the share of completions exactly right."""
+class EvalResult:
+    """Results on a split by task: nats a completion token, and the share of completions reproduced exactly."""
 
     losses: dict[str, float]
     exact_match: dict[str, float]
 
     @property
     def loss(self) -> float:
-        """What training is judged by: the plans where there are any. A sentence can be worded in many right ways, drawn
-        at random when the dataset is made, so most of its loss cannot be learnt."""
+        """The loss by which training is judged: that of the plans, where there are any.
+
+        A sentence has many right wordings, one of which the dataset drew at random, so most of its loss cannot be
+        learned.
+        """
         return self.losses.get("plan", sum(self.losses.values()) / max(1, len(self.losses)))
 
 
 @torch.no_grad()
-def look(model: torch.nn.Module, examples: Sequence[Encoded], pad: int, batch: int = 64) -> Looked:
-    """One forward pass gives both: greedy decoding reproduces a completion if and only if each of its tokens is
-    the likeliest after the right ones before it."""
+def evaluate_split(model: torch.nn.Module, examples: Sequence[EncodedExample], pad: int, batch: int = 64) -> EvalResult:
+    """Loss and exact match of one forward pass.
+
+    Greedy decoding reproduces a completion if and only if each of its tokens is the likeliest after the right ones
+    before it.
+    """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     right: dict[str, list[bool]] = {}
     nats: dict[str, list[float]] = {}
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i][0]))
-    for start in range(0, len(order), batch):
-        group = [examples[i] for i in order[start : start + batch]]
-        width = max(len(ids) for ids, _, _ in group)
-        x = torch.tensor([ids + [pad] * (width - len(ids)) for ids, _, _ in group], device=device)
-        mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _, _ in group], device=device)
+    by_length = sorted(examples, key=lambda e: len(e.ids))
+    for start in range(0, len(by_length), batch):
+        group = by_length[start : start + batch]
+        width = max(len(e.ids) for e in group)
+        x = torch.tensor([e.ids + [pad] * (width - len(e.ids)) for e in group], device=device)
+        mask = torch.tensor([[1] * len(e.ids) + [0] * (width - len(e.ids)) for e in group], device=device)
         logits = model(input_ids=x, attention_mask=mask, use_cache=False).logits
         guesses = logits.argmax(-1)
-        for row, (ids, prompt, task) in enumerate(group):
-            target = torch.tensor(ids[prompt:], device=device)
-            place = slice(prompt - 1, len(ids) - 1)
-            loss = torch.nn.functional.cross_entropy(logits[row, place].float(), target, reduction="none")
-            nats.setdefault(task, []).extend(loss.tolist())
-            right.setdefault(task, []).append(bool((guesses[row, place] == target).all()))
+        for row, example in enumerate(group):
+            target = torch.tensor(example.ids[example.prompt_length :], device=device)
+            positions = slice(example.prompt_length - 1, len(example.ids) - 1)
+            loss = torch.nn.functional.cross_entropy(logits[row, positions].float(), target, reduction="none")
+            nats.setdefault(example.task, []).extend(loss.tolist())
+            right.setdefault(example.task, []).append(bool((guesses[row, positions] == target).all()))
     model.train(was_training)
     mean = {task: sum(values) / len(values) for task, values in sorted(nats.items())}
-    return Looked(mean, {task: sum(hits) / len(hits) for task, hits in sorted(right.items())})
+    return EvalResult(mean, {task: sum(hits) / len(hits) for task, hits in sorted(right.items())})
 
 
 class LengthGroups(torch.utils.data.Sampler[int]):
-    """Batches of similar length in random order, another one each epoch.
+    """Batches of examples of similar length, in a random order that changes with the epoch.
 
-    The library's own sampler sorts runs of 50 batches from long to short: with two tasks of different length
-    a short training would then see all of one task and after it all of the other."""
+    The library's own sampler sorts runs of 50 batches from long to short: with two tasks of different length, a short
+    training would see all examples of one task before those of the other.
+    """
 
     POOL = 16  # batches sorted together: padding falls from half of all tokens to a few percent
 
@@ -82,24 +85,26 @@ class LengthGroups(torch.utils.data.Sampler[int]):
         for start in range(0, len(order), self.batch * self.POOL):
             pool = sorted(order[start : start + self.batch * self.POOL], key=lambda i: self.lengths[i])
             batches += [pool[i : i + self.batch] for i in range(0, len(pool), self.batch)]
-        short = [b for b in batches if len(b) < self.batch]  # at the end, or it would shift the batches behind it
-        whole = [b for b in batches if len(b) == self.batch]
-        for at in torch.randperm(len(whole), generator=draw).tolist():
-            yield from whole[at]
+        short = [b for b in batches if len(b) < self.batch]  # comes last, or it would shift the batches after it
+        full = [b for b in batches if len(b) == self.batch]
+        for at in torch.randperm(len(full), generator=draw).tolist():
+            yield from full[at]
         for batch in short:
             yield from batch
 
 
 class Trainer(SFTTrainer):
-    """`validation` is looked at in every process: it is small, and so no process waits for another."""
+    """`validation` is evaluated in every process: it is small, and so no process waits for another."""
 
-    def __init__(self, *args: Any, validation: Sequence[Encoded], pad: int, **kwargs: Any):
+    def __init__(self, *args: Any, validation: Sequence[EncodedExample], pad: int, **kwargs: Any):
         self._validation, self._pad = validation, pad
+        self.last_evaluation = EvalResult({}, {})
         super().__init__(*args, **kwargs)
 
-    def look(self) -> Looked:
+    def evaluate_validation(self) -> EvalResult:
+        """Evaluate the validation split as training computes, without logging."""
         with self.autocast_smart_context_manager():
-            return look(
+            return evaluate_split(
                 self.accelerator.unwrap_model(self.model),
                 self._validation,
                 self._pad,
@@ -107,9 +112,9 @@ class Trainer(SFTTrainer):
             )
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
-        looked = self.look()
-        metrics = {"eval_loss": looked.loss} | {f"eval_{task}_loss": v for task, v in looked.losses.items()}
-        metrics |= {f"eval_{task}_exact_match": v for task, v in looked.exact_match.items()}
+        result = self.last_evaluation = self.evaluate_validation()
+        metrics = {"eval_loss": result.loss} | {f"eval_{task}_loss": v for task, v in result.losses.items()}
+        metrics |= {f"eval_{task}_exact_match": v for task, v in result.exact_match.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

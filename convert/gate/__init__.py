@@ -1,11 +1,10 @@
-"""The quality gate: what each quantisation costs in size and buys in fidelity, speed and right answers.
+"""The quality gate: what each quantisation costs in size and keeps in fidelity, speed and right answers.
 
-Every quantisation reads the same examples with their right answers; divergence is measured against the F16 file,
-task accuracy against the merged model in transformers. Knows nothing about publishing.
-`python -m convert gate --run runs/<name>`.
+Every quantisation reads the same examples with their right answers. Divergence is measured against the F16 file, task
+accuracy against the merged model in transformers. `python -m convert gate --run runs/<name>`.
 
-An example counts as right when every token of the right answer, EOS included, is the model's first choice after the
-tokens before it: exactly then does greedy decoding write that answer, so one pass gives what 200 generations would.
+An example counts as right where every token of the right answer, EOS included, is the model's first choice after the
+tokens before it: then, and only then, greedy decoding writes that answer, so one pass replaces 200 generations.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ import numpy as np
 import torch
 
 from convert.errors import ConvertError
-from convert.examples import EncodedExample
 from convert.gate.proofs import log_softmax, reference_logits
 from convert.gguf.runtime import Runtime, Sequence, Speed, threads_for, usable_threads
+from data.dataset.encoding import EncodedExample
 
 MAX_LOSS_POINTS = 1.0  # of task accuracy, in points of 100
-REFERENCE_BYTES = 256 * 2**20  # F16 log-probabilities kept in memory; with a large vocabulary fewer positions
+REFERENCE_BYTES = 256 * 2**20  # of F16 log-probabilities kept; a large vocabulary leaves room for fewer positions
 
 
 @dataclass(frozen=True)
@@ -50,26 +49,32 @@ class Score:
 
 @dataclass(frozen=True)
 class GateResult:
+    """The scores and the verdict."""
+
     scores: list[Score]
     reference_accuracy: float
     reference: str  # what the accuracy is compared with
     examples: int
     positions: int  # tokens on which divergence was measured
-    default: str | None  # quantisation
+    default: str | None  # quantisation to serve
     passed: bool
     reasons: list[str]  # why it did not pass
 
     def to_json(self) -> str:
+        """The result as JSON text."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> GateResult:
+        """The result that `to_json` wrote."""
         raw = json.loads(text)
         return cls(**{**raw, "scores": [Score(**score) for score in raw["scores"]]})
 
 
 @dataclass(frozen=True)
 class _Pass:
+    """What reading all examples with one file gave."""
+
     log_probabilities: np.ndarray | None  # float32 [kept positions, vocabulary]
     kl: np.ndarray  # per kept position
     top1: np.ndarray
@@ -93,12 +98,12 @@ def measure(
         raise ConvertError("the gate needs the F16 file first: run `python -m convert gguf` before it")
     f16 = _read(files["F16"], examples, None)
     others = [path for name, path in files.items() if name != "F16"]
-    # small models are read by one thread each, so several are read at once; large ones use every core by themselves
+    # a small model is read by one thread, so several are read at once; a large one uses every core
     workers = max(1, usable_threads() // threads_for(files["F16"]))
     with ThreadPoolExecutor(workers) as pool:
         read = list(pool.map(lambda path: _read(path, examples, f16.log_probabilities), others))
     passes = dict(zip(files, [f16, *read], strict=True))
-    speeds = {name: _speed(path, examples) for name, path in files.items()}  # one after another: nothing else may run
+    speeds = {name: _speed(path, examples) for name, path in files.items()}  # one at a time, as speed is measured
     accuracies = {name: accuracy_of(path) if accuracy_of else passes[name].accuracy for name, path in files.items()}
     reference = accuracies["F16"] if accuracy_of else reference_accuracy
     scores = [
@@ -139,7 +144,7 @@ def decide(
     positions: int,
     min_accuracy: float,
 ) -> GateResult:
-    """The verdict over scores: which is the default, and why nothing may be published, if so.
+    """The verdict: which quantisation is the default, and the reasons for which none may be published.
 
     The default is the smallest that passed, an i-quant (IQ...) only where nothing else did: it is unpacked through a
     table, which makes it slow on a CPU (decode_tokens_s).
@@ -165,6 +170,7 @@ def decide(
 
 
 def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) -> _Pass:
+    """Read the examples with a file; `f16` has the log-probabilities to compare with, None where this is F16."""
     longest = max(len(example.ids) for example in examples)
     kept: list[np.ndarray] = []
     kls: list[np.ndarray] = []
@@ -172,9 +178,10 @@ def _read(path: Path, examples: list[EncodedExample], f16: np.ndarray | None) ->
     surprise, tokens, right, position = 0.0, 0, 0, 0
     with Runtime(path, n_ctx=max(2048, longest), n_seqs=16) as runtime:
         room = max(1, REFERENCE_BYTES // (4 * runtime.n_vocab))
-        sequences = [Sequence(example.ids[:-1], example.first) for example in examples]
+        # the last token of the prompt predicts the first of the answer
+        sequences = [Sequence(example.ids[:-1], example.prompt_length - 1) for example in examples]
         for example, logits in zip(examples, runtime.logits(sequences), strict=True):
-            answer = np.array(example.ids[example.first + 1 :])
+            answer = np.array(example.ids[example.prompt_length :])
             ours = log_softmax(logits)
             surprise -= float(ours[np.arange(len(answer)), answer].sum())
             tokens += len(answer)
@@ -208,8 +215,8 @@ def merged_accuracy(merged: Path, examples: list[EncodedExample]) -> float:
     model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
     right = 0
     for example in examples:
-        logits = reference_logits(model, example.ids[:-1])[example.first :]
-        right += bool((logits.argmax(-1) == np.array(example.ids[example.first + 1 :])).all())
+        logits = reference_logits(model, example.ids[:-1])[example.prompt_length - 1 :]
+        right += bool((logits.argmax(-1) == np.array(example.ids[example.prompt_length :])).all())
     return right / len(examples)
 
 

@@ -1,6 +1,6 @@
-"""Proofs that the F16 GGUF is the merged model: the same token ids, the same rendered prompt, the same logits.
+"""Proofs that the F16 GGUF is the merged model: equal token ids, equal rendered prompts, equal logits.
 
-Each proof returns what it measured or raises ProofError with the first difference. Run by `python -m convert gguf`.
+Each proof returns what it measured, or raises ProofError with the first difference. Run by `python -m convert gguf`.
 """
 
 from __future__ import annotations
@@ -16,27 +16,32 @@ import torch
 
 from convert.errors import ConvertError
 from convert.gguf.runtime import Runtime, Sequence
+from data.dataset.encoding import encode_prompt
 
-# What is accepted between the F16 GGUF and the merged model in float32: the largest difference of a logit, in standard
-# deviations of the logits, and the mean KL divergence in nats. llama.cpp rounds weights and activations to F16 (11
-# bits), which random models of five architectures measured at 0.006 (2 layers) to 0.024 (6 layers) and 1e-7 to 1e-5;
-# a wrong rope base or norm gives more than 0.5.
+# Accepted differences between the F16 GGUF and the merged model in float32: of a logit, in standard deviations of the
+# logits, and the mean KL divergence in nats. llama.cpp rounds weights and activations to F16 (11 bits), which gives
+# 0.006 (2 layers) to 0.024 (6 layers) and 1e-7 to 1e-5 on random models of five architectures; a wrong rope base or
+# norm gives more than 0.5.
 LOGIT_BOUND = 0.15
 KL_BOUND = 1e-3
 
 
 class ProofError(ConvertError):
-    """A proof that failed: the file must not be published."""
+    """A proof failed: the file must not be published."""
 
 
 @dataclass(frozen=True)
 class TokenProof:
+    """Texts whose ids are equal."""
+
     texts: int
-    normalised: bool  # texts were brought to NFC first, because the model's tokenizer does so and llama.cpp does not
+    normalised: bool  # to NFC beforehand, because the model's tokenizer does that and llama.cpp does not
 
 
 @dataclass(frozen=True)
 class LogitProof:
+    """How far logits differ."""
+
     positions: int
     max_difference: float  # in standard deviations of the reference's logits
     mean_kl: float  # nats
@@ -47,48 +52,35 @@ class LogitProof:
 
 @dataclass(frozen=True)
 class Proofs:
+    """What all proofs measured; `prompts` is the number of rendered conversations."""
+
     tokens: TokenProof
     prompts: int
     logits: LogitProof
 
     def as_dict(self) -> dict[str, Any]:
+        """The figures as JSON takes them."""
         return asdict(self)
 
 
 def hard_texts(seeds: list[str], special: list[str], count: int = 3000, seed: int = 7) -> list[str]:
-    """Texts meant to break a tokenizer: names, digits, spaces, every script and symbol, special tokens as text."""
+    """Texts that are difficult for a tokenizer: digits, spaces, many scripts and symbols, special tokens as text.
+
+    `seeds` are texts of the task, whose words are mixed in.
+    """
     draw = random.Random(seed)
-    characters = (
-        [chr(c) for c in range(32, 0x250)]
-        + list("—–’“”•…€₹ßﬁ你好क्रिकेटمرحباสวัสดี한국어\u200b\u00a0\ufeff🏏😶‍🌫️🧑🏽‍🚀")
-        + ["\n", "\t", "\r\n", "  ", "    "]
-    )
+    scripts = "—–’“”•…€₹ßﬁ你好क्रिकेटمرحباสวัสดี한국어\u200b\u00a0\ufeff🏏😶‍🌫️🧑🏽‍🚀"
+    characters = [*(chr(c) for c in range(32, 0x250)), *scripts, "\n", "\t", "\r\n", "  ", "    "]
     words = sorted({word for text in seeds for word in text.split()}) or ["Kohli", "economy", "6.17"]
-    texts = [
-        "",
-        " ",
-        "  ",
-        "\n",
-        " leading",
-        "trailing ",
-        "a  b   c",
-        "aaaaaaaaaaaaaaaaaaaa",
-        "1234567890",
-        "6.17 0.5",
-        *seeds,
-    ]
+    texts = ["", " ", "  ", "\n", " leading", "trailing ", "a  b   c", "a" * 20, "1234567890", "6.17 0.5", *seeds]
     texts += [draw.choice(words) + s + draw.choice(words) for s in special] + special
     while len(texts) < count:
         kind = draw.random()
         if kind < 0.3:
             texts.append("".join(draw.choices(characters, k=draw.randint(1, 24))))
         elif kind < 0.45:
-            texts.append(
-                " ".join(
-                    f"{draw.uniform(0, 10 ** draw.randint(1, 5)):.{draw.randint(0, 3)}f}"
-                    for _ in range(draw.randint(1, 8))
-                )
-            )
+            numbers = [draw.uniform(0, 10 ** draw.randint(1, 5)) for _ in range(draw.randint(1, 8))]
+            texts.append(" ".join(f"{number:.{draw.randint(0, 3)}f}" for number in numbers))
         elif kind < 0.55:
             texts.append(draw.choice(words)[: draw.randint(1, 3)] * draw.randint(1, 20))
         else:
@@ -98,7 +90,7 @@ def hard_texts(seeds: list[str], special: list[str], count: int = 3000, seed: in
 
 
 def prove_tokens(runtime: Runtime, tokenizer: Any, seeds: list[str]) -> TokenProof:
-    """Ids by llama.cpp equal ids by transformers, with special tokens as tokens and as plain text."""
+    """Ids by llama.cpp equal those by transformers, with special tokens as tokens and as plain text."""
     special = [t for t in tokenizer.all_special_tokens if t]
     normalised = '"NFC"' in tokenizer.backend_tokenizer.to_str()
     texts = hard_texts(seeds, special)
@@ -118,14 +110,14 @@ def prove_tokens(runtime: Runtime, tokenizer: Any, seeds: list[str]) -> TokenPro
 
 
 def prove_prompts(runtime: Runtime, tokenizer: Any, conversations: list[list[dict[str, str]]]) -> int:
-    """The prompt rendered by the GGUF's own chat template has the tokens that training saw, BOS and EOS included."""
+    """Prompts rendered by the GGUF's chat template have the ids that training saw, BOS and EOS included."""
     from convert.gguf.chat_template import GgufTemplate
 
     template = GgufTemplate.of(runtime)
     for messages in conversations:
-        want = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+        want = encode_prompt(tokenizer, messages)
         text = template.render(messages)
-        # add_special=False: the template itself writes BOS where the model wants one
+        # add_special=False: the template writes BOS where the model takes one
         have = runtime.tokenize(text, add_special=False, parse_special=True)
         if want != have:
             raise ProofError(
@@ -151,12 +143,13 @@ def reference_logits(model: torch.nn.Module, ids: list[int]) -> np.ndarray:
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities of the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def prove_logits(runtime: Runtime, model: torch.nn.Module, sequences: list[list[int]]) -> LogitProof:
-    """Logits of the GGUF equal those of the merged model within both bounds on every position of the sequences."""
+    """Logits of the GGUF equal those of the merged model within both bounds, on every position of the sequences."""
     worst, divergence, agreed, positions = 0.0, 0.0, 0, 0
     for ids, have in zip(sequences, runtime.logits([Sequence(ids) for ids in sequences]), strict=True):
         want = reference_logits(model, ids)
@@ -167,7 +160,7 @@ def prove_logits(runtime: Runtime, model: torch.nn.Module, sequences: list[list[
         agreed += int((want.argmax(-1) == have.argmax(-1)).sum())
         positions += len(ids)
     divergence /= positions
-    if not (worst <= LOGIT_BOUND and divergence <= KL_BOUND):  # a NaN fails too
+    if not (worst <= LOGIT_BOUND and divergence <= KL_BOUND):  # also where one is NaN
         raise ProofError(
             f"the F16 GGUF is not the merged model: a logit differs by {worst:.4f} standard deviations (at "
             f"most {LOGIT_BOUND} is rounding) and the mean KL divergence is {divergence:.2g} (at most "
@@ -186,8 +179,5 @@ def prove(gguf: Path, merged: Path, conversations: list[list[dict[str, str]]], t
         prompts = prove_prompts(runtime, tokenizer, conversations)
         model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
         limit = min(256, getattr(model.config, "max_position_embeddings", 256))
-        sequences = [
-            tokenizer.apply_chat_template(m, add_generation_prompt=True, return_dict=False)[:limit]
-            for m in conversations[:24]
-        ]
+        sequences = [encode_prompt(tokenizer, messages)[:limit] for messages in conversations[:24]]
         return Proofs(tokens, prompts, prove_logits(runtime, model, sequences))

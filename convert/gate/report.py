@@ -2,67 +2,48 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from convert.gate import GateResult
+from data.atomic_write import temporary_file
+from data.text_table import columns, markdown
 
-_HEAD = [
-    "quantisation",
-    "size MB",
-    "mean KL",
-    "p99 KL",
-    "top-1 %",
-    "perplexity",
-    "task acc. %",
-    "prefill tok/s",
-    "decode tok/s",
-    "gate",
-]
+_HEAD = ("quantisation", "size MB", "mean KL", "p99 KL", "top-1 %", "perplexity", "task acc. %", "prefill tok/s",
+         "decode tok/s", "gate")  # fmt: skip
 
 
 def rows(result: GateResult) -> list[list[str]]:
+    """A row of the table for each quantisation."""
     table = []
     for score in result.scores:
         verdict = "default" if score.quantisation == result.default else "passed" if score.passed else "FAILED"
-        table.append(
-            [
-                score.quantisation,
-                f"{score.size / 1e6:.2f}",
-                f"{score.kl_mean:.2g}",
-                f"{score.kl_p99:.2g}",
-                f"{100 * score.top1_agreement:.2f}",
-                f"{score.perplexity:.4f}",
-                f"{100 * score.accuracy:.1f}",
-                f"{score.prefill_tokens_s:.0f}",
-                f"{score.decode_tokens_s:.0f}",
-                verdict,
-            ]
-        )
+        table.append([
+            score.quantisation,
+            f"{score.size / 1e6:.2f}",
+            f"{score.kl_mean:.2g}",
+            f"{score.kl_p99:.2g}",
+            f"{100 * score.top1_agreement:.2f}",
+            f"{score.perplexity:.4f}",
+            f"{100 * score.accuracy:.1f}",
+            f"{score.prefill_tokens_s:.0f}",
+            f"{score.decode_tokens_s:.0f}",
+            verdict,
+        ])  # fmt: skip
     return table
 
 
 def text_table(result: GateResult) -> str:
-    body = [_HEAD, *rows(result)]
-    widths = [max(len(row[column]) for row in body) for column in range(len(_HEAD))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if not index else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in body
-    ]
-    lines.append(summary(result))
-    return "\n".join(lines)
+    """The table and the verdict, for the terminal."""
+    return columns(_HEAD, rows(result), "l" + "r" * (len(_HEAD) - 1)) + "\n" + summary(result)
 
 
 def markdown_table(result: GateResult) -> str:
-    lines = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows(result)]
-    return "\n".join(lines)
+    """The table for the card."""
+    return markdown(_HEAD, rows(result))
 
 
 def summary(result: GateResult) -> str:
+    """The verdict in one line."""
     reference = f"{result.reference}: {100 * result.reference_accuracy:.1f} % of {result.examples} examples"
     if result.passed:
         return f"gate passed, default {result.default} ({reference})"
@@ -70,14 +51,14 @@ def summary(result: GateResult) -> str:
 
 
 def picture(result: GateResult, path: Path) -> None:
-    """Size against mean KL to F16, with task accuracy written at each point."""
+    """Plot size against mean KL divergence to F16, with the task accuracy beside each point."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    floor = 1e-8  # F16 against itself is 0, which a logarithmic axis cannot show
+    floor = 1e-8  # F16 against itself has 0, which a logarithmic axis cannot show
     for score in result.scores:
         colour = "#1a7f37" if score.quantisation == result.default else "#57606a" if score.passed else "#cf222e"
         point = (score.size / 1e6, max(score.kl_mean, floor))
@@ -96,7 +77,6 @@ def picture(result: GateResult, path: Path) -> None:
     axes.set_title("Quantisations: size, divergence and task accuracy (green: default, red: failed)", fontsize=10)
     axes.margins(x=0.15, y=0.15)
     axes.grid(True, alpha=0.3)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")
+    with temporary_file(path) as part:
+        figure.savefig(part, dpi=120, bbox_inches="tight")
     pyplot.close(figure)
-    os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""The chat template inside a GGUF, rendered the way a server renders it. Knows nothing about transformers."""
+"""The chat template inside a GGUF, rendered as a server renders it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from convert.gguf.runtime import Runtime
 
 @dataclass(frozen=True)
 class GgufTemplate:
+    """A GGUF's chat template with its BOS and EOS tokens (id -1 and no text where it has none)."""
+
     source: str
     bos_id: int
     eos_id: int
@@ -21,6 +23,7 @@ class GgufTemplate:
 
     @classmethod
     def of(cls, runtime: Runtime) -> GgufTemplate:
+        """The template of a loaded model. Raises ConvertError where it has none."""
         raw = llama_cpp.llama_model_chat_template(runtime.model, None)
         if not raw:
             raise ConvertError("the GGUF has no chat template: give the base model's tokenizer_config.json one")
@@ -28,6 +31,7 @@ class GgufTemplate:
         return cls(raw.decode(), bos, eos, _text(runtime, bos), _text(runtime, eos))
 
     def render(self, messages: list[dict[str, str]]) -> str:
+        """The prompt for the messages, with what opens the assistant's message."""
         formatter = Jinja2ChatFormatter(self.source, eos_token=self.eos, bos_token=self.bos)
         return formatter(messages=messages).prompt
 

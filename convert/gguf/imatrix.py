@@ -1,13 +1,14 @@
-"""The importance matrix: mean squared input of every weight matrix while the model reads the task's own texts.
+"""The importance matrix: the mean squared input of every weight matrix while the model reads texts of the task.
 
-Collected inside llama.cpp through the evaluation callback of its C API, as its own llama-imatrix does, and handed to
-the quantiser. Knows nothing about quantisation types. `collect(f16, sequences)`, `save`, `load`.
+    save(collect(f16, sequences), path)
+
+Collected inside llama.cpp through the evaluation callback of its C API, as its own llama-imatrix does, and given to the
+quantiser.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 from pathlib import Path
 
 import llama_cpp
@@ -16,6 +17,7 @@ from llama_cpp import _ggml
 
 from convert.errors import ConvertError
 from convert.gguf.runtime import Runtime, Sequence
+from data.atomic_write import temporary_file
 
 _MAX_DIMS, _MAX_SRC, _MAX_OP_PARAMS, _MAX_NAME = 4, 10, 64, 64  # ggml.h of the pinned llama.cpp
 
@@ -45,6 +47,8 @@ _F32 = 0  # GGML_TYPE_F32
 
 
 class _Collector:
+    """The callback and what it adds up: by weight matrix the sums of squared inputs, and over how many tokens."""
+
     def __init__(self) -> None:
         self.sums: dict[str, np.ndarray] = {}
         self.counts: dict[str, int] = {}
@@ -57,12 +61,13 @@ class _Collector:
 
     def _called(self, address: int, ask: bool, _data: object) -> bool:
         try:
-            return self._look(address, ask)
-        except Exception as error:  # an exception must not travel through C
+            return self._observe(address, ask)
+        except Exception as error:  # an exception must not pass through C code
             self.error = self.error or f"{type(error).__name__}: {error}"
             return not ask
 
-    def _look(self, address: int, ask: bool) -> bool:
+    def _observe(self, address: int, ask: bool) -> bool:
+        """With `ask`, whether the tensor's values are wanted; without, they are computed: add them up and go on."""
         tensor = ctypes.cast(address, ctypes.POINTER(_Tensor)).contents
         if tensor.name != self._name_of(address):
             raise ConvertError("struct ggml_tensor is not the one of the pinned llama.cpp")
@@ -87,10 +92,10 @@ def _base_library() -> str:
 
 
 def collect(f16: Path, sequences: list[list[int]], *, threads: int | None = None) -> dict[str, np.ndarray]:
-    """float32 [columns] per weight matrix, averaged over all tokens of sequences. Raises ConvertError."""
+    """float32 [columns] for each weight matrix, averaged over all tokens of the sequences. Raises ConvertError."""
     collector = _Collector()
-    # 512 tokens at once: every position has to be an output (or the last layer sees fewer rows), and with a
-    # vocabulary of 150,000 their logits take 300 MB
+    # 512 tokens at once: every position has to be an output (or the last layer sees fewer rows), and for a vocabulary
+    # of 150,000 their logits take 300 MB
     with Runtime(f16, n_ctx=512, threads=threads, eval_callback=collector.callback) as runtime:
         for _ in runtime.logits([Sequence(ids[:512]) for ids in sequences if ids]):
             pass
@@ -102,11 +107,12 @@ def collect(f16: Path, sequences: list[list[int]], *, threads: int | None = None
 
 
 def save(matrix: dict[str, np.ndarray], path: Path) -> None:
-    temporary = path.with_name(f".{path.stem}.tmp.npz")
-    np.savez(temporary, **matrix)
-    os.replace(temporary, path)
+    """Write a matrix as .npz."""
+    with temporary_file(path) as part:
+        np.savez(part, **matrix)
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
+    """The matrix that `save` wrote."""
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}

@@ -1,10 +1,10 @@
 """llama.cpp's own converter, from the source distribution that the installed llama-cpp-python was built from.
 
-Fetches that source distribution with pip (pinned by hash), unpacks the converter into a cache folder and names the
-llama.cpp commit. Knows nothing about models. `python -m convert.gguf.llama_cpp_source` fetches it ahead of time;
-`python -m convert.gguf.llama_cpp_source --server` also compiles llama-server and llama-bench of the same commit, with which
-benchmarks and tests compare (some 4 minutes on 2 cores; needs cmake); `--example-server` unpacks llama-cpp-python's
-example server, which its wheel lacks.
+    python -m convert.gguf.llama_cpp_source [--server] [--example-server]
+
+fetches that source distribution with pip (pinned by hash) and unpacks the converter into a cache folder. `--server`
+also compiles llama-server and llama-bench of the same commit, with which benchmarks and tests compare (some 4 minutes
+on 2 cores; needs cmake); `--example-server` unpacks llama-cpp-python's example server, which its wheel lacks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from convert.errors import ConvertError
 from convert.manifest import sha256_file
+from data.atomic_write import atomic_write, temporary_folder
 
 PACKAGE_VERSION = "0.3.36"
 SDIST_NAME = f"llama_cpp_python-{PACKAGE_VERSION}.tar.gz"
@@ -50,12 +51,13 @@ class LlamaCppSource:
 
 
 def cache_folder() -> Path:
+    """This project's folder in the user's cache, where fetched files are kept."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "cricket-inference"
 
 
 def llama_cpp_source() -> LlamaCppSource:
-    """The converter's folder, fetched and unpacked on the first call. Raises ConvertError with what to do."""
+    """The converter's folder, fetched and unpacked by the first call. Raises ConvertError."""
     _check_installed_version()
     target = cache_folder() / f"llama.cpp-{LLAMA_CPP_COMMIT[:12]}"
     if not (target / "convert_hf_to_gguf.py").is_file():
@@ -76,7 +78,7 @@ def _check_installed_version() -> None:
 
 
 def _sdist() -> Path:
-    """The source distribution as a file: LLAMA_CPP_SDIST, the cache folder, or pip (which may have it cached too)."""
+    """The source distribution: the file that LLAMA_CPP_SDIST names, the one in the cache folder, or fetched by pip."""
     given = os.environ.get("LLAMA_CPP_SDIST")
     cached = cache_folder() / "sdist" / SDIST_NAME
     path = Path(given) if given else cached
@@ -123,10 +125,8 @@ def _download(path: Path) -> None:
 
 
 def _unpack(sdist: Path, target: Path) -> None:
-    """Unpack only the converter, beside its final place, then rename: a half-unpacked folder is never trusted."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".llama.cpp."))
-    try:
+    """Unpack the converter from the source distribution into the folder `target`."""
+    with temporary_folder(target) as part:
         commit = ""
         with tarfile.open(sdist) as archive:
             for member in archive:
@@ -135,27 +135,21 @@ def _unpack(sdist: Path, target: Path) -> None:
                 inside = member.name.removeprefix(f"{_VENDOR}/")
                 if member.isfile() and inside != member.name and inside.startswith(_WANTED):
                     member.name = inside
-                    archive.extract(member, temporary, filter="data")
+                    archive.extract(member, part, filter="data")
         if commit != LLAMA_CPP_COMMIT:
             raise ConvertError(
                 f"{sdist} holds llama.cpp {commit or 'without a commit'}, expected {LLAMA_CPP_COMMIT}: "
                 "correct LLAMA_CPP_COMMIT in convert/gguf/llama_cpp_source.py"
             )
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def server_folder() -> Path:
-    """Where `--server` puts llama-server and llama-bench."""
+    """The folder into which `--server` puts llama-server and llama-bench."""
     return cache_folder() / f"llama-server-{LLAMA_CPP_COMMIT[:12]}"
 
 
 def build_server() -> Path:
-    """Compile llama-server as pip compiles llama-cpp-python: for this machine's CPU. Raises ConvertError."""
+    """Compile llama-server for this machine's CPU, as pip compiles llama-cpp-python. Raises ConvertError."""
     target = server_folder()
     if (target / "llama-server").is_file():
         return target
@@ -170,9 +164,9 @@ def build_server() -> Path:
         compile_ = ["cmake", "--build", str(build), "--target", "llama-server", "llama-bench", "--parallel"]
         for command in (configure, [*compile_, str(os.cpu_count() or 1)]):
             if subprocess.run(command).returncode != 0:
-                raise ConvertError(f"`{' '.join(command)}` failed: its last lines say why")
+                raise ConvertError(f"`{' '.join(command)}` failed: its last lines above say why")
         target.mkdir(parents=True, exist_ok=True)
-        for name in ("llama-bench", "llama-server"):  # the one that is looked for comes last
+        for name in ("llama-bench", "llama-server"):  # the one whose presence is checked comes last
             os.replace(build / "bin" / name, target / name)
     return target
 
@@ -183,8 +177,7 @@ def example_server() -> Path:
     if not target.is_file():
         with tarfile.open(_sdist()) as archive:
             text = archive.extractfile(f"{_ROOT}/examples/server/server.py").read()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text)
+        atomic_write(target, text)
     return target
 
 

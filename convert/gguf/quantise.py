@@ -1,16 +1,16 @@
-"""Quantise an F16 GGUF through the installed library's own llama_model_quantize, with an importance matrix.
+"""Quantises an F16 GGUF with the installed library's own llama_model_quantize and an importance matrix.
 
-Runs in a process of its own, because the C library aborts the process where it meets what it does not expect, and so
-that its peak memory can be told. Knows nothing about quality. `python -m convert quantise --run runs/<name>`.
+Runs in its own process, since the C library aborts the process on what it does not expect, and so that its peak memory
+can be measured. `python -m convert quantise --run runs/<name>`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
-import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from convert.errors import ConvertError
 from convert.gguf import imatrix as importance
 from convert.gguf.runtime import keep_log, last_log, usable_threads
 from convert.gguf.upstream_runner import begin_peak, peak_memory
+from data.atomic_write import temporary_file
 
-# name → LLAMA_FTYPE; in the order of size. F16 is what the converter wrote and is not made again.
+# name -> LLAMA_FTYPE, from large to small; F16 is the converter's file
 QUANTISATIONS = {
     "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
     "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
@@ -35,12 +36,13 @@ _SUPER_BLOCK = 256  # columns that a K-quant or IQ4_XS packs together (QK_K of g
 
 
 def file_name(quantisation: str) -> str:
+    """The name of a quantisation's file in a model folder."""
     return f"model-{quantisation.lower()}.gguf"
 
 
 @dataclass(frozen=True)
 class Quantised:
-    """fallbacks: tensor type → how many tensors took it because their rows do not divide by 256."""
+    """A quantised file. fallbacks: type -> number of tensors that have it because their rows do not divide by 256."""
 
     quantisation: str
     path: Path
@@ -48,6 +50,7 @@ class Quantised:
     fallbacks: dict[str, int]
 
     def fallback_line(self) -> str | None:
+        """A sentence about the tensors of another type, None where there are none."""
         if not self.fallbacks:
             return None
         kinds = ", ".join(f"{count} as {kind}" for kind, count in sorted(self.fallbacks.items()))
@@ -58,36 +61,30 @@ class Quantised:
 
 
 def quantise(f16: Path, imatrix_file: Path | None, targets: dict[str, Path]) -> list[Quantised]:
-    """Make each quantisation of targets (name → path). Raises ConvertError naming the one that failed."""
+    """Make each quantisation of targets (name -> path). Raises ConvertError naming the one that failed."""
     unknown = [name for name in targets if name not in QUANTISATIONS or name == "F16"]
     if unknown:
         raise ConvertError(f"unknown quantisation {unknown[0]!r}: choose among {', '.join(list(QUANTISATIONS)[1:])}")
     if not targets:
         return []
-    job = {
-        "f16": str(f16),
-        "imatrix": str(imatrix_file) if imatrix_file else None,
-        "targets": {name: str(path) for name, path in targets.items()},
-    }
-    try:
+    with ExitStack() as stack:
+        parts = {name: str(stack.enter_context(temporary_file(path))) for name, path in targets.items()}
+        job = {"f16": str(f16), "imatrix": str(imatrix_file) if imatrix_file else None, "targets": parts}
         result = subprocess.run(
             [sys.executable, "-m", "convert.gguf.quantise", json.dumps(job)],
             capture_output=True,
             text=True,
             cwd=Path(__file__).parents[2],
         )
-    finally:
-        for path in targets.values():
-            _temporary(path).unlink(missing_ok=True)
-    if result.returncode != 0:
-        said = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise ConvertError(f"quantising {f16} failed (exit {result.returncode}): {said}")
+        if result.returncode != 0:
+            reason = (result.stderr.strip() or "no message").splitlines()[-1]
+            raise ConvertError(f"quantising {f16} failed (exit {result.returncode}): {reason}")
     peaks = json.loads(result.stdout.strip().splitlines()[-1])
     return [Quantised(name, path, peaks[name], fallbacks(path, name)) for name, path in targets.items()]
 
 
 def fallbacks(path: Path, quantisation: str) -> dict[str, int]:
-    """Types of the weight matrices whose rows cannot be packed 256 at a time, for a quantisation that wants that."""
+    """Types of the weight matrices whose rows do not divide into the blocks of 256 that the quantisation packs."""
     from gguf import GGUFReader
 
     if quantisation in ("F16", "Q8_0"):
@@ -99,13 +96,9 @@ def fallbacks(path: Path, quantisation: str) -> dict[str, int]:
     return counts
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
-
-
-def _quantise_one(f16: str, target: Path, ftype: int, matrix: dict[str, np.ndarray]) -> None:
+def _quantise_one(f16: str, name: str, target: str, matrix: dict[str, np.ndarray]) -> None:
     parameters = llama_cpp.llama_model_quantize_default_params()
-    parameters.nthread, parameters.ftype = usable_threads(), ftype
+    parameters.nthread, parameters.ftype = usable_threads(), QUANTISATIONS[name]
     arrays = [np.ascontiguousarray(values, dtype=np.float32) for values in matrix.values()]
     entries = (llama_cpp.llama_model_imatrix_data * (len(matrix) + 1))()  # ends with a null name
     for entry, name, values in zip(entries, matrix, arrays, strict=False):
@@ -113,11 +106,9 @@ def _quantise_one(f16: str, target: Path, ftype: int, matrix: dict[str, np.ndarr
         entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
     if matrix:
         parameters.imatrix = ctypes.cast(entries, ctypes.POINTER(llama_cpp.llama_model_imatrix_data))
-    temporary = _temporary(target)
-    code = llama_cpp.llama_model_quantize(f16.encode(), str(temporary).encode(), ctypes.byref(parameters))
+    code = llama_cpp.llama_model_quantize(f16.encode(), target.encode(), ctypes.byref(parameters))
     if code != 0:
-        raise ConvertError(f"{target.name}: {last_log()}")
-    os.replace(temporary, target)
+        raise ConvertError(f"{name}: {last_log()}")
 
 
 def _main(job: dict) -> None:
@@ -126,7 +117,7 @@ def _main(job: dict) -> None:
     peaks = {}
     for name, path in job["targets"].items():
         before = begin_peak()
-        _quantise_one(job["f16"], Path(path), QUANTISATIONS[name], matrix)
+        _quantise_one(job["f16"], name, path, matrix)
         peaks[name] = peak_memory() - before
     print(json.dumps(peaks))
 

@@ -1,7 +1,9 @@
-"""A GGUF opened through the installed llama.cpp library for measuring: tokens, logits of many texts, speed.
+"""A GGUF loaded by the installed llama.cpp, for measurements: tokens, logits of many texts, speed.
 
-Knows nothing about serving; one model, one thread, greedy. Used by the proofs, the importance matrix and the gate:
-`with Runtime(path) as model: model.logits([Sequence(ids, first)])`.
+    with Runtime(path) as model:
+        model.logits([Sequence(ids, first)])
+
+Used by the proofs, the importance matrix and the gate.
 """
 
 from __future__ import annotations
@@ -23,31 +25,35 @@ _LOG_LINES: list[str] = []
 
 @llama_cpp.llama_log_callback
 def _keep_log(level: int, text: bytes, _data: object) -> None:
-    # 3 and 4 are GGML_LOG_LEVEL_WARN and _ERROR; the rest is chatter on every load
+    # 3 and 4 are GGML_LOG_LEVEL_WARN and _ERROR; the other levels report every load in detail
     if level in (3, 4):
         _LOG_LINES.append(text.decode(errors="replace").rstrip())
         del _LOG_LINES[:-200]
 
 
 def last_log() -> str:
-    return _LOG_LINES[-1] if _LOG_LINES else "it said nothing"
+    """The last warning or error of llama.cpp."""
+    return _LOG_LINES[-1] if _LOG_LINES else "no message"
 
 
 def keep_log() -> list[str]:
-    """From here on llama.cpp's warnings and errors are kept in the returned list instead of going to stderr."""
+    """Keep llama.cpp's warnings and errors in the returned list from now on, instead of writing them to stderr."""
     _LOG_LINES.clear()
     llama_cpp.llama_log_set(_keep_log, ctypes.c_void_p(0))
     return _LOG_LINES
 
 
 def usable_threads() -> int:
+    """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_for(path: Path) -> int:
-    """Compute threads for a model file: one where it is small. A 5 M parameter model reads 3,500 tokens a second on one
-    thread, hardly more on two, and 20 times slower on two as soon as another process wants a core, because llama.cpp's
-    threads spin while they wait for each other."""
+    """Compute threads for a model file: one for a small one.
+
+    A model of 5 M parameters reads 3,500 tokens a second on one thread and hardly more on two, but a twentieth of that
+    on two as soon as another process needs a core, because llama.cpp's threads spin while they wait for each other.
+    """
     return 1 if path.stat().st_size < 64 * 2**20 else usable_threads()
 
 
@@ -61,12 +67,14 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Speed:
+    """Tokens a second."""
+
     prefill_tokens_s: float
     decode_tokens_s: float
 
 
 def _shared_prefix(sequences: list[Sequence]) -> int:
-    """How many first tokens all sequences share, none of them wanted."""
+    """Number of leading tokens that all sequences share, as far as no logits of them are wanted."""
     longest = min(min(sequence.first, len(sequence.ids)) for sequence in sequences)
     first = sequences[0].ids
     for position in range(longest):
@@ -76,7 +84,7 @@ def _shared_prefix(sequences: list[Sequence]) -> int:
 
 
 class Runtime:
-    """A loaded model with one context. Raises ConvertError where the library refuses the file or the input."""
+    """A loaded model with one context. Raises ConvertError where llama.cpp refuses the file or the input."""
 
     def __init__(
         self,
@@ -90,7 +98,7 @@ class Runtime:
         keep_log()
         llama_cpp.llama_backend_init()
         parameters = llama_cpp.llama_model_default_params()
-        parameters.n_gpu_layers = 0  # what is measured here is what the CPU server will run
+        parameters.n_gpu_layers = 0  # the service runs on the CPU
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not self.model:
             raise ConvertError(f"llama.cpp cannot load {path}: {last_log()}")
@@ -130,7 +138,7 @@ class Runtime:
         return buffer[:count]
 
     def apply_adapter(self, path: Path) -> None:
-        """Put a LoRA GGUF over this model for all that follows."""
+        """Apply a LoRA GGUF to this model from now on."""
         adapter = llama_cpp.llama_adapter_lora_init(self.model, str(path).encode())  # freed with the model
         scale = (ctypes.c_float * 1)(1.0)
         one = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter)
@@ -138,7 +146,7 @@ class Runtime:
             raise ConvertError(f"llama.cpp cannot apply the adapter {path}: {last_log()}")
 
     def logits(self, sequences: list[Sequence]) -> Iterator[np.ndarray]:
-        """For each sequence, in order, float32 [len(ids) - first, n_vocab]; several run together in one batch."""
+        """float32 [len(ids) - first, n_vocab] for each sequence, in order; several are computed in one batch."""
         start = 0
         while start < len(sequences):
             taken, room = start, self.n_ctx
@@ -158,7 +166,7 @@ class Runtime:
         shared = _shared_prefix(sequences)
         everyone = list(range(len(sequences)))
         n = 0
-        for position in range(shared):  # computed once, belongs to all
+        for position in range(shared):  # computed once for all of them
             self._put(n, sequences[0].ids[position], position, everyone, False)
             n += 1
         for number, sequence in enumerate(sequences):
@@ -171,7 +179,7 @@ class Runtime:
         offset = 0
         for sequence in sequences:
             count = len(sequence.ids) - sequence.first
-            yield rows[offset : offset + count].copy()  # llama.cpp reuses this memory at its next decode
+            yield rows[offset : offset + count].copy()  # the next decode overwrites this memory
             offset += count
 
     def _put(self, index: int, token: int, position: int, sequences: list[int], wanted: bool) -> None:
@@ -189,7 +197,7 @@ class Runtime:
             raise ConvertError(f"llama_decode failed with {code} on {count} tokens: {last_log()}")
 
     def speed(self, prompt: list[int], tokens: int = 64) -> Speed:
-        """Prefill and single-stream greedy decode speed, tokens a second, after one warming run."""
+        """Speed of prefill and of greedy decoding of one sequence, measured after one run to warm up."""
         prompt = prompt[: self.n_ctx - tokens - 1]
         for _ in range(2):
             llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)

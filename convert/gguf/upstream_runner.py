@@ -1,9 +1,13 @@
-"""Runs one of llama.cpp's own converter scripts in a process of its own and adds our metadata keys to what it writes.
+"""Runs one of llama.cpp's own converter scripts and adds metadata keys to the file that it writes.
 
-Called by convert/gguf/conversion.py as `python convert/gguf/upstream_runner.py SCRIPT KEYS.json -- SCRIPT'S ARGUMENTS`. Imports
-nothing of ours. The script runs unmodified but for two seams: after it has set its metadata our string keys are added,
-and where it does not know a BPE pre-tokenizer by hash (a changed vocabulary, as in the tests' tiny models), the
-pre-tokenizer is recognised by its own definition in tokenizer.json. The tokenizer proof judges the result.
+Called by convert/gguf/conversion.py in a process of its own, and imports nothing of this repository:
+
+    python convert/gguf/upstream_runner.py SCRIPT KEYS.json -- ARGUMENTS OF THE SCRIPT
+
+The script runs unmodified but for two functions. After it has set its metadata, the string keys of KEYS.json are added.
+Where it does not know a BPE pre-tokenizer by hash (of a changed vocabulary), the pre-tokenizer is recognised by its
+definition in tokenizer.json; the proof of equal token ids judges the result.
+
 The last line of stdout is JSON: {"peak_extra_bytes": ..., "pre_tokenizer": ...}.
 """
 
@@ -16,17 +20,17 @@ import runpy
 import sys
 from pathlib import Path
 
-# The Split patterns of tokenizer.json files and llama.cpp's names for them (src/llama-vocab.cpp).
+# Split patterns in tokenizer.json files, and llama.cpp's names for them (src/llama-vocab.cpp).
 _LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _PATTERNS = {_LETTERS + r"\p{N}" + _REST: "qwen2", _LETTERS + r"\p{N}{1,3}" + _REST: "llama-bpe"}
 
 
 def begin_peak() -> int:
-    """Bytes of memory in use now, from where the peak is measured anew.
+    """Reset the peak of memory, and return the bytes in use now.
 
-    Linux keeps the peak of getrusage over fork and exec, so that a large parent hides what its child takes: the
-    kernel's own high-water mark is read instead, and reset where that is allowed.
+    On Linux the peak of getrusage survives fork and exec, so a large parent would hide what its child takes: the
+    kernel's high-water mark is read instead, and reset where that is allowed.
     """
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -36,7 +40,7 @@ def begin_peak() -> int:
 
 
 def peak_memory() -> int:
-    """Most bytes in use since `begin_peak`."""
+    """The peak of memory since `begin_peak`, in bytes."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
@@ -45,7 +49,7 @@ def peak_memory() -> int:
 
 
 def recognise_pre_tokenizer(tokenizer_json: dict) -> str | None:
-    """llama.cpp's name for the pre-tokenizer that tokenizer.json describes, None where it is none of these four."""
+    """llama.cpp's name for the pre-tokenizer in tokenizer.json: one of four known here, else None."""
     root = tokenizer_json.get("pre_tokenizer") or {}
     steps = root.get("pretokenizers", [root])
     kinds = [step.get("type") for step in steps]
@@ -59,12 +63,13 @@ def recognise_pre_tokenizer(tokenizer_json: dict) -> str | None:
 
 
 def main(script: str, keys_file: str, arguments: list[str]) -> None:
+    """Run the script with the arguments."""
     sys.path.insert(0, str(Path(script).parent))
     sys.path.insert(1, str(Path(script).parent / "gguf-py"))
     keys: dict[str, str] = json.loads(Path(keys_file).read_text(encoding="utf-8"))
     report: dict[str, object] = {"pre_tokenizer": "known to llama.cpp"}
 
-    import transformers  # noqa: F401  the largest import, made here so that it is not counted as the conversion's memory
+    import transformers  # noqa: F401  the largest import, made before memory is measured
     from conversion.base import TextModel
 
     set_metadata = TextModel.prepare_metadata
@@ -95,6 +100,6 @@ def main(script: str, keys_file: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    # -m and a file both put a folder on the path; ours must not shadow what the script imports
+    # Python has put this file's folder on the path, where it could shadow what the script imports
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(__file__)]
     main(sys.argv[1], sys.argv[2], sys.argv[sys.argv.index("--") + 1 :])

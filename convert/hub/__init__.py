@@ -1,9 +1,11 @@
-"""Publish a model folder to a private hub repository, and fetch it again with every byte checked.
+"""Publishes a model folder to a private hub repository, and fetches it again with every byte checked.
 
-`push` sends what changed in one commit and tags it; `pull` returns a folder in which the manifest and the asked-for
-files lie, each hashed against the manifest before it gets its name. A target that is a folder goes to
-convert/hub/local.py. Imports neither torch nor llama.cpp; the server uses it too. The token is HF_TOKEN's.
-`python -m convert push models/<name> --to owner/name`, `python -m convert pull owner/name --revision v1`.
+    python -m convert push models/<name> --to owner/name
+    python -m convert pull owner/name --revision v1
+
+`push` sends what changed in one commit and tags it. `pull` returns a folder with the manifest and the files asked for,
+each hashed against the manifest before it gets its name. A target that is a folder is handled by convert/hub/local.py.
+The token is that of HF_TOKEN. Imports neither torch nor llama.cpp: the service uses it too.
 """
 
 from __future__ import annotations
@@ -32,18 +34,19 @@ from convert.manifest import (
     verify,
     wanted_files,
 )
+from data.atomic_write import atomic_link, atomic_write
 
 __all__ = ["HubError", "Pushed", "as_hub_error", "pull", "push", "token_from_environment", "without_token"]
 
 log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
-_TRIES, _PAUSE_S = 4, 0.5  # for a download that breaks off without having brought anything
+_TRIES, _PAUSE_S = 4, 0.5  # for a download that breaks off without having received anything
 _PIECE = 64 * 1024  # bytes
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push did. sent: names of the files that were new or changed; none when the target had them all."""
+    """What a push did; `sent` has the names of the files that were new or changed."""
 
     target: str
     commit: str
@@ -51,13 +54,16 @@ class Pushed:
     sent: list[str]
 
     def line(self) -> str:
+        """The push in one line."""
         what = f"sent {', '.join(self.sent)}" if self.sent else "nothing had changed, nothing was sent"
         return f"{self.target}: commit {self.commit}, tag {self.tag}; {what}"
 
 
 def is_local(target: str) -> bool:
-    """Whether target is a folder on this machine: it exists, begins like a path, lies in a folder that exists, or
-    is not of the form owner/name."""
+    """Whether target is a folder on this machine.
+
+    It is one where it or its parent exists, where it begins like a path, and where it is not of the form owner/name.
+    """
     return (
         target.startswith((".", "/", "~"))
         or target.count("/") != 1
@@ -67,16 +73,16 @@ def is_local(target: str) -> bool:
 
 
 def push(folder: Path, target: str | None = None, *, tag: str | None = None, force: bool = False) -> Pushed:
-    """Publish folder to target (owner/name at the hub, or a local folder; default models/published/<name>).
+    """Publish a model folder to target: owner/name at the hub, or a local folder (default models/published/<name>).
 
-    The repository is created private. Raises HubError, or ManifestError when folder is not what its manifest says.
+    A repository is created private. Raises HubError, and ManifestError where the folder differs from its manifest.
     """
     manifest = verify(folder)
     if not manifest.gate.get("passed") and not force:
         reasons = "; ".join(manifest.gate.get("reasons") or ["it was never gated"])
         raise HubError(
-            f"{folder} is not published because its gate failed ({reasons}): train better, or publish it all "
-            "the same with --force"
+            f"{folder} is not published because its gate failed ({reasons}): train better, or publish it "
+            "anyway with --force"
         )
     if target is None or is_local(target):
         place = Path(target or f"models/published/{manifest.name}").expanduser()
@@ -144,10 +150,10 @@ def _tag(api: Any, repository: str, commit: str, tag: str | None) -> str:
 
 
 def pull(repository: str, revision: str | None = None, file: str | None = None) -> Path:
-    """Folder with manifest.json and the model file (the manifest's default, `file`, or every file for "all").
+    """A folder with manifest.json and the model file: the manifest's default, `file`, or for "all" every file.
 
-    revision: commit, tag or branch (default main); a commit pins the files and asks nothing once they are cached.
-    Every file is checked against the manifest on every call. When the hub is away what is cached is used.
+    `revision` is a commit, tag or branch (default main); a commit pins the files, and needs no request once they are
+    cached. Every file is checked against the manifest on every call. Where the hub does not answer, the cache is used.
     Raises HubError with one sentence that says what to do.
     """
     try:
@@ -180,13 +186,14 @@ def _pull_from_hub(repository: str, revision: str | None, file: str | None) -> P
 
 
 def _store(repository: str) -> Path:
+    """The cache folder of a repository."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface").expanduser()
-    # huggingface_hub's own cache would be used, but it throws a download away that another process broke off
+    # not huggingface_hub's own cache, which discards a download that another process broke off
     return home / "checked-models" / repository.replace("/", "--")
 
 
 def _resolve(repository: str, revision: str | None, store: Path) -> str:
-    """The commit that revision means now; what it meant last when the hub is away."""
+    """The commit that revision names now or, where the hub does not answer, named last."""
     if (
         revision
         and re.fullmatch(r"[0-9a-f]{40}", revision)
@@ -203,50 +210,40 @@ def _resolve(repository: str, revision: str | None, store: Path) -> str:
             log.warning("%s; using %s from the cache", translated, commit)
             return commit
         raise translated from None
-    remembered.parent.mkdir(parents=True, exist_ok=True)
-    remembered.write_text(commit)
+    atomic_write(remembered, commit)
     return commit
 
 
 def _ensure(repository: str, commit: str, name: str, entry: FileEntry, store: Path, folder: Path) -> None:
-    """Make folder/name the file of entry, from the store or the hub, hashed before it gets its name."""
+    """Put the file of entry at folder/name, from the cache or the hub, once its hash is checked."""
     from filelock import FileLock
 
     blobs = store / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     blob, part, final = blobs / entry.sha256, blobs / f"{entry.sha256}.part", folder / name
-    with FileLock(blobs / f"{entry.sha256}.lock"):  # two servers that start on one volume
-        if _is(blob, entry):
-            return _place(blob, final)
+    with FileLock(blobs / f"{entry.sha256}.lock"):  # two servers may start on one volume
+        if _matches(blob, entry):
+            return atomic_link(blob, final)
         resumed = part.exists() and not part.is_symlink() and part.stat().st_size > 0
         for _ in range(2 if resumed else 1):
             _fetch(repository, commit, name, part, entry.size)
-            if _is(part, entry):
+            if _matches(part, entry):
                 os.replace(part, blob)
-                return _place(blob, final)
-            part.unlink()  # what was there from an earlier run may be at fault: once more from the beginning
+                return atomic_link(blob, final)
+            part.unlink()  # what an earlier run had left may be wrong: download it again from the beginning
     raise HubError(
         f"{name} of {repository} at {commit[:12]} is not what its manifest says (sha256): it was damaged on"
-        " the way or changed at the hub, so it was thrown away; publish it again, or pin another revision"
+        " the way or changed at the hub, so it was deleted; publish it again, or pin another revision"
     )
 
 
-def _is(path: Path, entry: FileEntry) -> bool:
+def _matches(path: Path, entry: FileEntry) -> bool:
+    """Whether the file exists with the size and hash of entry."""
     return path.is_file() and path.stat().st_size == entry.size and sha256_file(path) == entry.sha256
 
 
-def _place(blob: Path, final: Path) -> None:
-    temporary = final.with_name(f".{final.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(blob, temporary)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(blob, temporary)
-    os.replace(temporary, final)
-
-
 def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None) -> None:
-    """Download into part, going on where it ends. The token is not sent to the host that large files come from."""
+    """Download into part, from where it ends. The token is not sent to the host that large files come from."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils import build_hf_headers
 
@@ -262,7 +259,7 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
     have = part.stat().st_size if size is not None and part.is_file() else 0
     if size is not None and (have > size or not have):
         have = 0
-        if shutil.disk_usage(part.parent).free < size:  # before the download rather than in its middle
+        if shutil.disk_usage(part.parent).free < size:  # fail before the download, not in the middle of it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     headers = build_hf_headers(token=token if _host(metadata.location) == _host(url) else False)
     with part.open("r+b" if have else "wb") as stream:
@@ -271,11 +268,11 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
 
 
 def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str) -> None:
-    """Write the rest of url after have bytes to stream, taking a broken connection up again a few times."""
+    """Write url from byte `have` on to stream, reconnecting a few times where the connection breaks."""
     from huggingface_hub.errors import HTTPError
     from huggingface_hub.utils import get_session, hf_raise_for_status, tqdm
 
-    # huggingface_hub's own http_get passes pieces of 10 MB on and loses the last one when the connection breaks
+    # not huggingface_hub's http_get, which writes pieces of 10 MB and loses the last one when the connection breaks
     broken = 0
     with tqdm(desc=name, total=size, initial=have, unit="B", unit_scale=True, name="convert.hub.pull") as bar:
         while size is None or have < size:
@@ -284,7 +281,7 @@ def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size
                 wanted = {**headers, "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
                 with get_session().stream("GET", url, headers=wanted, timeout=_TIMEOUT_S) as response:
                     hf_raise_for_status(response)
-                    if have and response.status_code != 206:  # the host knows no ranges: from the beginning
+                    if have and response.status_code != 206:  # the host does not support ranges: start anew
                         have = stream.seek(0)
                         stream.truncate()
                     for piece in response.iter_bytes(_PIECE):

@@ -1,6 +1,6 @@
-"""Hub failures in one sentence each: what happened and what to do. No token ever gets into a message.
+"""Hub failures in one sentence each: what happened and what to do. No message contains a token.
 
-Knows the exceptions of huggingface_hub and the operating system; imports huggingface_hub only when asked to translate.
+huggingface_hub is imported only when an exception is translated.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import re
 
 
 class HubError(Exception):
-    """A push or pull that failed; the message is one sentence that says what to do."""
+    """A push or pull failed; the message is one sentence that says what to do."""
 
 
 class HubAway(HubError):
-    """The hub did not answer or answered with a fault of its own: what is cached may be used instead."""
+    """The hub did not answer, or failed itself: what is cached may be used instead."""
 
 
 def token_from_environment() -> str | None:
-    """HF_TOKEN, and nothing else: no login file, no keyring, no argument. None where it is not set."""
+    """HF_TOKEN, None where it is not set; no login file, keyring or argument is read."""
     return os.environ.get("HF_TOKEN", "").strip() or None
 
 
 def without_token(text: str) -> str:
-    """text with the token, and anything shaped like one, blotted out."""
+    """The text with the token, and everything shaped like one, replaced."""
     token = token_from_environment()
     if token:
         text = text.replace(token, "<token>")
@@ -32,7 +32,7 @@ def without_token(text: str) -> str:
 
 
 def as_hub_error(error: Exception, repository: str, revision: str | None = None, file: str | None = None) -> HubError:
-    """The sentence for an exception of a hub call about repository (at revision, about file)."""
+    """The error that says in one sentence what an exception of a hub call means."""
     if isinstance(error, HubError):
         return error
     kind, sentence = _sentence(error, repository, revision or "main", file)
@@ -131,6 +131,7 @@ def _sentence(error: Exception, repository: str, revision: str, file: str | None
 
 
 def cache_hint() -> str:
+    """Where the cache is."""
     return os.environ.get("HF_HOME") or "~/.cache/huggingface"
 
 

@@ -1,14 +1,13 @@
 """Publishing to a folder instead of the hub: the same versions, tags and checks, without an account.
 
-The folder itself holds the newest version, so a server can be pointed at it; .history/<commit>/ keeps every version
-(hard links, so an unchanged file is stored once) and .history/refs.json what main and the tags mean.
+The folder holds the newest version, so that a server can be pointed at it. .history/<commit>/ keeps every version (as
+hard links, so that an unchanged file is stored once), and .history/refs.json says which commit main and each tag are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -23,12 +22,12 @@ from convert.manifest import (
     sha256_file,
     verify,
     wanted_files,
-    write_atomically,
 )
+from data.atomic_write import atomic_link, atomic_write, temporary_folder
 
 
 def push(folder: Path, manifest: Manifest, target: Path, tag: str | None) -> tuple[str, str, list[str]]:
-    """Publish a verified folder to target. Returns commit, tag and the files that were new or changed."""
+    """Publish a verified folder to target. Returns commit, tag, and the files that were new or changed."""
     if target.resolve() == folder.resolve():
         raise HubError(f"{target} is the model folder itself: give another folder to publish to")
     commit = hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()[:40]
@@ -43,17 +42,17 @@ def push(folder: Path, manifest: Manifest, target: Path, tag: str | None) -> tup
         if not version.is_dir():
             _keep(folder, manifest, target, before, version)
         for file in [*manifest.files, MANIFEST_NAME]:  # the manifest last: until then readers see the old one
-            _link(version / file, target / file)
+            atomic_link(version / file, target / file)
         for file in set(before) - set(manifest.files):
             (target / file).unlink(missing_ok=True)
     else:
         sent = []
-    write_atomically(history / "refs.json", json.dumps({**refs, "main": commit, name: commit}, indent=2) + "\n")
+    atomic_write(history / "refs.json", json.dumps({**refs, "main": commit, name: commit}, indent=2) + "\n")
     return commit, name, sent
 
 
 def pull(target: Path, revision: str | None, file: str | None) -> Path:
-    """The folder of revision (default: the newest), its wanted files checked against the manifest."""
+    """The folder of a revision (default: the newest), with its wanted files checked against the manifest."""
     if not (target / MANIFEST_NAME).is_file():
         raise HubError(
             f"nothing is published in {target}: publish with `python -m convert push models/<name> --to "
@@ -72,11 +71,13 @@ def pull(target: Path, revision: str | None, file: str | None) -> Path:
 
 
 def _refs(target: Path) -> dict[str, str]:
+    """Tag, or "main" -> commit."""
     path = target / ".history" / "refs.json"
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def _files_of(target: Path) -> dict[str, str]:
+    """File -> hash, of the version that lies in target."""
     try:
         return {name: entry.sha256 for name, entry in load(target).files.items()}
     except ManifestError:
@@ -84,30 +85,13 @@ def _files_of(target: Path) -> dict[str, str]:
 
 
 def _keep(folder: Path, manifest: Manifest, target: Path, before: dict[str, str], version: Path) -> None:
-    temporary = version.with_name(f".{version.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    """Store the model folder as a version; `before` has the hashes of the files that lie in target."""
+    with temporary_folder(version) as part:
         for file, entry in manifest.files.items():
             kept = target / file
             if before.get(file) == entry.sha256 and kept.is_file() and sha256_file(kept) == entry.sha256:
-                _link(kept, temporary / file)
+                atomic_link(kept, part / file)
             else:
-                shutil.copyfile(folder / file, temporary / file)
-        shutil.copyfile(folder / MANIFEST_NAME, temporary / MANIFEST_NAME)
-        verify(temporary)
-        os.replace(temporary, version)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _link(source: Path, target: Path) -> None:
-    """Replace target by source in one step, without copying where the file system can."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+                shutil.copyfile(folder / file, part / file)
+        shutil.copyfile(folder / MANIFEST_NAME, part / MANIFEST_NAME)
+        verify(part)

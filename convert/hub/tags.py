@@ -1,4 +1,4 @@
-"""Which version tag a published commit gets: one rule for the hub and for a local folder."""
+"""The version tag that a published commit gets, at the hub and in a local folder alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from convert.hub.errors import HubError
 
 
 def choose_tag(tags: dict[str, str], commit: str, asked: str | None, where: str) -> str:
-    """The tag for commit: the asked one, one that it has already, or the next of v1, v2, ..."""
+    """The tag for a commit: the one asked for, one that it already has, or the next of v1, v2, ...
+
+    Raises HubError where the tag asked for is another commit's.
+    """
     if asked:
         if asked == "main" or tags.get(asked, commit) != commit:
             raise HubError(

@@ -1,1 +1,1 @@
-"""Questions and answers with query lines: made, split, guarded against leakage, and read from a user."""
+"""Datasets of questions and answers: built, split, guarded against leakage, read from users, encoded as token ids."""

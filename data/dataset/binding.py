@@ -1,7 +1,6 @@
-"""Gives the placeholders of a plan real names of a season, such that most plans have an answer.
+"""Binds the placeholders of a plan to names of a season, such that most plans have an answer.
 
-One delivery drawn at random is the anchor: its batter, bowler, sides, ground and day fit together. Knows nothing about
-phrasings or models.
+A delivery drawn at random is the anchor: its batter, bowler, teams, ground and day belong together.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from data.query.engine import Statistics
 from data.query.language import FILTERS, MEASURES
 from data.query.line import Plan
 
-Binding = Mapping[str, tuple[str, ...]]
+Binding = Mapping[str, tuple[str, ...]]  # placeholder -> keys
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class _Anchor:
 
 
 class Binder:
-    """Draws bindings over one season."""
+    """Draws bindings of one season."""
 
     def __init__(self, statistics: Statistics):
         cursor = statistics.season.connection.cursor()
@@ -43,7 +42,7 @@ class Binder:
         self.teams = sorted({a.batting for a in self.anchors})
 
     def bind(self, plan: Plan, rng: random.Random) -> Binding:
-        """Keys for every placeholder of `plan`; distinct ones for distinct placeholders."""
+        """Keys for every placeholder of `plan`, different ones for different placeholders."""
         anchor = rng.choice(self.anchors)
         chosen: dict[str, str] = {}
         for query in plan.queries:
@@ -71,6 +70,7 @@ class Binder:
         return {name: (value,) for name, value in chosen.items()}
 
     def _another(self, key: str, rng: random.Random, taken: set[str]) -> str:
+        """A value for the filter that is not in `taken`, as far as 50 draws find one."""
         for _ in range(50):
             anchor = rng.choice(self.anchors)
             value = {"batter": anchor.batter, "bowler": anchor.bowler, "fielder": rng.choice(self.fielders),

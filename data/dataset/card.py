@@ -1,5 +1,4 @@
-"""The data card of a season's questions and answers, counted from the records. Knows nothing about how they
-were made."""
+"""The data card of a season's questions and answers, with figures counted from the records."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from data.wording.sheet import MODEL_ROWS
 
 
 def card(made: Mapping[str, Sequence[Record]], season: str, seed: int, near: float) -> str:
-    """The data card, counted from the records."""
+    """The card in Markdown; `near` is the word overlap from which the leakage guard excludes a question."""
     kinds = sorted({r.kind for records in made.values() for r in records})
     counts = {split: Counter(r.kind for r in records) for split, records in made.items()}
     rows = "\n".join(f"| {kind} | " + " | ".join(str(counts[s][kind]) for s in made) + " |" for kind in kinds)
@@ -47,14 +46,15 @@ Made by `python -m data qa --season {season} --seed {seed}`, the same bytes ever
 
 ## Splits
 
-- train and validation: phrasings composed from `data/phrases/` (hand-written pairs, parts, frames, typing slips), names
-  drawn from the season's deliveries so that most questions have an answer. No question of validation is in train.
-- test: only phrasings of `data/dataset/exams/test.txt`, written by an author who saw no training phrasing, that share less
-  than {near:.0%} of their words with any hand-written training phrasing. {HELD_OUT_SHARE:.0%} of the players (a hash of
-  their id) are never named in a training question; {unseen} of the {about} test questions that name a player name such
-  a one.
-- A training question that shares {near:.0%} or more of its words with a test question or with a question of
-  `data/dataset/exams/fan_questions.jsonl` is left out, here and in the base's pre-training; `tests/test_qa.py` proves it.
+- train and validation: phrasings composed from `data/phrases/` (hand-written pairs, parts, frames, typing errors), with
+  names drawn from the season's deliveries so that most questions have an answer. No question of validation is in train.
+- test: only phrasings of `data/dataset/exams/test.txt`, written by an author who saw no training phrasing, that share
+  less than {near:.0%} of their words with any hand-written training phrasing. {HELD_OUT_SHARE:.0%} of the players (by a
+  hash of their id) are never named in a training question; {unseen} of the {about} test questions that name a player
+  name such a one.
+- Leakage guard: a training question that shares {near:.0%} or more of its words with a test question or with a
+  question of `data/dataset/exams/fan_questions.jsonl` is left out, here and in the base's pre-training;
+  `tests/test_qa.py` proves it.
 
 ## Limits
 

@@ -1,8 +1,8 @@
-"""Questions that measure, kept apart from what is trained on: exact ones and near paraphrases.
+"""The leakage guard for held-out questions: what the evaluation asks, and near paraphrases of it, is not trained on.
 
-    Apart.of_exams().near("P1 economy at the death")
+    LeakageGuard.of_exams().is_near("P1 economy at the death")
 
-Two questions are near where they share `NEAR` of all their words (Jaccard). Knows nothing about models.
+Two questions are near where their words overlap by NEAR or more (Jaccard index).
 """
 
 from __future__ import annotations
@@ -15,59 +15,62 @@ from pathlib import Path
 
 from data.linking.linker import Linker
 from data.linking.resolver import Names
-from data.phrasing.composer import Phrasebook, expand, read_pairs
+from data.phrasing.composer import Phrasebook
+from data.phrasing.phrase_files import expand, read_pairs
 from data.season import load
 from data.text import plain
 
 EXAMS = Path(__file__).parent / "exams"
-NEAR = 0.8  # word overlap from which a question counts as a paraphrase
-HELD_OUT_PHRASES = EXAMS / "test.txt"  # the test split's
-VALIDATION_PHRASES = EXAMS / "validation.txt"  # what training is watched on
+NEAR = 0.8
+TEST_PHRASES = EXAMS / "test.txt"  # phrasings of the test split
+VALIDATION_PHRASES = EXAMS / "validation.txt"  # phrasings that pre-training is validated with
 FAN_QUESTIONS = EXAMS / "fan_questions.jsonl"
-FAN_SEASON = "ipl_2024"
+FAN_SEASON = "ipl_2024"  # that the fan questions are about
 
 
-def tokens(linked: str) -> frozenset[str]:
-    return frozenset(linked.split())
+def words(question: str) -> frozenset[str]:
+    """The distinct words of a question in its plain form."""
+    return frozenset(question.split())
 
 
 def overlap(a: frozenset[str], b: frozenset[str]) -> float:
-    """Shared tokens of all tokens of two questions (Jaccard)."""
+    """Shared words over all words of two questions (Jaccard index), 0 to 1."""
     return len(a & b) / len(a | b) if a or b else 1.0
 
 
-class Apart:
-    """A set of questions, in the plain form with placeholders, and what comes near one of them."""
+class LeakageGuard:
+    """A set of held-out questions in the plain form with placeholders; `is_near` recognises their paraphrases."""
 
-    def __init__(self, texts: Iterable[str]):
-        self.texts = [t for t in {tokens(t) for t in texts} if t]
-        counts = Counter(token for text in self.texts for token in text)
-        self.by_token: dict[str, list[frozenset[str]]] = {}
-        for text in self.texts:
-            # a near text misses a fifth of these tokens at most, so that it has one of the rarest fifth and one more
-            few = int((1 - NEAR) * len(text) + 1e-6) + 1
-            rare = sorted(text, key=lambda token: (counts[token], token))[:few]
-            for token in rare:
-                self.by_token.setdefault(token, []).append(text)
+    def __init__(self, questions: Iterable[str]):
+        self._questions = [q for q in {words(q) for q in questions} if q]
+        counts = Counter(word for question in self._questions for word in question)
+        self._by_word: dict[str, list[frozenset[str]]] = {}
+        for question in self._questions:
+            # a near question lacks a fifth of these words at most, so it has one of the rarest fifth and one more
+            few = int((1 - NEAR) * len(question) + 1e-6) + 1
+            for word in sorted(question, key=lambda word: (counts[word], word))[:few]:
+                self._by_word.setdefault(word, []).append(question)
 
     @classmethod
-    def of_exams(cls, heldout: Path = HELD_OUT_PHRASES, fans: Path = FAN_QUESTIONS, seed: int = 2024) -> Apart:
-        """The test split's phrasings and the fan questions (where they are there), with their names linked."""
+    def of_exams(cls, phrases: Path = TEST_PHRASES, fans: Path = FAN_QUESTIONS, seed: int = 2024) -> LeakageGuard:
+        """The test split's phrasings and the fan questions (where the file exists), with their names linked."""
         rng = random.Random(seed)
-        return cls([plain(expand(q, rng)) for q, _ in read_pairs(heldout)] + fan_texts(fans))
+        return cls([plain(expand(q, rng)) for q, _ in read_pairs(phrases)] + fan_questions(fans))
 
-    def joined(self, other: Apart) -> Apart:
-        return Apart(" ".join(text) for text in [*self.texts, *other.texts])
+    def joined(self, other: LeakageGuard) -> LeakageGuard:
+        """A guard of both sets."""
+        return LeakageGuard(" ".join(question) for question in [*self._questions, *other._questions])
 
-    def near(self, linked: str) -> bool:
-        ours = tokens(linked)
-        return any(overlap(ours, text) >= NEAR for token in ours for text in self.by_token.get(token, ()))
+    def is_near(self, question: str) -> bool:
+        """Whether the question is a held-out one or a near paraphrase of one."""
+        ours = words(question)
+        return any(overlap(ours, other) >= NEAR for word in ours for other in self._by_word.get(word, ()))
 
 
-def fan_texts(fans: Path = FAN_QUESTIONS) -> list[str]:
-    """The fan questions as the model would read them."""
-    if not fans.exists():
+def fan_questions(path: Path = FAN_QUESTIONS) -> list[str]:
+    """The fan questions as the model would read them; none where there is no file."""
+    if not path.exists():
         return []
     linker = Linker(Names.for_season(load(FAN_SEASON)), Phrasebook.load().words())
-    lines = fans.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     return [plain(linker.link(json.loads(line)["question"]).text) for line in lines if line.strip()]

@@ -1,9 +1,9 @@
-"""How people write the players, teams, grounds, days and other seasons of a question: "Virat Kohli", "kohli",
-"Kholi", "KKR".
+"""The forms in which people write players, teams, grounds, days and seasons: "Virat Kohli", "kohli", "Kholi", "KKR".
 
-    forms = NameForms(names); forms.write("player", key, rng)
+    forms = NameForms(names)
+    forms.write("player", key, rng)
 
-The opposite of `data.linking`, which reads such forms back. Knows nothing about questions or query lines.
+The inverse of `data.linking`, which reads such forms.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ _STADIUM = re.compile(r"\b(cricket|international|stadium|ground)\b", re.I)
 
 
 class NameForms:
-    """Written forms of one season's names. `write` may return a form that only the context makes clear; the
-    caller links it."""
+    """Written forms of one season's names."""
 
     def __init__(self, names: Names):
         self.names, self.index = names, names.index
 
     def write(self, kind: str, key: str, rng: random.Random) -> str:
-        """A form of `key` (player id, team, ground, ISO day or year) in a register of chance, sometimes with
-        a slip."""
+        """A random form of `key` (player id, team, ground, ISO day or year), sometimes with a typing error.
+
+        The form may be ambiguous without the rest of the question: the caller has to link it.
+        """
         if kind == "date":
             return self._day(key, rng)
         if kind == "season":
@@ -51,7 +52,7 @@ class NameForms:
         return text
 
     def ambiguous_surnames(self) -> dict[str, str]:
-        """Player id to a surname that several players of the season share: the questions to ask back on."""
+        """Player id -> surname, where several players of the season share it: questions to ask back on."""
         return {
             p.key: s
             for p in self.index.players.values()
@@ -60,7 +61,7 @@ class NameForms:
 
     @cached_property
     def absent(self) -> list[str]:
-        """Well-known players (they have a nickname) who are not in the season."""
+        """Ids of well-known players (those with a nickname) who are not in the season."""
         known = set(self.index.file["players"])
         return sorted(
             p.key

@@ -1,10 +1,9 @@
-"""One question-and-answer record: a phrasing gets names of a season, is linked back, computed and put into
-words.
+"""One record of questions and answers: a phrasing with names of a season, linked, computed and worded.
 
-    Maker("ipl_2024").record("P1 economy at the death", "economy | bowler=P1 phase=death", "train", rng)
+    RecordBuilder("ipl_2024").build("P1 economy at the death", "economy | bowler=P1 phase=death", "train", rng)
 
-What does not come back from linking as it was meant is dropped, so that training has what is served. Knows
-nothing about splits or models."""
+A question that linking does not read as it was meant is dropped, so that training sees what serving sees.
+"""
 
 from __future__ import annotations
 
@@ -31,54 +30,45 @@ from data.text import PLACEHOLDER, plain, renumber
 from data.wording.sentence import sentence
 from data.wording.sheet import MODEL_ROWS, fill, sheet
 
-HELD_OUT_SHARE = 0.15  # of the players, by a hash of their id
-_FAMILY = {
-    "bat": "batting",
-    "bowl": "bowling",
-    "field": "fielding",
-    "team": "team",
-    "concede": "team",
-    "result": "results",
-    "table": "table",
-    "stand": "partnership",
-    "award": "award",
-    "match": "match",
-}
+HELD_OUT_SHARE = 0.15  # of the players, by a hash of their id, are never named in training
+_KINDS = {"bat": "batting", "bowl": "bowling", "field": "fielding", "team": "team", "concede": "team",
+          "result": "results", "table": "table", "stand": "partnership", "award": "award",
+          "match": "match"}  # fmt: skip
+# after one of these a measure's noun is no possession: "did Kohli runs", not "did Kohli's runs"
 _AUXILIARY = frozenset("did has have had was is does do were can will would should and or".split())
 
 
 @dataclass(frozen=True)
 class Record:
-    """One question with all that training and evaluation need. `linked`, `query`, `cells` and `wording` are
-    what the model reads and writes; `names` says what the placeholders stand for. `cells` is empty where no
-    model words the answer."""
+    """One question with everything that training and evaluation need."""
 
     id: str
-    question: str
-    linked: str
-    query: str
-    names: dict[str, str]
-    table: list[dict[str, Any]]
-    cells: str
-    wording: str
-    answer: str
+    question: str  # as a person types it
+    linked: str  # what the model reads: the plain form, names replaced by placeholders
+    query: str  # what the model writes: the query line over placeholders
+    names: dict[str, str]  # of the placeholders
+    table: list[dict[str, Any]]  # for each query its columns, its first rows as text, and how many rows there are
+    cells: str  # the tables as the model reads them; empty where no model words the answer
+    wording: str  # the sentence that the model writes, over cells; empty like `cells`
+    answer: str  # the sentence with values filled in
     outcome: str  # answered | ask_back | declined
-    kind: str
-    split: str
-    players: list[str] = field(default_factory=list)  # keys of the players that the question names
+    kind: str  # of question: batting, bowling, decline ...
+    split: str  # train | validation | test
+    players: list[str] = field(default_factory=list)  # ids of the players that the question names
 
     def as_json(self) -> str:
+        """The record as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
 
 def held_out(player: str) -> bool:
-    """Whether training never sees the player's name."""
+    """Whether a player (by id) is one whose name training never sees."""
     digest = hashlib.sha256(f"held-out:{player}".encode()).digest()
     return int.from_bytes(digest[:4]) / 2**32 < HELD_OUT_SHARE
 
 
-class Maker:
-    """Makes records over one season."""
+class RecordBuilder:
+    """Builds records over one season. Raises SeasonNotFound where there is none of that name in `folder`."""
 
     def __init__(self, season: str, folder: Path = SEASONS):
         self.season = load(season, folder)
@@ -91,25 +81,25 @@ class Maker:
         self.shared = self.forms.ambiguous_surnames()
         self.nouns = frozenset(plain(n).split()[0] for b in self.book.measures.values() for n in b.get("noun", ()) if n)
 
-    def record(self, question: str, line: str, split: str, rng: random.Random) -> Record | None:
-        """A record of the phrasing, None where names, linking or statistics do not work out."""
+    def build(self, question: str, line: str, split: str, rng: random.Random) -> Record | None:
+        """A record of a phrasing; None where no names fit, linking reads others, or nothing can be computed."""
         plan = parse(line)
         binding = self._binding(question, plan, split, rng)
         if binding is None:
             return None
         text, spans = self._write(question, binding, rng)
         linked = self.linker.link(text)
-        swap = _agreement(spans, linked.mentions)
+        swap = _placeholders_of(spans, linked.mentions)
         if swap is None:
             return None
         shown, line = renumber(plain(linked.text), PLACEHOLDER.sub(lambda m: swap.get(m[0], m[0]), str(plan)))
-        if shown != plain(linked.text):  # the linker numbers as training does
+        if shown != plain(linked.text):  # the linker numbers placeholders by their order too
             return None
         plan = parse(line).canonical()
         players = sorted(
             {k for m in linked.mentions if m.kind == "player" and len(m.candidates) == 1 for k in m.candidates}
         )
-        made = self._outcome(plan, linked, {swap[p]: keys for p, keys in binding.items() if p in swap}, shown, rng)
+        made = self._outcome(plan, linked, {swap[p]: keys for p, keys in binding.items() if p in swap}, rng)
         if made is None:
             return None
         digest = hashlib.sha256(f"{split}|{text}".encode()).hexdigest()[:12]
@@ -118,17 +108,17 @@ class Maker:
     # -- names
 
     def _binding(self, question: str, plan: Plan, split: str, rng: random.Random) -> Mapping[str, str] | None:
-        """Keys for the question's placeholders; for training no held-out player, for the test split such a
-        one if it can be."""
+        """Keys for the question's placeholders; None where none fit.
+
+        Train and validation get no held-out player, the test split gets one where possible.
+        """
         found: dict[str, str] | None = None
         for _ in range(25):
             bound = {p: keys[0] for p, keys in self.binder.bind(plan, rng).items()}
             for kind, number in PLACEHOLDER.findall(question):
                 if kind + number not in bound:
-                    bound[kind + number] = self._any(kind, rng)
-            if not {k + n for k, n in PLACEHOLDER.findall(str(plan))} <= {
-                k + n for k, n in PLACEHOLDER.findall(question)
-            }:
+                    bound[kind + number] = self._random_key(kind, rng)
+            if not set(PLACEHOLDER.findall(str(plan))) <= set(PLACEHOLDER.findall(question)):
                 return None
             if len(set(bound.values())) < len(bound):
                 continue
@@ -146,7 +136,8 @@ class Maker:
                 found[people[0]] = rng.choice(self.forms.absent)
         return found
 
-    def _any(self, kind: str, rng: random.Random) -> str:
+    def _random_key(self, kind: str, rng: random.Random) -> str:
+        """A key for a placeholder that the plan does not use."""
         anchor = rng.choice(self.binder.anchors)
         years = [y for y in range(2008, 2027) if y not in self.season.years]
         return {
@@ -160,7 +151,7 @@ class Maker:
     def _write(
         self, question: str, binding: Mapping[str, str], rng: random.Random
     ) -> tuple[str, dict[tuple[int, int], str]]:
-        """The question as somebody types it, and which characters stand for which placeholder."""
+        """The question as a person types it, and the placeholder of each (start, end) that is a name."""
         pieces: list[str] = []
         spans: dict[tuple[int, int], str] = {}
         at, length = 0, 0
@@ -212,11 +203,13 @@ class Maker:
             text += "?"
         return text, spans
 
-    # -- what comes out
+    # -- the answer
 
-    def _outcome(
-        self, plan: Plan, linked: Linked, bound: Mapping[str, str], shown: str, rng: random.Random
-    ) -> dict | None:
+    def _outcome(self, plan: Plan, linked: Linked, bound: Mapping[str, str], rng: random.Random) -> dict | None:
+        """The record's fields from `names` to `kind`; None where the question cannot be answered as it was meant.
+
+        `bound` has the key that each placeholder was written for.
+        """
         mentions = linked.by_placeholder()
         names = shown_names(mentions, {}, self.names)
         declined = {"names": names, "table": [], "cells": "", "wording": "", "outcome": "declined"}
@@ -227,7 +220,7 @@ class Maker:
                 "kind": "decline",
             }
         if any(p[0] == "Y" for p in names):
-            return None  # a line that computes something although the question is about another season
+            return None  # the line computes something although the question is about another season
         keys: dict[tuple[str, str], tuple[str, ...]] = {}
         for name in resolve_plan(plan, mentions, self.names):
             if name.mention is None:
@@ -254,24 +247,24 @@ class Maker:
             ]
         except QueryError:
             return None
-        laid = sheet(tables)
-        by_model = max(laid.rows) <= MODEL_ROWS and not set(names) & set(laid.values)
-        wording = sentence(tables, laid, rng if by_model else None)
-        answer = fill(wording, {**names, **laid.values})
+        layout = sheet(tables)
+        # where a cell has a placeholder's name, a reference to it would be ambiguous
+        by_model = max(layout.rows) <= MODEL_ROWS and not set(names) & set(layout.values)
+        wording = sentence(tables, layout, rng if by_model else None)
+        answer = fill(wording, {**names, **layout.values})
         return {
             "names": names,
             "table": [_table(t) for t in tables],
-            "cells": laid.text if by_model else "",
+            "cells": layout.text if by_model else "",
             "wording": wording if by_model else "",
             "answer": answer[0].upper() + answer[1:],
             "outcome": "answered",
-            "kind": _FAMILY[MEASURES[plan.queries[0].measures[0]].source],
+            "kind": _KINDS[MEASURES[plan.queries[0].measures[0]].source],
         }
 
 
-def _agreement(spans: Mapping[tuple[int, int], str], mentions: Iterable[Mention]) -> dict[str, str] | None:
-    """The placeholder that linking gave each of ours; None unless it found just the names that were
-    written."""
+def _placeholders_of(spans: Mapping[tuple[int, int], str], mentions: Iterable[Mention]) -> dict[str, str] | None:
+    """Written placeholder -> the linker's; None unless the linker found exactly the names that were written."""
     swap: dict[str, str] = {}
     left = dict(spans)
     for mention in mentions:
@@ -285,7 +278,7 @@ def _agreement(spans: Mapping[tuple[int, int], str], mentions: Iterable[Mention]
 
 
 def _table(table: StatTable) -> dict[str, Any]:
-    """The first rows as text: enough to check an answer by eye."""
+    """The table's first rows as text, enough to check an answer by eye."""
     return {
         "columns": [c.name for c in table.columns],
         "rows": table.texts()[:MODEL_ROWS],

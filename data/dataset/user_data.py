@@ -1,11 +1,10 @@
-"""A user's own questions and answers (JSON, JSONL or CSV with a question and an answer column) in the
-project's format.
+"""A user's own questions and answers (JSON, JSONL or CSV) as a dataset.
 
     python -m data.dataset.user_data questions.csv --out data/mine
 
-writes data/mine/{train,validation,test}.jsonl, to train on with `python -m train --data data/mine`. Such
-questions are closed-book: the model learns the answers themselves, there is no query line and no table.
-Errors name the line."""
+writes data/mine/{train,validation,test}.jsonl, to train on with `python -m train --data data/mine`. Such questions are
+closed-book: the model learns the answers themselves, without a query line or a table.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +19,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.atomic_write import atomic_write
 from data.errors import SourceError
 
+# names that the columns may have
 QUESTION = ("question", "q", "prompt", "instruction", "input", "query")
 ANSWER = ("answer", "a", "response", "completion", "output", "target")
 SPLITS = ("train", "validation", "test")
 KIND = "closed_book"
-MAX_CHARACTERS = 8000  # of a question or an answer: longer is a wrong column, not a question
+MAX_CHARACTERS = 8000  # of a question or an answer: a longer one is likely a wrong column
 
 
 @dataclass(frozen=True)
 class UserQuestion:
+    """A question and its answer; `where` is its place in the file: "line 7" or "item 3"."""
+
     question: str
     answer: str
-    where: str  # "line 7" or "item 3"
+    where: str
 
 
 def read(path: Path) -> list[UserQuestion]:
-    """All questions of the file. Raises SourceError naming the file and the line that is wrong."""
+    """The questions of a file, each once. Raises SourceError naming the file and the line that is wrong."""
     if not path.is_file():
         raise SourceError(str(path), "no such file; give a .json, .jsonl or .csv with question and answer columns")
     try:
@@ -71,8 +74,10 @@ def read(path: Path) -> list[UserQuestion]:
 
 
 def records(questions: list[UserQuestion]) -> dict[str, list[dict[str, Any]]]:
-    """Records by split: a tenth (at least one) to validate with, a tenth of the rest to test with, by a hash
-    of the question."""
+    """Records by split, chosen by a hash of the question.
+
+    A tenth (one at least) is for validation; of ten questions or more another tenth is for the test.
+    """
     order = sorted(questions, key=lambda q: hashlib.sha256(q.question.encode()).hexdigest())
     tenth = max(1, len(order) // 10)
     cut = {
@@ -97,7 +102,7 @@ def _record(q: UserQuestion, split: str) -> dict[str, Any]:
 
 
 def _jsonl(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):  # a text may hold U+2028, at which splitlines splits too
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines would also split at U+2028 inside a string
         if line.strip():
             try:
                 yield f"line {number}", json.loads(line)
@@ -123,13 +128,8 @@ def _json(text: str, path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _csv(text: str, path: Path) -> Iterator[tuple[str, Any]]:
-    delimiter = (
-        "\t"
-        if path.suffix.lower() == ".tsv"
-        else ";"
-        if ";" in (head := text.split("\n", 1)[0]) and "," not in head
-        else ","
-    )
+    head = text.split("\n", 1)[0]
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in head and "," not in head else ","
     rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:
         for row in rows:
@@ -144,6 +144,7 @@ def _csv(text: str, path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _value(row: Any, columns: tuple[str, ...], what: str, where: str, path: Path) -> str:
+    """The row's text in the first of `columns` that it has; `what` names it in messages."""
     if not isinstance(row, dict):
         raise SourceError(
             str(path), f'{where}: expected {{"question": "...", "answer": "..."}}, found {str(row)[:60]!r}'
@@ -167,19 +168,16 @@ def _value(row: Any, columns: tuple[str, ...], what: str, where: str, path: Path
 
 
 def write(path: Path, out: Path) -> dict[str, int]:
-    """Read, split and write; returns the counts by split."""
+    """Read `path` and write its splits into the folder `out`; returns the number of records in each."""
     made = records(read(path))
-    out.mkdir(parents=True, exist_ok=True)
     for split, rows in made.items():
-        part = out / f".{split}.part"
-        part.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
-        part.replace(out / f"{split}.jsonl")
+        atomic_write(out / f"{split}.jsonl", "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
     return {split: len(rows) for split, rows in made.items()}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m data.dataset.user_data", description=__doc__.split("\n")[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help=".json, .jsonl or .csv with a question and an answer column")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for train.jsonl, validation.jsonl and test.jsonl"
     )

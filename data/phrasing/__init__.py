@@ -1,4 +1,4 @@
-"""Questions composed from the phrase files of data/phrases, as training text."""
+"""Training questions composed from the phrase files of data/phrases."""
 
 from data.phrasing.composer import Phrasebook
 

@@ -1,46 +1,34 @@
-"""Composes questions with their query lines from the phrase files: `Phrasebook.load().sample(rng)`.
+"""Composes training questions with their query lines from the phrase files: `Phrasebook.load().sample(rng)`.
 
-Whole pairs written by hand (`phrases/*.txt`) are the core; `measures.yaml`, `filters.yaml` and `frames.yaml` hold parts
-from which further questions are put together; noise (typos, dropped words, lead-ins) imitates typing. Names are
-placeholders throughout. Knows nothing about a season, a table or a model.
+Most questions are hand-written pairs, as they stand or with a condition or measure exchanged; the others are put
+together from parts (`data.phrasing.templates`). Noise (typos, dropped words, lead-ins) then imitates typing. Names are
+placeholders throughout.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
-import yaml
-
-from data.phrasing.conditions import Conditions, Placeholders, grow, sound
+from data.phrasing.conditions import Conditions, Placeholders, is_consistent, with_condition
 from data.phrasing.noise import Noise
+from data.phrasing.phrase_files import PAIR_FILES, PHRASES, expand, read_bank, read_pairs
 from data.phrasing.swaps import Swaps
-from data.query.language import LESS_IS_BETTER, MEASURES, Measure
-from data.query.line import Filter, Having, Plan, Query, Rank, parse
-from data.text import number, plain, renumber
+from data.phrasing.templates import ENTITY, Maker, Phrasing, Templates, attach
+from data.query.language import MEASURES
+from data.query.line import Plan, Query, parse
+from data.text import plain, renumber
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C ten times as fast
-PHRASES = Path(__file__).parent.parent / "phrases"
-_FIRST = "players teams declines batting bowling phases results matches comparisons voices first_exam".split()
-_MORE = "batting bowling teams matches declines conditions voices".split()
-PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE)))
-BANKS = ("measures", "filters", "frames", "synonyms")
-_ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}
-
-
-@dataclass(frozen=True)
-class Example:
-    question: str  # plain, with placeholders
-    line: str  # canonical query line, or "decline ..."
-    kind: str  # where it came from: pair, ask, noun, leader ...
+PAIR_WEIGHT = 46  # of hand-written pairs, against the weights of Templates.makers
 
 
 @dataclass
 class Phrasebook:
+    """The phrases by file: `pairs` of `*.txt`, and the banks of parts."""
+
     pairs: list[tuple[str, str]]
     measures: dict[str, dict[str, list[str]]]
     filters: dict[str, dict[str, list[str]]]
@@ -49,34 +37,27 @@ class Phrasebook:
 
     @classmethod
     def load(cls, folder: Path = PHRASES, files: tuple[str, ...] = PAIR_FILES) -> Phrasebook:
-        pairs = [pair for name in files if (folder / name).exists() for pair in read_pairs(folder / name)]
-        banks = [yaml.load((folder / f"{n}.yaml").read_text(), _Loader) for n in BANKS]
+        """The phrases of a folder. Raises PhraseFileMissing."""
+        pairs = [pair for name in files for pair in read_pairs(folder / name)]
+        banks = (read_bank(folder / f"{name}.yaml") for name in ("measures", "filters", "frames", "synonyms"))
         return cls(pairs, *banks)
 
     def __post_init__(self) -> None:
         self._conditions = Conditions(self.filters)
         self._swaps = Swaps(self._conditions, self.measures)
+        self._templates = Templates(self.measures, self.frames, self._conditions)
         self._noise = Noise(self.frames["openers"], self.frames["closers"], self.synonyms)
+        makers: list[tuple[float, Maker]] = [(PAIR_WEIGHT, self._pair), *self._templates.makers]
+        self._weights, self._makers = zip(*makers, strict=True)
 
-    # -- sampling
-
-    def sample(self, rng: random.Random) -> Example:
-        makers: list[tuple[float, Callable[[random.Random], Example | None]]] = [
-            (46, self._pair), (12, self._ask), (10, self._nouns), (13, self._leader), (3, self._in_innings),
-            (4, self._compare), (2, self._by), (2, self._which), (1, self._threshold), (1.5, self._summary),
-            (3, self._joined), (2, self._against),
-        ]  # fmt: skip
+    def sample(self, rng: random.Random) -> Phrasing:
+        """A random question, as somebody might type it."""
         while True:
-            made = rng.choices([m for _, m in makers], [w for w, _ in makers])[0](rng)
+            made = rng.choices(self._makers, self._weights)[0](rng)
             if made is not None:
-                made = self._tailed(rng, made)
+                made = self._with_tail(rng, made)
                 question, line = renumber(self._noise.typed(rng, made.question), made.line)
                 return replace(made, question=question, line=line)
-
-    def stream(self, seed: int) -> Iterator[Example]:
-        rng = random.Random(seed)
-        while True:
-            yield self.sample(rng)
 
     def words(self) -> frozenset[str]:
         """Every word of the phrasings: the lexicon against which typing errors are corrected."""
@@ -88,8 +69,8 @@ class Phrasebook:
             found.update(re.findall(r"[a-z][a-z'-]*[a-z]|[a-z]", plain(re.sub(r"\{\w+\}|[(|)]", " ", text))))
         return frozenset(found)
 
-    def _pair(self, rng: random.Random) -> Example:
-        """A hand-written pair as it is, with one condition more, or with a condition or the measure exchanged."""
+    def _pair(self, rng: random.Random) -> Phrasing:
+        """A hand-written pair as it is, with one more condition, or with a condition or the measure exchanged."""
         question, line = rng.choice(self.pairs)
         question = plain(expand(question, rng))
         plan = parse(line)
@@ -97,356 +78,43 @@ class Phrasebook:
             query, roll = plan.queries[0], rng.random()
             changed = None
             if roll < 0.3:
-                changed = self._grown(rng, question, query)
+                changed = self._with_condition(rng, question, query)
             elif roll < 0.45:
                 changed = self._swaps.condition(rng, question, query)
             elif roll < 0.55:
                 changed = self._swaps.measure(rng, question, query)
             if changed:
-                return self._done(changed[0], Plan((changed[1],)), "pair+")
-        return self._done(question, plan, "pair")
+                return Phrasing.of(changed[0], Plan((changed[1],)), "pair+")
+        return Phrasing.of(question, plan, "pair")
 
-    def _grown(self, rng: random.Random, question: str, query: Query) -> tuple[str, Query] | None:
+    def _with_condition(self, rng: random.Random, question: str, query: Query) -> tuple[str, Query] | None:
         part = self._conditions.pick(rng, MEASURES[query.measures[0]].source, query, Placeholders(question))
-        if part is None or not sound(grow(query, part)):
+        if part is None or not is_consistent(with_condition(query, part)):
             return None
-        return _attach(rng, question, [part.words]), grow(query, part)
+        return attach(rng, question, [part.words]), with_condition(query, part)
 
-    def _ask(self, rng: random.Random) -> Example | None:
-        name, bank = rng.choice(self._with("ask"))
-        names, measure = Placeholders(), MEASURES[name]
-        if measure.kind == "fact":
-            return self._fact(rng, name, bank)
-        subject = self._subject(rng, measure.source, names)
-        question = rng.choice(bank["ask"]).replace("{s}", subject.values[0])
-        return self._with_parts(rng, question, Query((name,), filters=(subject,)), names, "ask")
-
-    def _fact(self, rng: random.Random, name: str, bank: dict) -> Example:
-        day, place = rng.random() < 0.3, rng.random() < 0.3
-        roll = rng.random()
-        if roll < 0.25:
-            stage = rng.choice(["final", "qualifier_1", "qualifier_2", "eliminator"])
-            words = {"qualifier_1": ["qualifier 1", "q1", "the first qualifier"],
-                     "final": ["the final", "the ipl final", "the title decider"],
-                     "qualifier_2": ["qualifier 2", "q2", "the second qualifier"],
-                     "eliminator": ["the eliminator", "the knockout eliminator"]}[stage]  # fmt: skip
-            subject, filters = rng.choice(words), (Filter("stage", "=", (stage,)),)
-        else:
-            pattern = ["T1 v T2", "T1 vs T2", "T1 and T2", "the T1 T2 game", "T1 against T2", "T1 - T2", "T1 T2",
-                       "the match between T1 and T2", "the T1 v T2 match"]  # fmt: skip
-            subject, filters = rng.choice(pattern), (Filter("between", "=", ("T1", "T2")),)
-            if place:
-                venue = rng.choice(["V1", "T3"])
-                subject += f" {rng.choice(['at', 'in', 'held at'])} {venue}"
-                filters += (Filter("venue", "=", (venue,)),)
-            if day:
-                subject += f" {rng.choice(['on', 'of', 'dated', ''])} D1"
-                filters += (Filter("date", "=", ("D1",)),)
-        if "ask" in bank and rng.random() < 0.7:
-            question = rng.choice(bank["ask"]).replace("{s}", subject)
-            measures: tuple[str, ...] = (name,)
-        else:
-            others = [
-                m for m in ("winner", "margin", "player_of_match", "scores", "date", "venue", "toss") if m != name
-            ]
-            measures = (name, *rng.sample(others, rng.choice([0, 1, 1, 2])))
-            nouns = [rng.choice(self.measures[m]["noun"]) for m in measures]
-            question = rng.choice([f"{subject} {_join(rng, nouns)}", f"{_join(rng, nouns)} of {subject}",
-                                   f"{subject}: {_join(rng, nouns)}"])  # fmt: skip
-        return self._done(question, Plan((Query(measures, filters=filters),)), "fact")
-
-    def _nouns(self, rng: random.Random) -> Example | None:
-        source = rng.choices(["bat", "bowl", "team", "result", "field", "concede"], [40, 30, 10, 8, 6, 2])[0]
-        known = [m for m in self._names_of(source) if "noun" in self.measures[m]]
-        count = rng.choices([1, 2, 3, 4], [45, 30, 18, 7])[0]
-        chosen = tuple(rng.sample(known, min(count, len(known))))
-        names = Placeholders()
-        subject = self._subject(rng, source, names)
-        nouns = [rng.choice(self.measures[m]["noun"]) for m in chosen]
-        if len(nouns) == 1:
-            counted = MEASURES[chosen[0]].kind == "count"
-            plural = self.measures[chosen[0]].get("plural")
-            if counted and plural and rng.random() < 0.3:
-                question = rng.choice(self.frames["of_noun_count"]).replace("{noun}", rng.choice(plural))
-            else:
-                question = rng.choice(self.frames["of_noun"]).replace("{noun}", nouns[0])
-        else:
-            question = rng.choice(self.frames["of_nouns"]).replace("{nouns}", _join(rng, nouns))
-        question = question.replace("{s}", subject.values[0])
-        return self._with_parts(rng, question, Query(chosen, filters=(subject,)), names, "noun")
-
-    def _leader(self, rng: random.Random) -> Example | None:
-        key = rng.choices(["most", "least", "most_n", "least_n", "most_team", "least_team", "noun"],
-                          [36, 12, 16, 6, 6, 3, 21])[0]  # fmt: skip
-        name, bank = rng.choice(self._with(key))
-        measure, n = MEASURES[name], 1
-        if measure.kind == "fact" or (measure.source == "stand" and key.endswith("team")):
-            return None
-        if key == "noun":
-            if measure.kind == "best":
-                return None
-            top_n = rng.random() < 0.35
-            if measure.kind == "count" and rng.random() < 0.6:
-                question, kind = self._counted(rng, bank, top_n)
-            else:
-                direction = rng.choices(["high", "low", "best", "worst", "top", "bottom"], [26, 14, 22, 8, 22, 8])[0]
-                frames, kind = self._leader_frames(measure, direction, top_n)
-                question = rng.choice(frames).replace("{noun}", rng.choice(bank["noun"]))
-        else:
-            kind = "bottom" if key.startswith("least") else "top"
-            question = rng.choice(bank[key])
-        if "{n}" in question:
-            n = rng.choice([2, 3, 3, 4, 5, 5, 6, 7, 8, 10])
-            question = question.replace("{n}", number(rng, n))
-        by = "team" if key.endswith("team") else _ENTITY.get(measure.source, "team")
-        if measure.source == "stand":
-            by = "pair"
-        query = Query((name,), (by,), rank=Rank(kind, n))
-        return self._with_parts(rng, question, query, Placeholders(), "leader")
-
-    def _leader_frames(self, measure: Measure, direction: str, top_n: bool) -> tuple[list[str], str]:
-        """Frames that ask for a leader, and whether the line says top or bottom."""
-        frames = self.frames
-        names = {"high": ("top_n_high", "leader_high"), "low": ("top_n_low", "leader_low"),
-                 "best": ("top_n_best", "leader_best"), "worst": ("top_n_worst", "leader_worst"),
-                 "top": ("top_n", "leader_top"), "bottom": ("bottom_n", "leader_bottom")}  # fmt: skip
-        chosen = frames[names[direction][0 if top_n else 1]]
-        high = direction in ("high", "best", "top")
-        if direction not in ("high", "low") and measure.name in LESS_IS_BETTER:
-            high = not high
-        return chosen, "top" if high else "bottom"
-
-    def _counted(self, rng: random.Random, bank: dict, top_n: bool) -> tuple[str, str]:
-        """A leaderboard of a count: "most sixes", "the three with the most sixes"; and top or bottom."""
-        high = top_n or rng.random() < 0.75
-        frame = rng.choice(self.frames["top_n_count" if top_n else "leader_high_count" if high else "leader_low_count"])
-        return frame.replace("{noun}", rng.choice(bank.get("plural") or bank["noun"])), "top" if high else "bottom"
-
-    def _which(self, rng: random.Random) -> Example | None:
-        """Which phase, ground, opponent ... had the most or least of something."""
-        source = rng.choices(["bat", "bowl", "team"], [45, 30, 25])[0]
-        dims = [
-            d
-            for d in ("venue", "opponent", "phase", "position", "over", "innings", "match")
-            if d in self.frames["dims"]
-        ]
-        dim = rng.choice(dims)
-        name = rng.choice(
-            [m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind != "best"]
-        )
-        high, counted = rng.random() < 0.75, MEASURES[name].kind == "count"
-        counted = counted and rng.random() < 0.7
-        key = ("which_dim_high" if high else "which_dim_low") + ("_count" if counted else "")
-        nouns = (counted and self.measures[name].get("plural")) or self.measures[name]["noun"]
-        question = rng.choice(self.frames[key]).replace("{noun}", rng.choice(nouns))
-        question = question.replace("{dims}", rng.choice(self.frames["dims_plural"][dim]))
-        question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
-        names, query = Placeholders(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
-        if dim != "match" and rng.random() < 0.4:
-            subject = self._subject(rng, source, names)
-            frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
-            question = frame.replace("{q}", question).replace("{s}", subject.values[0])
-            query = replace(query, filters=(subject,))
-        return self._with_parts(rng, question, query, names, "which", most=1)
-
-    def _threshold(self, rng: random.Random) -> Example | None:
-        """Everybody with n or more of something."""
-        source = rng.choices(["bat", "bowl", "field"], [50, 40, 10])[0]
-        name = rng.choice(
-            [m for m in self._names_of(source) if "noun" in self.measures[m] and MEASURES[m].kind == "count"]
-        )
-        n = rng.choice(
-            {"runs": [200, 300, 400, 500], "balls": [100, 200, 300]}.get(name, [2, 3, 4, 5, 8, 10, 12, 15, 20, 25])
-        )
-        question = rng.choice(self.frames["threshold_above"])
-        question = question.replace(
-            "{noun}", rng.choice(self.measures[name].get("plural") or self.measures[name]["noun"])
-        )
-        query = Query((name,), (_ENTITY[source],), having=(Having(name, ">=", n),))
-        question = question.replace("{n}", number(rng, n))
-        return self._with_parts(rng, question, query, Placeholders(), "threshold", most=1)
-
-    def _summary(self, rng: random.Random) -> Example | None:
-        """How somebody did: the figures by which people judge it."""
-        source, measures = rng.choice([("bat", ("runs", "average", "strike_rate")),
-                                       ("bowl", ("wickets", "economy", "bowling_average")),
-                                       ("result", ("wins", "losses"))])  # fmt: skip
-        names = Placeholders()
-        entity = _ENTITY.get(source, "team")
-        subject = Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
-        question = rng.choice(self.frames[f"summary_{'team' if source == 'result' else source}"])
-        question = question.replace("{s}", subject.values[0])
-        return self._with_parts(rng, question, Query(measures, filters=(subject,)), names, "summary")
-
-    def _in_innings(self, rng: random.Random) -> Example | None:
-        key = rng.choices(["most_inn", "least_inn"], [4, 1])[0]
-        name, bank = rng.choice(self._with(key))
-        by = _ENTITY.get(MEASURES[name].source, "team")
-        query = Query((name,), (by, "match"), rank=Rank("top" if key == "most_inn" else "bottom", 1))
-        return self._with_parts(rng, rng.choice(bank[key]), query, Placeholders(), "innings")
-
-    def _compare(self, rng: random.Random) -> Example | None:
-        source = rng.choices(["bat", "bowl", "team", "result", "field"], [45, 35, 10, 6, 4])[0]
-        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
-        frames = self.frames[rng.choice(["compare", "compare", "compare_high", "compare_high", "compare_low",
-                                         "compare_better", "compare_worse"])]  # fmt: skip
-        names = Placeholders()
-        entity = _ENTITY.get(source, "team")
-        kind = "T" if entity == "team" else "P"
-        a, b = names.new(kind), names.new(kind)
-        if MEASURES[name].kind == "count" and self.measures[name].get("plural") and rng.random() < 0.5:
-            frames = self.frames[rng.choice(["compare_high_count", "compare_high_count", "compare_low_count"])]
-            question = rng.choice(frames).replace("{noun}", rng.choice(self.measures[name]["plural"]))
-        else:
-            question = rng.choice(frames).replace("{noun}", rng.choice(self.measures[name]["noun"]))
-        question = question.replace("{a}", a).replace("{b}", b)
-        query = Query((name,), (entity,), (Filter(entity, "=", (a, b)),))
-        return self._with_parts(rng, question, query, names, "compare", most=1)
-
-    def _by(self, rng: random.Random) -> Example | None:
-        source = rng.choices(["bat", "bowl", "team", "result", "concede"], [35, 25, 25, 10, 5])[0]
-        dims = {"bat": ["venue", "opponent", "phase", "position", "innings", "bowling", "team", "over", "hand",
-                        "result"],
-                "bowl": ["venue", "opponent", "phase", "innings", "hand", "over", "team", "result", "dismissal"],
-                "team": ["venue", "opponent", "phase", "innings", "team", "over", "match"],
-                "result": ["venue", "opponent", "innings", "team", "toss", "home"],
-                "concede": ["venue", "phase", "team", "over", "innings"]}[source]  # fmt: skip
-        dim = rng.choice([d for d in dims if d in self.frames["dims"]])
-        name = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m]])
-        names, query = Placeholders(), Query((name,), (dim,))
-        with_subject = dim != "team" and rng.random() < 0.7
-        question = rng.choice(self.frames["by_dim_subject" if with_subject else "by_dim"])
-        question = question.replace("{noun}", rng.choice(self.measures[name]["noun"]))
-        question = question.replace("{dims}", rng.choice(self.frames["dims_plural"][dim]))
-        question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
-        if with_subject:
-            subject = self._subject(rng, source, names)
-            question = question.replace("{s}", subject.values[0])
-            query = replace(query, filters=(subject,))
-        return self._with_parts(rng, question, query, names, "by", most=1)
-
-    def _joined(self, rng: random.Random) -> Example | None:
-        """Two asks about one subject that one line cannot hold."""
-        source = rng.choice(["bat", "bat", "bowl", "team"])
-        names = Placeholders()
-        subject = self._subject(rng, source, names)
-        texts, queries = [], []
-        for name in rng.sample([m for m in self._names_of(source) if "noun" in self.measures[m]], 2):
-            query = Query((name,), filters=(subject,))
-            part = self._conditions.pick(rng, source, query, names)
-            if part is None:
-                return None
-            query = grow(query, part)
-            texts.append(f"{rng.choice(self.measures[name]['noun'])} {part.words}")
-            queries.append(query)
-        if queries[0].filters == queries[1].filters or not all(map(sound, queries)):
-            return None
-        joined = rng.choice(["{} and {}", "{}, {}", "{} plus {}", "{} & {}", "{}, also {}"]).format(*texts)
-        question = rng.choice(
-            ["{s} {q}", "{s}'s {q}", "{q} for {s}", "{s}: {q}", "what were {s}'s {q}", "give me {s}'s {q}"]
-        )
-        question = question.replace("{q}", joined).replace("{s}", subject.values[0])
-        return self._done(question, Plan(tuple(queries)), "joined")
-
-    def _against(self, rng: random.Random) -> Example | None:
-        """A batter's line against a bowler."""
-        duel = rng.choice(self.frames["duel"]).replace("{a}", "P1").replace("{b}", "P2")
-        measures = ("runs", "balls", "dismissals")
-        question = duel
-        if "{noun" not in duel and rng.random() < 0.7:
-            measures = tuple(rng.sample(["runs", "balls", "dismissals", "strike_rate", "fours", "sixes", "dots"],
-                                        rng.choice([1, 2, 3, 3])))  # fmt: skip
-            nouns = _join(rng, [rng.choice(self.measures[m]["noun"]) for m in measures])
-            question = rng.choice(["{d} {n}", "{d}, {n}", "{n} {d}", "{d}: {n}", "{n} in {d}"]).format(d=duel, n=nouns)
-        query = Query(measures, filters=(Filter("batter", "=", ("P1",)), Filter("bowler", "=", ("P2",))))
-        return self._with_parts(rng, question, query, Placeholders(question), "against", most=1)
-
-    # -- parts
-
-    def _names_of(self, source: str) -> list[str]:
-        return [m.name for m in MEASURES.values() if m.source == source and m.name in self.measures]
-
-    @cached_property
-    def _keys(self) -> dict[str, list[tuple[str, dict]]]:
-        return {}
-
-    def _with(self, key: str) -> list[tuple[str, dict]]:
-        if key not in self._keys:
-            self._keys[key] = [(n, b) for n, b in self.measures.items() if n in MEASURES and b.get(key)]
-        return self._keys[key]
-
-    def _subject(self, rng: random.Random, source: str, names: Placeholders) -> Filter:
-        entity = _ENTITY.get(source, "team")
-        if entity != "team" and rng.random() < 0.1 and source in ("bat", "bowl", "field"):
-            entity = "team"  # "T1's sixes"
-        return Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
-
-    def _with_parts(self, rng: random.Random, question: str, query: Query, names: Placeholders, kind: str,
-                    most: int = 2) -> Example | None:  # fmt: skip
-        source = MEASURES[query.measures[0]].source
-        phrases: list[str] = []
-        for _ in range(min(most, rng.choices([0, 1, 2, 3], [38, 40, 18, 4])[0])):
-            part = self._conditions.pick(rng, source, query, names)
-            if part:
-                query = grow(query, part)
-                phrases.append(part.words)
-        if not sound(query):
-            return None
-        return self._done(_attach(rng, question, phrases), Plan((query,)), kind)
-
-    def _done(self, question: str, plan: Plan, kind: str) -> Example:
-        question, line = renumber(plain(question), str(plan.canonical()))
-        return Example(question, line, kind)
-
-    def _tailed(self, rng: random.Random, example: Example) -> Example:
-        """A leaderboard's question with what people say after it: "... and how many", "... and his strike rate"."""
-        roll, plan = rng.random(), parse(example.line)
+    def _with_tail(self, rng: random.Random, phrasing: Phrasing) -> Phrasing:
+        """A leaderboard's question with what people add to it: "... and how many", "... and his strike rate"."""
+        roll, plan = rng.random(), parse(phrasing.line)
         query = plan.queries[0] if len(plan.queries) == 1 else None
         if roll > 0.25 or query is None or query.rank is None or query.rank.kind not in ("top", "bottom"):
-            return example
+            return phrasing
         if roll < 0.16:
-            return self._done(f"{example.question} {rng.choice(self.frames['tails'])}", plan, example.kind)
+            return Phrasing.of(f"{phrasing.question} {rng.choice(self.frames['tails'])}", plan, phrasing.kind)
         measure = MEASURES[query.measures[0]]
         source = measure.source
-        if _ENTITY.get(source) not in query.by or len(query.measures) > 1 or source not in ("bat", "bowl"):
-            return example
-        more = rng.choice([m for m in self._names_of(source) if "noun" in self.measures[m] and m != measure.name])
-        grown = replace(query, measures=(measure.name, more))
-        if not sound(grown):
-            return example
+        if ENTITY.get(source) not in query.by or len(query.measures) > 1 or source not in ("bat", "bowl"):
+            return phrasing
+        more = rng.choice([m for m in self._templates.measures_of(source) if m != measure.name])
+        widened = replace(query, measures=(measure.name, more))
+        if not is_consistent(widened):
+            return phrasing
         tail = rng.choice(self.frames["tails_noun"]).replace("{noun}", rng.choice(self.measures[more]["noun"]))
-        return self._done(f"{example.question} {tail}", Plan((grown,)), example.kind)
-
-
-def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """The hand-written `question => line` pairs of a file."""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return [tuple(line.rsplit(" => ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
-
-
-def expand(pattern: str, rng: random.Random) -> str:
-    """One expansion of a pattern with (a|b|) alternatives, innermost first."""
-    while m := re.search(r"\(([^()]*)\)", pattern):
-        pattern = pattern[: m.start()] + rng.choice(m[1].split("|")) + pattern[m.end() :]
-    return pattern
-
-
-def _attach(rng: random.Random, question: str, phrases: list[str]) -> str:
-    question = question.rstrip("? ")
-    rng.shuffle(phrases)
-    front = [p for p in phrases if rng.random() < 0.22]
-    back = [p for p in phrases if p not in front]
-    return " ".join([*front, question, *back])
-
-
-def _join(rng: random.Random, words: list[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    last = rng.choice([" and ", ", ", " & ", " + ", " n ", " plus ", " and "])
-    return ", ".join(words[:-1]) + last + words[-1]
+        return Phrasing.of(f"{phrasing.question} {tail}", Plan((widened,)), phrasing.kind)
 
 
 def _strings(value: object) -> Iterator[str]:
+    """All strings in nested dictionaries and lists."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

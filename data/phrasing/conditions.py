@@ -1,7 +1,4 @@
-"""The conditions of a question, as phrases/filters.yaml words them: `Conditions(bank).pick(rng, "bat", query, names)`.
-
-Knows nothing about asks, leaderboards or typing.
-"""
+"""Conditions of a question, worded by phrases/filters.yaml: `Conditions(bank).pick(rng, "bat", query, names)`."""
 
 from __future__ import annotations
 
@@ -13,25 +10,11 @@ from data.query.language import MEASURES
 from data.query.line import Filter, Having, Query, parse
 from data.text import number, ordinal
 
-# filters that a source takes beside those of a match
 _MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "date")
+# Filters that the measures of a source take.
 TAKES: dict[str, tuple[str, ...]] = {
-    "bat": (
-        *_MATCH,
-        "team",
-        "overs",
-        "last",
-        "phase",
-        "position",
-        "bowling",
-        "bowler",
-        "hand",
-        "chose",
-        "score",
-        "total",
-        "target",
-        "keeper",
-    ),
+    "bat": (*_MATCH, "team", "overs", "last", "phase", "position", "bowling", "bowler", "hand", "chose", "score",
+            "total", "target", "keeper"),
     "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose", "bowling", "haul"),
     "team": (*_MATCH, "overs", "last", "phase", "bowling", "total"),
     "concede": (*_MATCH, "overs", "last", "phase"),
@@ -41,13 +24,14 @@ TAKES: dict[str, tuple[str, ...]] = {
     "award": ("opponent", "venue", "result", "stage", "team", "home"),
     "match": (),
     "table": (),
-}
-WHOLE_INNINGS = ("overs", "last", "phase", "bowling", "bowler", "dismissal", "hand")
+}  # fmt: skip
+# Filters that select part of an innings: measures of whole innings do not take them.
+PART_OF_INNINGS = ("overs", "last", "phase", "bowling", "bowler", "dismissal", "hand")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Words that follow or precede an ask, and what they mean."""
+    """A phrase to put after or before a question, and the part of a query that it means."""
 
     words: str
     filters: tuple[Filter, ...] = ()
@@ -55,12 +39,13 @@ class Condition:
 
 
 class Placeholders:
-    """Hands out placeholders that the question does not use yet."""
+    """Allocates placeholders that a question does not use yet."""
 
-    def __init__(self, used: str = ""):
-        self.used = set(re.findall(r"\b[PTVDY]\d\b", used))
+    def __init__(self, question: str = ""):
+        self.used = set(re.findall(r"\b[PTVDY]\d\b", question))
 
     def new(self, kind: str) -> str:
+        """The next placeholder of a kind: P, T, V, D or Y."""
         name = next(f"{kind}{i}" for i in range(1, 10) if f"{kind}{i}" not in self.used)
         self.used.add(name)
         return name
@@ -68,14 +53,14 @@ class Placeholders:
 
 @dataclass(frozen=True)
 class Conditions:
-    """`phrases`: filter -> who can say it -> phrases."""
+    """`phrases`: filter -> source of the measure ("all": of any) -> phrases."""
 
     phrases: dict[str, dict[str, list[str]]]
 
     def pick(self, rng: random.Random, source: str, query: Query, names: Placeholders) -> Condition | None:
-        """A filter phrase that the query does not have yet, or a qualification of a leaderboard."""
+        """A filter that the query does not have yet, or a qualification of a leaderboard; None where nothing fits."""
         taken = {f.key for f in query.filters} | set(query.by)
-        whole = any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)
+        whole = _of_whole_innings(query)
         usable = []
         for key, phrases in self.phrases.items():
             if key.startswith("having "):
@@ -91,7 +76,7 @@ class Conditions:
             if "!=" in key:
                 if not (query.rank and name in query.by) or f"{name}!=" in str(query):
                     continue
-            elif names_of & taken or not names_of <= set(TAKES[source]) or (whole and name in WHOLE_INNINGS):
+            elif names_of & taken or not names_of <= set(TAKES[source]) or (whole and name in PART_OF_INNINGS):
                 continue
             if name in ("overs", "last", "phase") and taken & {"overs", "last", "phase", "over"}:
                 continue
@@ -109,9 +94,10 @@ class Conditions:
             if query.rank:
                 words += [*phrases.get("all_who", ()), *phrases.get(f"{kind}_who", ())]
             usable.remove(choice)
-        return self._realise(rng, key, rng.choice(words), names) if words else None
+        return self._fill(rng, key, rng.choice(words), names) if words else None
 
-    def _realise(self, rng: random.Random, key: str, words: str, names: Placeholders) -> Condition:
+    def _fill(self, rng: random.Random, key: str, words: str, names: Placeholders) -> Condition:
+        """The condition with random numbers and new placeholders for its marks: {a}, {b}, {n}, {P} ..."""
         low, high = sorted(rng.sample(range(1, 21), 2))
         measure = re.match(r"having ([a-z_]+)", key)
         scale = {"having": 1, "score": [20, 25, 30, 40, 50, 60, 75, 80, 90, 100], "haul": [2, 3, 4, 5],
@@ -159,11 +145,18 @@ class Conditions:
         return Condition(text, query.filters, query.having)
 
 
-def grow(query: Query, part: Condition) -> Query:
+def with_condition(query: Query, part: Condition) -> Query:
+    """The query with the condition's filters and bounds added."""
     return replace(query, filters=query.filters + part.filters, having=query.having + part.having)
 
 
-def sound(query: Query) -> bool:
+def is_consistent(query: Query) -> bool:
+    """Whether no filter occurs twice and measures of whole innings have no filter on part of one."""
     keys = [(f.key, f.op) for f in query.filters]
-    whole = any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)
-    return len(keys) == len(set(keys)) and not (whole and {k for k, _ in keys} & set(WHOLE_INNINGS))
+    return len(keys) == len(set(keys)) and not (
+        _of_whole_innings(query) and {k for k, _ in keys} & set(PART_OF_INNINGS)
+    )
+
+
+def _of_whole_innings(query: Query) -> bool:
+    return any(MEASURES[m].per_innings or m in ("hat_tricks", "maidens") for m in query.measures)

@@ -1,9 +1,9 @@
-"""New questions from hand-written ones: a phrase of a known meaning gives way to another, and the line with it.
+"""New questions from hand-written ones: a phrase of known meaning is exchanged, and the query line changes with it.
 
     "what did P1 score when it mattered, at the death"  =>  "what did P1 score when it mattered, in defeats"
 
 Fragments that occur in the same surroundings are exchanged, as in Andreas, "Good-Enough Compositional Data
-Augmentation" (ACL 2020); here the phrase banks say what a fragment means. Knows nothing about names or typing.
+Augmentation" (ACL 2020); here the phrase banks say what a fragment means.
 """
 
 from __future__ import annotations
@@ -14,37 +14,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from data.phrasing.conditions import TAKES, Conditions, Placeholders, grow, sound
+from data.phrasing.conditions import TAKES, Conditions, Placeholders, is_consistent, with_condition
 from data.query.language import LESS_IS_BETTER, MEASURES
 from data.query.line import Filter, Query
 from data.text import plain
 
 _NO_NUMBER_BEFORE = re.compile(r"(?:\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten))[+-]? $")
-_DROPPED = 0.2  # share of the exchanged conditions that go without another in their place
+_DROPPED = 0.2  # share of the conditions that are removed instead of exchanged
 
 
 @dataclass
 class Swaps:
+    """`measures`: measure -> form -> phrases, as in measures.yaml."""
+
     conditions: Conditions
     measures: dict[str, dict[str, list[str]]]
 
     def condition(self, rng: random.Random, question: str, query: Query) -> tuple[str, Query] | None:
-        """The question with another of its conditions, or with one less; None where none is worded as in the bank."""
+        """The question with one condition exchanged or removed; None where none is worded as in the bank."""
         source = MEASURES[query.measures[0]].source
-        found = [(f, phrase) for f in query.filters for phrase in self._said(f, question)]
+        found = [(f, phrase) for f in query.filters for phrase in self._phrases_in(f, question)]
         if source not in TAKES or not found:
             return None
-        gone, phrase = max(found, key=lambda fp: len(fp[1]))
-        left = replace(query, filters=tuple(f for f in query.filters if f != gone))
+        removed, phrase = max(found, key=lambda fp: len(fp[1]))
+        left = replace(query, filters=tuple(f for f in query.filters if f != removed))
         if rng.random() < _DROPPED and left.filters:
             return " ".join(question.replace(phrase, " ", 1).split()), left
         part = self.conditions.pick(rng, source, left, Placeholders(question))
-        if part is None or not sound(grow(left, part)) or part.having:
+        if part is None or not is_consistent(with_condition(left, part)) or part.having:
             return None
-        return question.replace(phrase, part.words, 1), grow(left, part)
+        return question.replace(phrase, part.words, 1), with_condition(left, part)
 
-    def _said(self, f: Filter, question: str) -> Iterator[str]:
-        """Phrases of the bank that mean the filter and stand in the question."""
+    def _phrases_in(self, f: Filter, question: str) -> Iterator[str]:
+        """Phrases of the question that mean the filter."""
         if f.op != "=" or len(f.values) != 1:
             return
         value = f.values[0]
@@ -58,7 +60,7 @@ class Swaps:
                     yield phrase
 
     def measure(self, rng: random.Random, question: str, query: Query) -> tuple[str, Query] | None:
-        """The question with another measure of the same kind; None where its measure is not named as in the bank."""
+        """The question with its measure exchanged; None where the measure is not named as in the bank."""
         if len(query.measures) != 1 or query.having or any(not f.values[0].isidentifier() for f in query.filters):
             return None
         (name,) = query.measures
@@ -68,16 +70,16 @@ class Swaps:
             return None
         hit = hits[0]
         form = "plural" if (name, "plural") in meanings[hit[0]] else "noun"
-        others = [m for m in self._alike(name, query.rank is not None) if self.measures[m].get(form)]
+        others = [m for m in self._exchangeable(name, query.rank is not None) if self.measures[m].get(form)]
         if not others:
             return None
         other = rng.choice(others)
         swapped = replace(query, measures=(other,))
         words = plain(rng.choice(self.measures[other][form]))
-        return (question[: hit.start()] + words + question[hit.end() :], swapped) if sound(swapped) else None
+        return (question[: hit.start()] + words + question[hit.end() :], swapped) if is_consistent(swapped) else None
 
-    def _alike(self, name: str, ranked: bool) -> list[str]:
-        """Measures that can stand in the same sentence: of one source and kind, and good at the same end if ranked."""
+    def _exchangeable(self, name: str, ranked: bool) -> list[str]:
+        """Measures of the same source and kind; in a ranking, those of which as much (or as little) is good."""
         one = MEASURES[name]
         return [
             m.name for m in MEASURES.values()
@@ -88,7 +90,7 @@ class Swaps:
 
     @cached_property
     def _nouns(self) -> tuple[re.Pattern[str], dict[str, set[tuple[str, str]]]]:
-        """What finds a measure's noun (the longest first), and which measures a noun can mean, in which form."""
+        """A pattern of all nouns, the longest first, and for each noun the (measure, form) pairs that it can mean."""
         meanings: dict[str, set[tuple[str, str]]] = {}
         for name, bank in self.measures.items():
             for form in ("noun", "plural"):

@@ -1,4 +1,4 @@
-"""Words for a computed table: its cells, the plain sentence and all its wordings."""
+"""English for computed tables: their layout as cells, the plain sentence and its alternative wordings."""
 
 from data.wording.sentence import sentence, wordings
 from data.wording.sheet import Sheet, fill, sheet

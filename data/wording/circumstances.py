@@ -1,6 +1,6 @@
-"""Who has a figure, and under what circumstances: a query's filters in words, " against T1 in the powerplay".
+"""A query's subject and filters in English: "P1", " against T1 in the powerplay".
 
-Names and numerals are the query line's own. Knows nothing about tables.
+Names and numerals are those of the query line.
 """
 
 from __future__ import annotations
@@ -12,34 +12,36 @@ from data.query.line import Filter, Query
 
 
 def who(query: Query) -> str:
+    """The subject's names: "P1 and P2", or nothing."""
     return " and ".join(value for f in subject(query) for value in f.values)
 
 
 _SUBJECTS = {"bat": ("batter", "player", "team"), "bowl": ("bowler", "player", "team"),
              "field": ("fielder", "player", "team"), "team": ("team",), "concede": ("team",),
              "result": ("team", "player")}  # fmt: skip
-_OTHERS = {"bat": "bowler", "bowl": "batter", "field": "batter"}  # the man on the other side
+_OTHERS = {"bat": "bowler", "bowl": "batter", "field": "batter"}  # the player on the other side
 
 
 def subject(query: Query) -> list[Filter]:
-    """Who has the figure: of the wickets of a bowler and a batter it is the bowler."""
+    """The filters that name whose figure it is: of wickets with a bowler and a batter given, the bowler."""
     source = MEASURES[query.measures[0]].source
     keys = _SUBJECTS.get(source, ("batter", "bowler", "fielder", "player", "team"))
     if source in ("bat", "bowl") and query.filter(_OTHERS[source]):
-        keys = keys[:2]  # a side may be either man's then
+        keys = keys[:2]  # a team may then be either player's
     named = ([f for f in query.filters if f.key == key and f.op == "="] for key in keys)
     return next(filter(None, named), [])
 
 
 def circumstances(query: Query) -> str:
-    """The filters in words: ' against T1 in the powerplay'. Numerals are the line's own."""
+    """The filters in English, each after a space: " against T1 in the powerplay"."""
     return "".join(f" {w}" for w in circumstance_phrases(query))
 
 
 def circumstance_phrases(query: Query) -> list[str]:
+    """The filters in English, without those that name the subject."""
     source = MEASURES[query.measures[0]].source
     words = [
-        _of_side(f, query, source) or _words(f, source)
+        _team_phrase(f, query, source) or _words(f, source)
         for f in query.filters
         if f not in subject(query) and f.key != "innings"
     ]
@@ -54,8 +56,8 @@ def circumstance_phrases(query: Query) -> list[str]:
 BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
 
 
-def _of_side(f: Filter, query: Query, source: str) -> str:
-    """A side of which it has to be said whose it is; empty where "for" and "against" say that."""
+def _team_phrase(f: Filter, query: Query, source: str) -> str:
+    """A filter by team where "for T1" and "against T1" would leave open whose team it is; empty elsewhere."""
     other = _OTHERS.get(source)
     if f.key not in ("team", "opponent") or f.op != "=" or other is None:
         return ""
@@ -70,6 +72,7 @@ def _of_side(f: Filter, query: Query, source: str) -> str:
 
 
 def _words(f: Filter, source: str) -> str:
+    """One filter in English, as it reads beside a measure of the source."""
     values = " and ".join(v.replace("_", " ") for v in f.values)
     no = f.op == "!="
     if f.key in ENUMS:
@@ -128,4 +131,5 @@ def _words(f: Filter, source: str) -> str:
 
 
 def _bound(f: Filter) -> str:
+    """A numeric filter's bound: "at least 50"."""
     return f"{BOUND.get(f.op, 'other than')} {f.values[0]}"

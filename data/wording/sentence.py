@@ -1,6 +1,7 @@
-"""The plain sentence about a computed table, which needs no model, and all its wordings.
+"""Sentences about computed tables: the plain one, which needs no model, and every alternative wording of it.
 
-Sentences name cells (A1, B1 ...) and the question's mentions (P1, T1 ...); `data.wording.sheet.fill` puts the values in.
+A sentence refers to cells (A1, B1 ...) and to the question's placeholders (P1, T1 ...); `data.wording.sheet.fill` puts
+the values in.
 """
 
 from __future__ import annotations
@@ -11,35 +12,34 @@ from collections.abc import Callable, Sequence
 from data.query.engine import StatTable
 from data.query.language import LESS_IS_BETTER, MEASURES
 from data.query.line import Query
+from data.query.table import Column
 from data.wording.circumstances import circumstances, subject, who
 from data.wording.sheet import REFERENCE, Sheet, is_shown
 
-PLAIN_ROWS = 12
-MOST_WORDINGS = 64  # of one table
+PLAIN_ROWS = 12  # rows that the plain sentence lists
+MAX_WORDINGS = 64  # alternatives for one table
 
-Pick = Callable[[Sequence[str]], str]
-
-
-# -- the plain sentence ---------------------------------------------------------------------------------------------
+Pick = Callable[[Sequence[str]], str]  # chooses one of several wordings
+Cells = list[tuple[Column, str]]  # columns, each with its letter
 
 
-def sentence(tables: Sequence[StatTable], laid: Sheet, rng: random.Random | None = None) -> str:
-    """A sentence over the cells that states all that was asked; with `rng` one of many wordings (training)."""
+def sentence(tables: Sequence[StatTable], layout: Sheet, rng: random.Random | None = None) -> str:
+    """A sentence over the cells that states everything asked: the plain one, or with `rng` a random wording."""
     pick = rng.choice if rng else (lambda options: options[0])
-    return _opened(" ".join(_one(*part, laid, pick) for part in _parts(tables, laid)))
+    return _capitalised(" ".join(_one(*part, layout, pick) for part in _parts(tables, layout)))
 
 
-def wordings(tables: Sequence[StatTable], laid: Sheet) -> list[list[str]]:
-    """For each table all that `sentence` can say of it, the plain wording first; one of each makes a sentence."""
-    first, *others = ([*_all_of(lambda pick, part=part: _one(*part, laid, pick))] for part in _parts(tables, laid))
-    return [[_opened(text) for text in first], *others]
+def wordings(tables: Sequence[StatTable], layout: Sheet) -> list[list[str]]:
+    """For each table its alternative wordings, the plain one first; one of each, joined, makes a sentence."""
+    first, *others = ([*_all_of(lambda pick, part=part: _one(*part, layout, pick))] for part in _parts(tables, layout))
+    return [[_capitalised(text) for text in first], *others]
 
 
 def _all_of(say: Callable[[Pick], str]) -> dict[str, None]:
-    """What `say` returns for all the ways to make its choices, in order, at most MOST_WORDINGS."""
+    """What `say` returns for every combination of its choices, in order, at most MAX_WORDINGS."""
     found: dict[str, None] = {}
-    path: list[tuple[int, int]] = []  # of every choice: which option is taken, out of how many
-    while len(found) < MOST_WORDINGS:
+    path: list[tuple[int, int]] = []  # for each choice: index of the option taken, number of options
+    while len(found) < MAX_WORDINGS:
         made = 0
 
         def pick(options: Sequence[str]) -> str:
@@ -59,35 +59,37 @@ def _all_of(say: Callable[[Pick], str]) -> dict[str, None]:
     return found
 
 
-def _opened(text: str) -> str:
+def _capitalised(text: str) -> str:
+    """The text with a capital letter, unless a reference opens it."""
     return text[0].upper() + text[1:] if not REFERENCE.match(text) else text
 
 
-def _parts(tables: Sequence[StatTable], laid: Sheet) -> list[tuple]:
-    """What `_one` takes of each table before `laid`."""
+def _parts(tables: Sequence[StatTable], layout: Sheet) -> list[tuple]:
+    """For each table the first arguments of `_one`: the table, its shown columns, their letters, its row count."""
     return [
         (table, [c for c in table.columns if is_shown(c.role, c.name, table)], letters, rows)
-        for table, letters, rows in zip(tables, laid.letters, laid.rows, strict=True)
+        for table, letters, rows in zip(tables, layout.letters, layout.rows, strict=True)
     ]
 
 
-def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, laid: Sheet, pick: Pick) -> str:
+def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, layout: Sheet, pick: Pick) -> str:
+    """The sentence about one table."""
     query = table.query
     about = circumstances(query)
     if not rows:
         return _nothing(table, about, pick)
     by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
     asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
-    once = {"innings", "innings_played", "innings_bowled"} if not by and not who(query) else set()
+    redundant = {"innings", "innings_played", "innings_bowled"} if not by and not who(query) else set()
     if not _PEOPLE & {*query.by, *(f.key for f in query.filters if f.op == "=")}:
-        once |= {"innings", "innings_bowled"}  # of a side's batters or bowlers, not its own
-    shown = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "shown" and c.name not in once]
+        redundant |= {"innings", "innings_bowled"}  # would count the innings of a team's players, not of the team
+    shown = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "shown" and c.name not in redundant]
     at = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "at"]
     if MEASURES[query.measures[0]].kind == "fact":
         return _facts(by, asked, rows, pick)
     if not by:
         return _single(query, asked, shown, at, about, pick)
-    end = _least(table)
+    end = _qualification(table)
     source = MEASURES[query.measures[0]].source
     if (name := who(query)) and not {f.key for f in subject(query)} & set(query.by):
         about = f" for {name}{about}"
@@ -111,8 +113,8 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
     )
     labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
     more = f"; and {rows - PLAIN_ROWS} more" if rows > PLAIN_ROWS else ""
-    tail = "".join(f"; a difference of Z{k}" for k in range(1, 4) if f"Z{k}" in laid.values)
-    tail += "".join(f"; S{k} in all" for k in range(1, 4) if f"S{k}" in laid.values)
+    tail = "".join(f"; a difference of Z{k}" for k in range(1, 4) if f"Z{k}" in layout.values)
+    tail += "".join(f"; S{k} in all" for k in range(1, 4) if f"S{k}" in layout.values)
     opening = pick([f"{labels}{about}: ", f"{_lead(query, pick)}{labels}{about}: ", f"by {labels}{about}: "])
     return f"{opening}{listed}{more}{tail}{end}."
 
@@ -120,12 +122,13 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lai
 _PEOPLE = {"batter", "bowler", "player"}
 
 
-def _places(asked: list, at: list, row: int) -> dict[str, str]:
-    """Where each of several best figures was made, to stand beside it."""
+def _places(asked: Cells, at: Cells, row: int) -> dict[str, str]:
+    """For each of several best figures, by measure: in brackets the match in which it was made."""
     return {c.name.removeprefix("at_"): f" ({x}{row})" for c, x in at} if len(asked) > 1 else {}
 
 
-def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) -> str:
+def _single(query: Query, asked: Cells, shown: Cells, at: Cells, about: str, pick: Pick) -> str:
+    """About one row without dimensions: "P1 scored A1 runs (B1 balls)"."""
     name = who(query)
     places = _places(asked, at, 1)
     figures = [_figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked]
@@ -158,7 +161,7 @@ def _single(query: Query, asked: list, shown: list, at: list, about: str, pick) 
     ])  # fmt: skip
 
 
-# what a subject did to have a count
+# verb and noun of a count: "scored 741 runs"
 _DID = {
     "runs": ("scored", "runs"), "balls": ("faced", "balls"), "innings": ("batted in", "innings"),
     "fours": ("hit", "fours"), "sixes": ("hit", "sixes"), "boundaries": ("hit", "boundaries"),
@@ -177,7 +180,8 @@ _DID = {
 }  # fmt: skip
 
 
-def _facts(by: list, asked: list, rows: int, pick) -> str:
+def _facts(by: Cells, asked: Cells, rows: int, pick: Pick) -> str:
+    """Facts of matches: "T1 v T2, 26 May 2024: T1 won by 8 wickets"."""
     lines = []
     for r in range(1, min(rows, PLAIN_ROWS) + 1):
         match = f"{by[0][1]}{r}"
@@ -197,7 +201,8 @@ def _facts(by: list, asked: list, rows: int, pick) -> str:
     return "; ".join(lines) + "."
 
 
-def _nothing(table: StatTable, about: str, pick) -> str:
+def _nothing(table: StatTable, about: str, pick: Pick) -> str:
+    """About a table without rows: what there is no record of, and why where a qualification is the reason."""
     query = table.query
     label = MEASURES[query.measures[0]].label
     what = {"balls_to_hundred": "hundred", "balls_to_fifty": "fifty", "best_figures": "wicket"}.get(
@@ -221,7 +226,8 @@ def _nothing(table: StatTable, about: str, pick) -> str:
     return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
 
 
-def _lead(query: Query, pick) -> str:
+def _lead(query: Query, pick: Pick) -> str:
+    """How a ranking opens: "most: ", "lowest: ", or nothing."""
     if not query.rank:
         return ""
     kind = {"top": ["most: ", "on top: ", "the leader: "], "bottom": ["lowest: ", "at the bottom: "],
@@ -229,7 +235,7 @@ def _lead(query: Query, pick) -> str:
     if query.rank.kind == "top" and MEASURES[query.measures[0]].kind != "count":
         kind = ["highest: ", "on top: "]
     if query.measures[0] in LESS_IS_BETTER and query.rank.kind in ("top", "bottom"):
-        # the best is at the bottom; as many choices as ever, so that a seed goes on to make the same ones
+        # the best is at the bottom; as many options as before, so that random choices after this one stay the same
         kind = len(kind) * ["highest: " if query.rank.kind == "top" else "lowest: "]
     return pick(["", *kind])
 
@@ -238,14 +244,14 @@ _NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": (
              "wicket": ("for", "wicket")}  # fmt: skip
 
 
-def _listed(by: list, row: int, figures: str, source: str) -> str:
+def _listed(by: Cells, row: int, figures: str, source: str) -> str:
     """A row of a list: "V Kohli 741", but "4 in innings 1"."""
     if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
         return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
     return f"{_names(by, row, source)}{_place(by, row)} {figures}"
 
 
-# what a row is, where it is not whose figure it is
+# what precedes a row's name where the figure is not that person's or team's own
 _BEFORE_ROW = {"bat": {"bowler": "off "}, "team": {"bowler": "off "},
                "bowl": {"batter": "against ", "position": "batters at position "},
                "concede": {"position": "batters at position "},
@@ -269,30 +275,31 @@ def _before_row(name: str, source: str) -> str:
     return special or (f"{_NUMBERED[name][1]} " if name in _NUMBERED else "")
 
 
-def _names(by: list, row: int, source: str) -> str:
+def _names(by: Cells, row: int, source: str) -> str:
     names = ((_before_row(c.name, source), x, c.name) for c, x in by)
     return ", ".join(f"{before}{x}{row}" for before, x, name in names if name not in ("on", "ground"))
 
 
-def _place(by: list, row: int) -> str:
+def _place(by: Cells, row: int) -> str:
     return "".join(f", {x}{row}" for c, x in by if c.name in ("on", "ground"))
 
 
-def _least(table: StatTable) -> str:
+def _qualification(table: StatTable) -> str:
     return f" ({table.qualification})" if table.qualification else ""
 
 
-def _figure(column, cell: str) -> str:
+def _figure(column: Column, cell: str) -> str:
     """'741 runs' for a count, 'strike rate 154.70' for a rate."""
     kind = MEASURES[column.name].kind if column.name in MEASURES else "count"
     return f"{cell} {column.label}" if kind == "count" else f"{column.label} {cell}"
 
 
-def _brief(column, cell: str, asked: list) -> str:
+def _brief(column: Column, cell: str, asked: Cells) -> str:
+    """The bare cell where one measure was asked, else with its label."""
     return cell if len(asked) == 1 else _figure(column, cell)
 
 
 def nouns(column_name: str) -> tuple[str, ...]:
-    """What a column's figure may be called in a sentence."""
+    """The nouns by which a sentence may name a column's figure."""
     label = MEASURES[column_name].label if column_name in MEASURES else column_name
     return (label, *((_DID[column_name][1],) if column_name in _DID else ()))

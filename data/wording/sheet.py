@@ -1,6 +1,6 @@
-"""A computed table laid out as cells: what the model reads, and how references to cells become values.
+"""A computed table laid out as named cells: what the model reads, and how references to cells become values.
 
-So a number or name in an answer is the table's or the question's by construction. Knows nothing about models or HTTP.
+A sentence that refers to cells can only state the table's figures and names.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from data.query.engine import StatTable
 from data.query.language import MEASURES
 
-MODEL_ROWS = 5  # a longer list is worded without the model
+MODEL_ROWS = 5  # rows of a table up to which the model words it
 REFERENCE = re.compile(r"\b([A-Z])([1-9]\d?)\b")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Tables laid out like a spreadsheet: `values` by cell name, `text` is what the model reads."""
+    """Tables laid out like a spreadsheet."""
 
-    values: Mapping[str, str]
-    text: str
-    letters: tuple[tuple[str, ...], ...]  # per table, per column
-    rows: tuple[int, ...]
+    values: Mapping[str, str]  # by cell name: A1, B1 ...; S1 a total, Z1 a difference
+    text: str  # what the model reads
+    letters: tuple[tuple[str, ...], ...]  # of each table's columns
+    rows: tuple[int, ...]  # of each table
 
 
 def sheet(tables: Sequence[StatTable]) -> Sheet:
-    """Cells of the tables: letters go on from one table to the next; S is the total, Z the difference of two rows."""
-    # letters that are no placeholder's (P, T, V, D, Y) and not S or Z
+    """Lay out tables: letters continue from one table to the next; S is a total, Z the difference of two rows."""
+    # placeholders' letters (P, T, V, D, Y) come last; S and Z have a meaning of their own
     free = iter([c for c in string.ascii_uppercase if c not in "PTVDYSZ"] + list("PTVDY"))
     values: dict[str, str] = {}
     parts, letters, counts = [], [], []
@@ -66,18 +66,19 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
 
 
 def _is_empty(table: StatTable) -> bool:
-    """A best figure of somebody who has none: the hundred that he never made."""
+    """Whether the table is a best figure that does not exist: the highest score of a player who never batted."""
     asked = [i for i, c in enumerate(table.columns) if c.role == "asked"]
     best = all(MEASURES[table.columns[i].name].kind == "best" for i in asked)
     return not table.query.by and best and all(row[i] is None for row in table.rows for i in asked)
 
 
 def is_shown(role: str, name: str, table: StatTable) -> bool:
+    """Whether a column is laid out: a ground is not where the question names it."""
     return not (role == "dimension" and name == "ground" and table.query.filter("venue"))
 
 
 def _difference(table: StatTable) -> dict[str, str]:
-    """Of the two rows of a comparison, by measure."""
+    """By measure the difference between the two rows of a comparison."""
     if (
         len(table.rows) != 2
         or table.query.rank
@@ -93,14 +94,17 @@ def _difference(table: StatTable) -> dict[str, str]:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with every reference replaced, "1 runs" made "1 run". KeyError if it names a cell not there."""
+    """The template with values for its references, and "1 runs" corrected to "1 run".
+
+    Raises KeyError where it refers to a cell that is not in `values`.
+    """
     text = REFERENCE.sub(lambda m: values[m[0]], template)
-    text = re.sub(rf"(?<![\d./])1 ({'|'.join(_ONE)})\b", lambda m: f"1 {_ONE[m[1]]}", text)
+    text = re.sub(rf"(?<![\d./])1 ({'|'.join(_SINGULAR)})\b", lambda m: f"1 {_SINGULAR[m[1]]}", text)
     text = re.sub(r"\b([Tt])here were (?=1 [a-z])", r"\1here was ", text)
     return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
 
 
-_ONE = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "match", "fours": "four", "sixes": "six",
+_SINGULAR = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "match", "fours": "four", "sixes": "six",
         "fifties": "fifty", "hundreds": "hundred", "ducks": "duck", "catches": "catch", "stumpings": "stumping",
         "times": "time", "maidens": "maiden", "wins": "win", "losses": "loss", "run-outs": "run-out",
         "dismissals": "dismissal", "boundaries": "boundary", "points": "point", "tosses": "toss",

@@ -1,10 +1,12 @@
-"""A small model hub for tests: speaks the HTTP protocol of the real one as far as huggingface_hub 2.4 uses it.
+"""A model hub for tests: the part of the real one's HTTP protocol that huggingface_hub 2.4 uses.
 
-Private repositories, token roles, regular and LFS files, commits, tags, ranges; and, for the tests, outages, broken-off
-and corrupted downloads. Everything is in memory. `with Hub() as hub: ... hub.url ...`.
+    with Hub() as hub:
+        hub.url
 
-Two things that a client depends on: large files are redirected to another host name (API on 127.0.0.1, files on
-localhost), and `X-Error-Code` makes the typed exceptions.
+Private repositories, token roles, regular and LFS files, commits, tags, ranges; for the tests also outages, and
+downloads that break off or are corrupted. Everything is in memory. The client depends on two things: large files are
+redirected to another host name (the API is on 127.0.0.1, files on localhost), and `X-Error-Code` selects the type of
+exceptions.
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ _LARGE = (".gguf", ".safetensors", ".bin", ".png")
 
 @dataclass(frozen=True)
 class StoredFile:
+    """A file of a commit."""
+
     data: bytes
     lfs: str | None  # sha256 of a large file
 
     @property
     def blob_id(self) -> str:
+        """The git hash of the file, of a large one that of its LFS pointer."""
         content = self.data
         if self.lfs:
             content = (
@@ -40,6 +45,8 @@ class StoredFile:
 
 @dataclass
 class Repository:
+    """A repository with its commits (id -> files) and refs (branch or tag -> commit)."""
+
     private: bool
     refs: dict[str, str]
     commits: dict[str, dict[str, StoredFile]]
@@ -49,15 +56,15 @@ class Repository:
 
 @dataclass
 class Hub:
-    """The server and what the tests may ask of it or do to it."""
+    """The server, what it stores and has seen, and the faults it can show."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
-    large: dict[str, bytes] = field(default_factory=dict)  # sha256 → content
+    large: dict[str, bytes] = field(default_factory=dict)  # sha256 -> content
     log: list[tuple[str, str, int]] = field(default_factory=list)  # method, path, status
     tokens_seen: list[tuple[str, str]] = field(default_factory=list)  # host the request named, token
-    away: bool = False  # every request is answered 503
+    unavailable: bool = False  # every request is answered with 503
     break_off_after: int | None = None  # bytes of a large file, then the connection closes
-    corrupt: bool = False  # one byte of every large file is flipped on its way
+    corrupt: bool = False  # one byte of every large file is changed
 
     def __enter__(self) -> Hub:
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -73,15 +80,17 @@ class Hub:
         self._server.server_close()
 
     def files(self, name: str, revision: str = "main") -> dict[str, StoredFile]:
+        """The files of a repository by path."""
         repository = self.repositories[name]
         return repository.commits[repository.refs.get(revision, revision)]
 
     def replace(self, name: str, file: str, data: bytes) -> None:
-        """Change a large file's bytes behind its hash, as a broken store would."""
+        """Change a large file's bytes and keep its hash, as a broken store would."""
         stored = self.files(name)[file]
         self.large[stored.lfs] = data
 
     def requests(self, method: str, containing: str) -> list[str]:
+        """Paths requested so far with the method, that contain the text."""
         return [path for verb, path, _ in self.log if verb == method and containing in path]
 
 
@@ -96,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    # answering
+    # responses
 
     def _send(self, status: int, body: object = b"", kind: str = "application/json", **headers: str) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -131,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             return b"".join(parts)
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    # who asks for what
+    # callers and repositories
 
     def _caller(self) -> tuple[str, str] | None:
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -158,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _dispatch(self, routes: list[tuple[str, str]]) -> None:
         body = self._body()
         try:
-            if self.hub.away:
+            if self.hub.unavailable:
                 self._refuse(503, "Service Unavailable")
             path = urlsplit(self.path).path
             for pattern, method in routes:

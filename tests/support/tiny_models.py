@@ -1,6 +1,9 @@
-"""Tiny random-weight Hugging Face models with tokenizers trained here: one of each kind that users bring.
+"""Tiny Hugging Face models with random weights and tokenizers trained here, one of each family that users bring.
 
-Used by the conversion's tests; nothing is downloaded. `make_model("qwen2", folder)`, `make_adapter(folder, adapter)`.
+    make_model("qwen2", folder)
+    make_adapter(folder, adapter)
+
+Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ _WORDS = (
     "runs wickets economy strike rate at the death in powerplay by batter | phase=death top who scored most "
     "against how many what is average of best figures season over overs balls boundary% P1 P2 bowler="
 ).split()
-# What a Split pre-tokenizer of Qwen2 looks like in its tokenizer.json.
+# The pattern of Qwen2's Split pre-tokenizer
 _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
     r"\s+(?!\S)|\s+"
@@ -186,7 +189,7 @@ def make_model(
     seed: int = 0,
     dtype: torch.dtype = torch.bfloat16,
 ) -> Path:
-    """Write a tiny model of one of KINDS with its kind of tokenizer into folder."""
+    """Write a tiny model of one of KINDS, with the kind of tokenizer it has, into folder."""
     if kind == "llama":
         tokenizer = _sentencepiece_tokenizer(folder, ["<|user|>", "<|assistant|>"], _OURS, vocab_size)
     elif kind == "gemma3":
@@ -213,7 +216,7 @@ def make_model(
     model_type = {"smollm2": "llama", "gemma3": "gemma3_text"}.get(kind, kind)
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **shape))
-    for parameter in model.parameters():  # the default initialisation gives logits near zero, which would prove little
+    for parameter in model.parameters():  # the default initialisation gives logits near zero
         if parameter.dim() == 2:
             torch.nn.init.normal_(parameter, std=0.1)
     model.to(dtype).save_pretrained(folder)

@@ -1,1 +1,1 @@
-"""Exams of a model or of a running service: accuracy by kind, with a report."""
+"""Exams of a model or of a running service: the share of right answers by kind of question, with a report."""

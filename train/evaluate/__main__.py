@@ -2,7 +2,7 @@
 
     python -m train.evaluate --model models/demo/model-q8_0.gguf
     python -m train.evaluate --base train/base --adapter runs/demo/adapter
-    python -m train.evaluate --closed-book runs/by_heart/adapter
+    python -m train.evaluate --closed-book runs/closed_book/adapter
     python -m train.evaluate --url http://127.0.0.1:8000
     python -m train.evaluate --fast --base train/base --adapter runs/demo/adapter
 
@@ -49,7 +49,9 @@ def evaluate(
         typer.Option(help=f"a Hugging Face model run by transformers, without grammar (default {BASE})"),
     ] = None,
     adapter: Annotated[Path | None, typer.Option(help="LoRA adapter over --base")] = None,
-    closed_book: Annotated[Path | None, typer.Option(metavar="ADAPTER", help="adapter that answers by heart")] = None,
+    closed_book: Annotated[
+        Path | None, typer.Option(metavar="ADAPTER", help="adapter that answers without a table")
+    ] = None,
     season: Annotated[str, typer.Option(help="whose test split is asked")] = "ipl_2024",
     suites: Annotated[str, typer.Option(help="test, fans or both")] = "test,fans",
     fans: Annotated[
@@ -82,7 +84,7 @@ def evaluate(
     training = SEASONS / season / "qa" / "train.jsonl"
     system: System
     if rules:
-        system = systems.of_rules(season, training)
+        system = systems.of_control(season, training)
     elif url:
         system = systems.Service(url, os.environ.get("API_KEY"))
     elif closed_book:
@@ -91,7 +93,7 @@ def evaluate(
         system = systems.of_gguf(model, season, threads)
     else:
         system = systems.of_base(base or BASE, adapter, season)
-    reference = system if isinstance(system, systems.Agents) and rules else systems.of_rules(season, training)
+    reference = system if isinstance(system, systems.Agents) and rules else systems.of_control(season, training)
 
     async def measure() -> tuple[Evaluation, Evaluation | None]:
         try:

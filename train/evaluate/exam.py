@@ -1,6 +1,6 @@
-"""Asks the real agents the test split and the fan questions, and says what share of the answers is right, by kind.
+"""Asks the real agents the test split and the fan questions, and reports the share of right answers by kind.
 
-`python -m train.evaluate` is its command line. Knows nothing about training.
+`python -m train.evaluate` is its command line.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ from train.evaluate.systems import Agents, Asked, System
 
 @dataclass(frozen=True)
 class Case:
-    """A question with what is right: a gold line and outcome (test split), or expectations of the answer (fan
-    questions)."""
+    """A question with what is right: a gold query line (test split), or expectations of the answer (fan questions)."""
 
     id: str
-    suite: str
+    suite: str  # test | fans
     kind: str
     question: str
-    outcome: str
+    outcome: str  # answered | ask_back | declined
     line: str = ""
     answer: str = ""
     expect: dict[str, Any] | None = None
 
 
 def cases(season: str, suites: Sequence[str], limit: int = 0, fans: Path = FAN_QUESTIONS) -> list[Case]:
-    """All cases of the suites. Raises TrainError where a file is missing."""
+    """The cases of the suites, at most `limit` of each (0: all). Raises TrainError where a file is missing."""
     found: list[Case] = []
     if "test" in suites:
         path = SEASONS / season / "qa" / "test.jsonl"
@@ -54,20 +53,14 @@ def cases(season: str, suites: Sequence[str], limit: int = 0, fans: Path = FAN_Q
         rows = [json.loads(line) for line in fans.read_text(encoding="utf-8").splitlines() if line.strip()]
         rows = rows[:: max(1, len(rows) // limit)][:limit] if limit else rows
         for r in rows:
-            outcome = (
-                "answered"
-                if not r["expect"].get("refuse")
-                else "ask_back"
-                if r["expect"].get("clarify")
-                else "declined"
-            )
+            refused = "ask_back" if r["expect"].get("clarify") else "declined"
+            outcome = refused if r["expect"].get("refuse") else "answered"
             found.append(Case(r["id"], "fans", r["kind"], r["question"], outcome, expect=r["expect"]))
     return found
 
 
 async def evaluate(system: System, season: str, asked: Sequence[Case], reference: Agents) -> Evaluation:
-    """Ask everything; `reference` computes the gold figures. A question that makes the system raise counts as
-    wrong."""
+    """Ask every case; `reference` computes the gold figures. A question on which the system raises counts as wrong."""
     begin = time.monotonic()
     turn = asyncio.Semaphore(system.at_once)
     bar = tqdm(total=len(asked), desc="asking", mininterval=1)
@@ -78,7 +71,7 @@ async def evaluate(system: System, season: str, asked: Sequence[Case], reference
                 reply = await system.ask(case.question)
             except TrainError:
                 raise
-            except Exception as error:  # one question's failure is a result, not the end of the evaluation
+            except Exception as error:  # a failure on one question is a result of the evaluation
                 reply = Asked("", "error", f"{type(error).__name__}: {error}")
             bar.update()
             return score(case, reply, reference)
@@ -89,6 +82,7 @@ async def evaluate(system: System, season: str, asked: Sequence[Case], reference
 
 
 def score(case: Case, reply: Asked, reference: Agents) -> Scored:
+    """Judge one reply."""
     about = dict(
         id=case.id,
         suite=case.suite,
@@ -104,45 +98,36 @@ def score(case: Case, reply: Asked, reference: Agents) -> Scored:
     if case.expect is not None:
         verdict = judge(case.expect, case.question, reply.answer, reply.outcome == "declined")
         return Scored(**about, right=verdict.right, why=verdict.why)
-    if reply.by_heart and case.outcome == reply.outcome == "answered":  # judged by the figures that it states
+    if reply.closed_book and case.outcome == reply.outcome == "answered":  # judged by the figures that it states
         said = numbers(reply.answer)
         lacking = [x for x in numbers(case.answer) if x not in said]
         return Scored(**about, right=not lacking, why=f"lacks {lacking[:3]}" if lacking else "")
-    early = not reply.line and reply.outcome != "answered"  # refused on the names alone, before any plan
-    plan = None if early else reply.line == case.line
-    figures = None
-    if case.outcome == "answered":
-        figures = reply.outcome == "answered" and reply.tables == reference.gold(case.question, case.line)
-        right, why = (
-            figures,
-            ""
-            if figures
-            else "other figures"
-            if reply.outcome == "answered"
-            else f"{reply.outcome}: {reply.answer[:80]}",
-        )
-    else:
+    before_plan = not reply.line and reply.outcome != "answered"  # refused on the names alone
+    plan = None if before_plan else reply.line == case.line
+    if case.outcome != "answered":
         right = reply.outcome == case.outcome
         why = "" if right else f"expected {case.outcome}"
-    return Scored(**about, right=right, why=why, gold_line=case.line, plan_right=plan, figures_right=figures)
+        return Scored(**about, right=right, why=why, gold_line=case.line, plan_right=plan)
+    right = reply.outcome == "answered" and reply.tables == reference.gold(case.question, case.line)
+    wrong = "other figures" if reply.outcome == "answered" else f"{reply.outcome}: {reply.answer[:80]}"
+    return Scored(
+        **about, right=right, why="" if right else wrong, gold_line=case.line, plan_right=plan, figures_right=right
+    )
 
 
 def fast(base: str, adapter: Path | None, season: str, limit: int = 0) -> dict[str, float]:
-    """Exact match of the query line by kind, greedy and without grammar: one forward pass over each gold
-    line."""
+    """Exact match of the query line by kind, greedy and without grammar: one forward pass over the gold lines."""
+    from data.dataset.encoding import encode
+    from data.dataset.examples import Example
     from data.prompts import plan_messages
-    from train.base_model import encode
     from train.evaluate.hf_model import HfModel
-    from train.examples import Example
-    from train.trainer import look
+    from train.trainer import evaluate_split
 
     loaded = HfModel(base, adapter)
-    rows = [
-        json.loads(line) for line in (SEASONS / season / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    ][: limit or None]
-    encoded = [
-        (*encode(loaded.tokenizer, Example(plan_messages(r["linked"]), r["query"], "plan")), r["kind"]) for r in rows
-    ]
-    found = look(loaded.model, encoded, loaded.tokenizer.pad_token_id).exact_match
+    lines = (SEASONS / season / "qa" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines][: limit or None]
+    # the kind stands in for the task, so that the result is split by it
+    encoded = encode(loaded.tokenizer, [Example(plan_messages(r["linked"]), r["query"], r["kind"]) for r in rows])
+    found = evaluate_split(loaded.model, encoded, loaded.tokenizer.pad_token_id).exact_match
     counts = {kind: sum(r["kind"] == kind for r in rows) for kind in found}
     return {**found, "all": sum(found[k] * n for k, n in counts.items()) / len(rows)}

@@ -1,8 +1,4 @@
-"""A transformers model as the agents' TextModel: greedy, without a grammar, for evaluation before anything is
-converted.
-
-Knows nothing about agents' prompts. Serving is `serve.local_model`'s.
-"""
+"""A transformers model as the agents' TextModel: greedy, without a grammar, to evaluate what is not converted yet."""
 
 from __future__ import annotations
 
@@ -14,18 +10,22 @@ import torch
 import transformers
 
 from agents.model import Generation
+from data.dataset.encoding import encode_prompt
 from train.base_model import load_model, load_tokenizer
 from train.errors import TrainError
 
 
 class HfModel:
-    """A base, with a LoRA adapter where one is given. Requests run one after the other."""
+    """A base, with a LoRA adapter merged into it where one is given. Requests run one after the other.
+
+    The chat template is the adapter's own where it came with one. Raises TrainError.
+    """
 
     def __init__(self, base: str, adapter: Path | None = None, chat_template: str = ""):
         transformers.utils.logging.disable_progress_bar()  # of loading weights
-        own = adapter / "chat_template.jinja" if adapter is not None else None  # the one it was trained on
-        if own is not None and own.is_file() and not chat_template:
-            chat_template = str(own)
+        trained_on = adapter / "chat_template.jinja" if adapter is not None else None
+        if trained_on is not None and trained_on.is_file() and not chat_template:
+            chat_template = str(trained_on)
         self.tokenizer = load_tokenizer(base, chat_template=chat_template)
         model = load_model(base)
         if adapter is not None:
@@ -55,8 +55,7 @@ class HfModel:
     @torch.inference_mode()
     def _generate(self, messages: list[dict[str, str]], max_tokens: int) -> Generation:
         begin = time.monotonic()
-        prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        ids = torch.tensor([self.tokenizer.encode(prompt, add_special_tokens=False)])
+        ids = torch.tensor([encode_prompt(self.tokenizer, messages)])
         out = self.model.generate(
             ids,
             attention_mask=torch.ones_like(ids),

@@ -1,9 +1,9 @@
-"""A control without a model: plans by the nearest known phrasing. What a tuned model is worth is what it does
-better than this.
+"""The control of the evaluation: plans by the nearest known phrasing, without a model.
 
-It is given all hand-written pairs and the training split, compares by shared words weighted by their rarity,
-and never words an answer (the agents' plain sentence does). Implements `agents.model.TextModel`. Knows
-nothing about seasons."""
+A fine-tuned model is worth what it does better than this. The control knows all hand-written pairs and the training
+split, compares questions by shared words weighted by their rarity, and words no answers (the agents' plain sentence
+does).
+"""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agents.model import Generation
-from data.phrasing.composer import Phrasebook, expand
+from data.phrasing.composer import Phrasebook
+from data.phrasing.phrase_files import expand
 from data.query import parse
 from data.text import PLACEHOLDER, plain, renumber
 
-EXPANSIONS = 3  # of a pair with (a|b) alternatives
+EXPANSIONS = 3  # questions made of a pair with (a|b) alternatives
 
 
 class NearestPhrasing:
-    """`plan(question)` is the line of the known phrasing that shares most with it and needs no other
-    names."""
+    """An `agents.model.TextModel` over (question, query line) pairs."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]):
         self.lines: list[str] = []
@@ -43,7 +43,7 @@ class NearestPhrasing:
 
     @classmethod
     def of(cls, training: Path | None = None) -> NearestPhrasing:
-        """Of the phrase files and, where it is there, the training split."""
+        """The control over the phrase files and, where it exists, the training split."""
         rng = random.Random(0)
         pairs = []
         for pattern, line in Phrasebook.load().pairs:
@@ -55,6 +55,7 @@ class NearestPhrasing:
         return cls(pairs)
 
     def plan(self, question: str) -> str:
+        """The line of the known phrasing that shares most with the question and needs no other placeholders."""
         words = frozenset(question.split())
         names = {m[0] for m in PLACEHOLDER.finditer(question)}
         shared: dict[int, float] = defaultdict(float)

@@ -1,6 +1,8 @@
-"""An evaluation as eval.json, a Markdown table and a picture. Knows nothing about how it was measured.
+"""An evaluation as eval.json, a Markdown report and a picture.
 
-python -m train.evaluate.report runs/demo/eval.json runs/by_heart/eval.json     # several side by side
+    python -m train.evaluate.report runs/demo/eval.json runs/closed_book/eval.json
+
+prints several evaluations side by side.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from data import text_table
+from data.atomic_write import atomic_write, temporary_file
+
 
 @dataclass(frozen=True)
 class Scored:
-    """One question asked. `plan_right` and `figures_right` are None where there is no gold line."""
+    """A reply to one question, judged. `plan_right` and `figures_right` are None where there is no gold line."""
 
     id: str
     suite: str  # test | fans
@@ -38,6 +43,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evaluation:
+    """The replies of a system to the suites."""
+
     system: str
     season: str
     seconds: float
@@ -48,12 +55,13 @@ class Evaluation:
 
 
 def share(hits: Sequence[bool | None]) -> float | None:
+    """The share of True among the values that are not None; None where there are none."""
     known = [h for h in hits if h is not None]
     return round(sum(known) / len(known), 4) if known else None
 
 
 def figures(evaluation: Evaluation, prefix: str = "") -> dict[str, Any]:
-    """The plain figures at the top of eval.json; they go on into the manifest and the model card."""
+    """The figures at the top of eval.json, which the manifest and the model card repeat."""
     found: dict[str, Any] = {}
     for suite in ("test", "fans"):
         rows = evaluation.of(suite)
@@ -77,8 +85,7 @@ def figures(evaluation: Evaluation, prefix: str = "") -> dict[str, Any]:
 
 
 def write(folder: Path, evaluation: Evaluation, control: Evaluation | None = None) -> dict[str, Any]:
-    """eval.json, eval.md and eval.png in `folder`; returns the plain figures."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write eval.json, eval.md and eval.png into `folder`; returns the figures."""
     plain = {
         "system": evaluation.system,
         "season": evaluation.season,
@@ -101,18 +108,18 @@ def write(folder: Path, evaluation: Evaluation, control: Evaluation | None = Non
         for suite in ("test", "fans")
     }
     errors = [{k: v for k, v in asdict(s).items() if v not in (None, "")} for s in evaluation.scored if not s.right]
-    _write(
+    atomic_write(
         folder / "eval.json",
         json.dumps({**plain, "kinds": by_kind, "outcomes": outcomes, "errors": errors}, indent=1, ensure_ascii=False)
         + "\n",
     )
-    _write(folder / "eval.md", markdown(evaluation, control))
+    atomic_write(folder / "eval.md", markdown(evaluation, control))
     picture(folder / "eval.png", evaluation, control)
     return plain
 
 
 def kinds(rows: Sequence[Scored]) -> dict[str, tuple[int, int]]:
-    """Right and asked by kind."""
+    """Kind of question -> (right, asked)."""
     return {
         kind: (sum(r.right for r in rows if r.kind == kind), sum(r.kind == kind for r in rows))
         for kind in sorted({r.kind for r in rows})
@@ -120,28 +127,18 @@ def kinds(rows: Sequence[Scored]) -> dict[str, tuple[int, int]]:
 
 
 def markdown(evaluation: Evaluation, control: Evaluation | None = None, examples: int = 12) -> str:
+    """The report: for each suite a table by kind, with the control's shares, and its first `examples` errors."""
     parts = [f"# Evaluation of {evaluation.system} on {evaluation.season}\n"]
     titles = {
         "test": "Test split: phrasings that training never saw, mostly about players whose names it never saw",
         "fans": "Fan questions",
     }
+    plain = figures(evaluation)
     for suite, title in titles.items():
         rows = evaluation.of(suite)
         if not rows:
             continue
-        ruled = kinds(control.of(suite)) if control and control.of(suite) else {}
-        parts.append(
-            f"\n## {title}\n\n| kind | right | asked | % |{' control % |' if ruled else ''}"
-            f"\n|---|---:|---:|---:|{'---:|' if ruled else ''}"
-        )
-        total = (sum(r.right for r in rows), len(rows))
-        every = {**kinds(rows), "**all**": total}
-        if ruled:
-            ruled["**all**"] = (sum(r.right for r in control.of(suite)), len(control.of(suite)))
-        for kind, (right, count) in every.items():
-            more = f" {100 * ruled[kind][0] / ruled[kind][1]:.1f} |" if kind in ruled else ""
-            parts.append(f"| {kind} | {right} | {count} | {100 * right / count:.1f} |{more}")
-        plain = figures(evaluation)
+        parts.append(f"\n## {title}\n\n{_table_by_kind(rows, control.of(suite) if control else [])}")
         exact, same = plain.get(f"{suite}_plan_exact_match"), plain.get(f"{suite}_figures_right")
         if exact is not None:
             parts.append(f"\nQuery line exactly right: {100 * exact:.1f} %; figures right: {100 * (same or 0):.1f} %.")
@@ -160,7 +157,22 @@ def markdown(evaluation: Evaluation, control: Evaluation | None = None, examples
     return "\n".join(parts) + "\n"
 
 
+def _table_by_kind(rows: Sequence[Scored], control: Sequence[Scored]) -> str:
+    """Right, asked and their share for each kind of question and for all, beside the control's share."""
+    ours = {**kinds(rows), "**all**": (sum(r.right for r in rows), len(rows))}
+    theirs = {**kinds(control), "**all**": (sum(r.right for r in control), len(control))} if control else {}
+    lines = []
+    for kind, (right, count) in ours.items():
+        shares = [f"{100 * right / count:.1f}"]
+        if control:
+            shares.append(f"{100 * theirs[kind][0] / theirs[kind][1]:.1f}" if kind in theirs else "")
+        lines.append([kind, str(right), str(count), *shares])
+    head = ["kind", "right", "asked", "%", *(["control %"] if control else [])]
+    return text_table.markdown(head, lines, "l" + "r" * (len(head) - 1))
+
+
 def picture(path: Path, evaluation: Evaluation, control: Evaluation | None = None) -> None:
+    """Bars of the share of right answers by kind, beside the control's."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -180,10 +192,10 @@ def picture(path: Path, evaluation: Evaluation, control: Evaluation | None = Non
             label="this model",
         )
         if control and control.of(suite):
-            ruled = kinds(control.of(suite))
+            theirs = kinds(control.of(suite))
             axis.barh(
                 [i - 0.2 for i in y],
-                [100 * ruled[k][0] / ruled[k][1] for k in rows],
+                [100 * theirs[k][0] / theirs[k][1] for k in rows],
                 0.4,
                 color="#d1d5db",
                 label="nearest phrasing",
@@ -198,27 +210,20 @@ def picture(path: Path, evaluation: Evaluation, control: Evaluation | None = Non
         axis.legend(fontsize=8, loc="lower right")
         axis.grid(axis="x", alpha=0.3)
     figure.tight_layout()
-    part = path.with_name(f".{path.name}.part.png")
-    figure.savefig(part)
-    part.replace(path)
+    with temporary_file(path) as part:
+        figure.savefig(part)
     pyplot.close(figure)
 
 
 def side_by_side(files: Sequence[Path]) -> str:
-    """One row an evaluation, as a Markdown table."""
-    rows = ["| system | test split | line exactly right | refused where it should | fan questions |",
-            "|---|---:|---:|---:|---:|"]  # fmt: skip
+    """One row for each evaluation (eval.json), as a Markdown table."""
+    rows = []
     for found in (json.loads(file.read_text(encoding="utf-8")) for file in files):
         shares = [found.get(f"test_{k}") for k in ("accuracy", "plan_exact_match", "refused_right")]
-        cells = [found["system"], *(f"{100 * s:.1f} %" if s is not None else "" for s in shares)]
-        rows.append(f"| {' | '.join(cells)} | {found.get('fans_right', '')} of {found.get('fans_count', '')} |")
-    return "\n".join(rows)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+        cells = [f"{100 * share:.1f} %" if share is not None else "" for share in shares]
+        rows.append([found["system"], *cells, f"{found.get('fans_right', '')} of {found.get('fans_count', '')}"])
+    head = ("system", "test split", "line exactly right", "refused where it should", "fan questions")
+    return text_table.markdown(head, rows, "lrrrr")
 
 
 if __name__ == "__main__":

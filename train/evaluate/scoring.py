@@ -1,8 +1,8 @@
-"""Judges an answer in words against what a fan question expects: `judge(expect, question, answer, declined)
--> Verdict`.
+"""Judges an answer in words against what a fan question expects: `judge(expect, question, answer, declined)`.
 
-Expected are numbers (within a tolerance), entities by any of their names (in order, where asked), a refusal
-that invents no figure, or asking which of several is meant. Knows nothing about how the answer was made."""
+Expected are numbers (within a tolerance), entities by any of their names (in order, where asked), a refusal that
+invents no figure, or asking which of several is meant.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +20,12 @@ _ONES = (
     "seventeen eighteen nineteen"
 ).split()
 _TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-_SAID = {
-    "once": 1,
-    "twice": 2,
-    "thrice": 3,
-    "both": 2,
-    "neither": 0,
-    "none": 0,
-    "nil": 0,
-    "never": 0,
-    "duck": 0,
-}
-_NO_COUNT = frozenset("which the this that no any every each".split())  # "which one", "the one": no figure
+_OTHER_NUMBERS = {"once": 1, "twice": 2, "thrice": 3, "both": 2, "neither": 0, "none": 0, "nil": 0, "never": 0,
+                  "duck": 0}  # fmt: skip
+_BEFORE_PRONOUN = frozenset("which the this that no any every each".split())  # "which one", "the one": no figure
 _MONTH = (
-    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|"
-    "dec(?:ember)?"
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
 )
 _NO_FIGURES = [
     re.compile(pattern)
@@ -70,34 +61,22 @@ _ASKS = re.compile(
     r"|iyers?|pandyas?)\b|ambiguous|be more specific|let me know which",
     re.I | re.S,
 )
-_QUOTES = str.maketrans(
-    {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u2013": "-",
-        "\u2014": " - ",
-        "\u2212": "-",
-        "\u2010": "-",
-        "\u2011": "-",
-        "\u00a0": " ",
-        "\u202f": " ",
-        "\u2009": " ",
-        "*": "",
-        "`": "",
-    }
-)
+_QUOTES = str.maketrans({
+    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "\u2212": "-",
+    "\u2010": "-", "\u2011": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "*": "", "`": "",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Verdict:
+    """Whether an answer is right, and why (not)."""
+
     right: bool
     why: str = ""
 
 
 def judge(expect: Mapping[str, Any], question: str, answer: str, declined: bool = False) -> Verdict:
-    """Whether the answer is what was expected; `declined` is what the system says of itself."""
+    """Whether the answer is what was expected; `declined` is the outcome that the system reports."""
     tolerance = expect.get("tolerance", TOLERANCE)
     if not expect.get("refuse"):
         if declined:
@@ -116,6 +95,7 @@ def judge(expect: Mapping[str, Any], question: str, answer: str, declined: bool 
 
 
 def _stated(expect: Mapping[str, Any], answer: str, tolerance: float) -> Verdict:
+    """Whether the answer states the expected numbers and entities."""
     said, text = numbers(answer), _names(answer)
     lacking = [f"number {x:g}" for x in expect.get("numbers", []) if not _among(x, said, tolerance)]
     places = [_place(names, text) for names in expect.get("entities", [])]
@@ -130,8 +110,10 @@ def _among(x: float, found: Sequence[float], tolerance: float) -> bool:
 
 
 def numbers(text: str, in_words: bool = True) -> list[float]:
-    """All figures of a text in digits (1,260 and 1,00,000 too), and in words; dates, match numbers and
-    ordinals are none."""
+    """The figures of a text, in digits (also 1,260 and 1,00,000) and in words.
+
+    Dates, match numbers and ordinals are no figures.
+    """
     text = _plain(text)
     for pattern in _NO_FIGURES:
         text = pattern.sub(" ", text)
@@ -144,10 +126,11 @@ def numbers(text: str, in_words: bool = True) -> list[float]:
         pieces = whole.split(",")
         if len(pieces) >= 3:  # "741,583,573" is a list rather than a number
             found += [*map(float, pieces[:-1]), float(pieces[-1] + part)]
-    return found + (_spoken(text) if in_words else [])
+    return found + (_in_words(text) if in_words else [])
 
 
-def _spoken(text: str) -> list[float]:
+def _in_words(text: str) -> list[float]:
+    """The figures that a text has in words: "twenty-four", "twice"."""
     words = re.findall(r"[a-z']+", text.lower().replace("-", " "))
     found: list[float] = []
     at = 0
@@ -159,29 +142,33 @@ def _spoken(text: str) -> list[float]:
                 at += 1
                 value += _ONES.index(words[at])
             found.append(float(value))
-        elif word == "one" and at and words[at - 1] in _NO_COUNT:
+        elif word == "one" and at and words[at - 1] in _BEFORE_PRONOUN:
             pass
         elif word in _ONES:
             found.append(float(_ONES.index(word)))
-        elif word in _SAID:
-            found.append(float(_SAID[word]))
+        elif word in _OTHER_NUMBERS:
+            found.append(float(_OTHER_NUMBERS[word]))
         at += 1
     return found
 
 
 def _plain(text: str) -> str:
+    """The text without accents, with plain quotes and dashes."""
     text = unicodedata.normalize("NFKD", text)
     return "".join(c for c in text if not unicodedata.combining(c)).translate(_QUOTES)
 
 
 def _names(text: str) -> str:
-    """Lower case without possessives, apostrophes, hyphens and dots; "head to head" is no Travis Head."""
+    """The text in which names are looked for: lower case, without possessives, apostrophes, hyphens and dots.
+
+    "head to head" is removed, which is not Travis Head.
+    """
     text = _plain(text).lower().replace("'s", "").replace("'", "")
     text = re.sub(r"head[ -]to[ -]head", " ", text)
     return re.sub(r"\s+", " ", text.replace("-", " ").replace(".", ""))
 
 
 def _place(names: Sequence[str], text: str) -> int | None:
-    """Where the first of the names stands as whole words."""
+    """Position of the first of the names as whole words; None where there is none."""
     found = [m.start() for n in names if (m := re.search(rf"(?<!\w){re.escape(_names(n).strip())}(?!\w)", text))]
     return min(found, default=None)

@@ -1,7 +1,6 @@
-"""What an evaluation asks: the agents over a model in this process, or a running service. `await
-system.ask(question)`.
+"""Systems that an evaluation asks: the agents over a model in this process, or a running service.
 
-The one place of `train` that reaches up to `agents` and `serve`: what is measured is what is served.
+The only module of `train` that imports `agents` and `serve`, so that what is measured is what is served.
 """
 
 from __future__ import annotations
@@ -30,17 +29,19 @@ class Asked:
 
     answer: str
     outcome: str
-    line: str  # the plan over placeholders, empty where there was none
+    line: str  # the query line over placeholders, empty where there was none
     tables: Tables = ()
     worded_by: str = "plain"
     ms: float = 0.0
-    parts: dict[str, float] = field(default_factory=dict)
-    by_heart: bool = False  # no table stands behind the answer
+    parts: dict[str, float] = field(default_factory=dict)  # milliseconds by step
+    closed_book: bool = False  # the answer was not computed
 
 
 class System(Protocol):
+    """Something that answers questions."""
+
     name: str
-    at_once: int
+    at_once: int  # questions to ask at the same time
 
     async def ask(self, question: str) -> Asked: ...
 
@@ -48,7 +49,7 @@ class System(Protocol):
 
 
 def comparable(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """The figures alone, rounded: equal for the same rows from the engine and over HTTP."""
+    """A table as text that is equal for the same rows from the engine and over HTTP: its values, rounded."""
     cells = [
         [round(float(v), 3) if isinstance(v, (int, float)) and not isinstance(v, bool) else v for v in row]
         for row in rows
@@ -60,12 +61,8 @@ class Agents:
     """The real agents over any text model."""
 
     def __init__(self, season: str, model: TextModel, name: str, at_once: int = 1, engine: Any = None):
-        self.agents, self.name, self.at_once, self._engine = (
-            MultiAgent(load(season), model),
-            name,
-            at_once,
-            engine,
-        )
+        self.agents = MultiAgent(load(season), model)
+        self.name, self.at_once, self._engine = name, at_once, engine
 
     async def ask(self, question: str) -> Asked:
         reply: Reply = await self.agents.ask(question)
@@ -81,7 +78,7 @@ class Agents:
         )
 
     def gold(self, question: str, line: str) -> Tables:
-        """The figures of a known line, with the names of the question resolved as the agents do."""
+        """The tables of a gold line, with the question's names resolved as the agents do; none where it fails."""
         retriever = self.agents.retriever
         linked = retriever.link(question)
         try:
@@ -112,14 +109,14 @@ class ClosedBook:
     async def ask(self, question: str) -> Asked:
         made = await self._model.generate([{"role": "user", "content": question}], max_tokens=96)
         declined = made.text.startswith(("I can't", "I only"))
-        return Asked(made.text, "declined" if declined else "answered", "", ms=made.decode_ms, by_heart=True)
+        return Asked(made.text, "declined" if declined else "answered", "", ms=made.decode_ms, closed_book=True)
 
     async def close(self) -> None:
         pass
 
 
 class Service:
-    """A running service, asked over HTTP as users do."""
+    """A running service, asked over HTTP."""
 
     at_once = 8
 
@@ -154,8 +151,10 @@ class Service:
 
 
 def of_gguf(path: Path, season: str, threads: int = 0) -> Agents:
-    """The agents over a GGUF in this process's engine; a model folder stands for its manifest's default
-    file."""
+    """The agents over a GGUF in this process's engine; of a model folder, its manifest's default file.
+
+    Raises TrainError.
+    """
     from convert.manifest import load as load_manifest
     from serve.engine.engine import Engine, EngineConfig
     from serve.local_model import LocalModel
@@ -174,12 +173,14 @@ def of_gguf(path: Path, season: str, threads: int = 0) -> Agents:
 
 
 def of_base(base: str, adapter: Path | None, season: str) -> Agents:
+    """The agents over a transformers model."""
     from train.evaluate.hf_model import HfModel
 
     return Agents(season, HfModel(base, adapter), f"{base} + {adapter}" if adapter else base)
 
 
-def of_rules(season: str, training: Path | None) -> Agents:
+def of_control(season: str, training: Path | None) -> Agents:
+    """The agents over the control without a model."""
     from train.evaluate.nearest_phrasing import NearestPhrasing
 
     return Agents(season, NearestPhrasing.of(training), "nearest phrasing (no model)")

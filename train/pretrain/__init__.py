@@ -1,1 +1,1 @@
-"""The embedded base from random weights: tokenizer, training and scaling curves."""
+"""Pre-training of the embedded base from random weights, with its tokenizer."""

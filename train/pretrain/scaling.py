@@ -1,8 +1,10 @@
-"""Accuracy against training data, time and size of the base, at small scale: `python -m train.pretrain.scaling`.
+"""Accuracy against the amount of training data, time and size of the base, at small scale.
 
-Short pre-trainings from nothing, alike but for one thing, judged by the share of query lines that are exactly right
-on phrasings by another author (`data/dataset/exams/validation.txt`). What was measured before is not measured again. Prints a
-Markdown table and writes runs/scaling/scaling.png.
+    python -m train.pretrain.scaling
+
+Short pre-trainings that differ in one thing each, judged by the share of query lines exactly right on phrasings by
+another author (`data/dataset/exams/validation.txt`). A training that exists is not repeated. Prints a Markdown table
+and writes runs/scaling/scaling.png.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from data import text_table
 from train.pretrain.training import PretrainConfig, pretrain
 
 FOLDER = Path("runs/scaling")
@@ -27,7 +30,7 @@ TRIALS: dict[str, list[tuple[str, PretrainConfig]]] = {
 
 
 def measure(config: PretrainConfig) -> float:
-    """Share of unseen phrasings whose line is exactly right after the training; kept in its folder."""
+    """Share of validation phrasings whose line is exactly right after the training, which is kept in its folder."""
     name = f"{config.hidden}x{config.layers}-{config.steps}-{config.phrasings:g}"
     folder = FOLDER / name
     log = folder / "metrics.jsonl"
@@ -37,22 +40,24 @@ def measure(config: PretrainConfig) -> float:
 
 
 def main() -> None:
+    """Run the trials."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(TRIALS), figsize=(4 * len(TRIALS), 3.4), sharey=True, constrained_layout=True)
-    print("| varied | value | line exactly right |\n|---|---:|---:|")
+    measured = []
     for axis, (title, trials) in zip(axes, TRIALS.items(), strict=True):
         shares = []
         for label, config in trials:
             shares.append(100 * measure(config))
-            print(f"| {title} | {label} | {shares[-1]:.1f} % |", flush=True)
+            measured.append((title, label, f"{shares[-1]:.1f} %"))
         axis.plot(range(len(shares)), shares, "o-", color="#2563eb")
         axis.set_xticks(range(len(shares)), [label for label, _ in trials])
         axis.set(title=title, ylim=(0, 100))
         axis.grid(alpha=0.3)
+    print(text_table.markdown(("varied", "value", "line exactly right"), measured, "lrr"))
     axes[0].set_ylabel("% of lines exactly right")
     figure.savefig(FOLDER / "scaling.png", dpi=130)
 

@@ -1,16 +1,11 @@
-"""Train a SentencePiece-style BPE tokenizer and save it as a Hugging Face folder that llama.cpp reads identically.
+"""Trains a SentencePiece-style BPE tokenizer and saves it as a Hugging Face folder that llama.cpp reads identically.
 
-Writes tokenizer.model (SentencePiece, the file from which llama.cpp's converter takes the merge order), tokenizer.json
-(the same pieces for transformers) and tokenizer_config.json with the chat template. Knows nothing about models.
+    save_tokenizer(train_pieces(texts, 4096), folder)
 
-Needs `sentencepiece==0.2.3`. Why tokenizer.model has to be there: from a tokenizer.json alone the converter writes
-the score -1000 for every piece, and llama.cpp then merges left to right instead of by merge rank: other ids than
-transformers. So the base folder has to ship tokenizer.model too. Tested: llama.cpp's own converter (unmodified) takes
-the folder with a tied bf16 LlamaForCausalLM beside it; on 6,005 texts (cricket names, digits, runs of spaces, line
-breaks, emoji, scripts never seen, special tokens as text, with and without split_special_tokens) ids by transformers,
-by llama.cpp and by SentencePiece are equal and decode returns the text.
-
-Use: save_tokenizer(train_pieces(texts, 4096), folder).
+Writes tokenizer.model (SentencePiece), tokenizer.json (the same pieces for transformers) and tokenizer_config.json with
+the chat template. llama.cpp's converter takes the order of merges from tokenizer.model: from a tokenizer.json alone it
+gives every piece the same score, and llama.cpp then merges from left to right and makes other ids than transformers.
+`tests/test_convert.py` compares the ids of both on thousands of texts.
 """
 
 from __future__ import annotations
@@ -110,7 +105,7 @@ def save_tokenizer(sentencepiece_model: bytes, folder: Path) -> PreTrainedTokeni
     fast.chat_template = CHAT_TEMPLATE
     fast.save_pretrained(folder)
     (folder / "tokenizer.model").write_bytes(sentencepiece_model)
-    # transformers 5 puts the template in its own file; the contract (and older readers) want it in the config.
+    # transformers 5 writes the template into a file of its own, which older readers do not know
     config_path = folder / "tokenizer_config.json"
     config = json.loads(config_path.read_text())
     config |= {

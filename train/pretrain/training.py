@@ -1,12 +1,12 @@
 """Pre-trains the embedded base from random weights on composed questions: `python -m train.pretrain`.
 
-    python -m train.pretrain                                     # train/base/, goes on from runs/pretrain/ if stopped
+    python -m train.pretrain                                     # writes train/base/, resumes in runs/pretrain/
     python -m train.pretrain --steps 600 --work runs/small --out runs/small/base --hidden 128 --layers 4
 
 The text has placeholders instead of names and no season's figures: what is learned is the language of questions, the
-query line and the wording of tables. Questions near one of the exams (`data.dataset.leakage`) are left out. Each block of steps
-has a stream of its own, and a stopped run starts its block again: stopped or not, the same steps are made. Knows
-nothing about LoRA, seasons or serving.
+query line and the wording of tables. Questions near one of the exams (`data.dataset.leakage`) are left out. Each block
+of steps has its own random stream, and a stopped run repeats the block in which it stopped, so that it takes the same
+steps as one that was not stopped.
 """
 
 from __future__ import annotations
@@ -24,72 +24,58 @@ import torch
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data.dataset.leakage import VALIDATION_PHRASES, Apart
-from data.dataset.pretraining import Sample, plan_sample, read_pool, samples
-from data.phrasing.composer import Example, Phrasebook, expand, read_pairs
+from data.atomic_write import temporary_file
+from data.dataset.encoding import EncodedExample, encode
+from data.dataset.examples import Example
+from data.dataset.leakage import VALIDATION_PHRASES, LeakageGuard
+from data.dataset.pretraining import examples, plan_example, read_pool
+from data.phrasing.composer import Phrasebook
+from data.phrasing.phrase_files import expand, read_pairs
+from data.phrasing.templates import Phrasing
 from data.text import plain
 from train.pretrain.config import PretrainConfig
 from train.pretrain.tokenizer import save_tokenizer, train_pieces
 
-BUCKETS = (16, 24, 32, 40, 48, 64, 80, 112, 160)  # padded lengths: few shapes, each compiled once
+BUCKETS = (16, 24, 32, 40, 48, 64, 80, 112, 160)  # lengths to pad to: few shapes, each compiled once
 BLOCK = 250  # steps between checkpoints, each block with its own stream of text
-READ_AHEAD = 512  # samples tokenised at once
-# 2.6 times as fast as float32 on a CPU that has it (Zen 5), slower on one that emulates it
+READ_AHEAD = 512  # examples encoded at once
+# 2.6 times as fast as float32 on a CPU with AVX512-BF16 (measured on a Zen 5), slower where it is emulated
 BFLOAT16 = torch.cpu._is_avx512_bf16_supported()
 
 
-def build_tokenizer(config: PretrainConfig, stream: Iterator[Sample], folder: Path) -> PreTrainedTokenizerFast:
-    """A tokenizer from 120,000 sampled texts."""
+def build_tokenizer(config: PretrainConfig, stream: Iterator[Example], folder: Path) -> PreTrainedTokenizerFast:
+    """A tokenizer trained on 120,000 examples, written to `folder`."""
     texts = []
-    for sample in islice(stream, 120_000):
-        texts += [sample.messages[-1]["content"], sample.completion]
+    for example in islice(stream, 120_000):
+        texts += [example.messages[-1]["content"], example.completion]
     return save_tokenizer(train_pieces(texts, config.vocabulary), folder)
 
 
-class Encoder:
-    """Samples as token ids, many at once; the chat template is rendered once, around a mark."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast):
-        mark = "\x00"
-        rendered = tokenizer.apply_chat_template(
-            [{"role": "user", "content": mark}], add_generation_prompt=True, tokenize=False
-        )
-        self.before, self.after = rendered.split(mark)
-        self.tokenizer, self.end = tokenizer, tokenizer.eos_token_id
-
-    def __call__(self, found: list[Sample]) -> list[tuple[list[int], int]]:
-        """Token ids of prompt and completion, and the length of the prompt, for each sample."""
-        prompts = [self.before + s.messages[0]["content"] + self.after for s in found]
-        heads = self.tokenizer(prompts, add_special_tokens=False)["input_ids"]
-        tails = self.tokenizer([s.completion for s in found], add_special_tokens=False)["input_ids"]
-        return [(head + tail + [self.end], len(head)) for head, tail in zip(heads, tails, strict=True)]
-
-
 def batches(
-    encode: Encoder, stream: Iterator[Sample], tokens_per_step: int, prompt_weight: float
+    tokenizer: PreTrainedTokenizerFast, stream: Iterator[Example], tokens_per_step: int, prompt_weight: float
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """(ids, weights) of shape (rows, length); weights are those of predicting each position from the ones before."""
-    waiting: dict[int, list[tuple[list[int], int]]] = {n: [] for n in BUCKETS}
+    """(ids, weights) of shape (rows, length); a weight is that of predicting its position from the ones before it."""
+    waiting: dict[int, list[EncodedExample]] = {n: [] for n in BUCKETS}
     while True:
-        for ids, prompt in encode(list(islice(stream, READ_AHEAD))):
-            bucket = next((n for n in BUCKETS if len(ids) <= n), None)
+        for example in encode(tokenizer, list(islice(stream, READ_AHEAD))):
+            bucket = next((n for n in BUCKETS if len(example.ids) <= n), None)
             if bucket is None:
                 continue
-            waiting[bucket].append((ids, prompt))
+            waiting[bucket].append(example)
             rows = max(1, tokens_per_step // bucket)
             if len(waiting[bucket]) == rows:
                 group, waiting[bucket] = waiting[bucket], []
-                x = torch.full((rows, bucket), encode.end)
+                x = torch.full((rows, bucket), tokenizer.eos_token_id)
                 w = torch.zeros((rows, bucket))
-                for i, (row, start) in enumerate(group):
-                    x[i, : len(row)] = torch.tensor(row)
-                    w[i, 1:start] = prompt_weight
-                    w[i, start : len(row)] = 1.0
+                for i, row in enumerate(group):
+                    x[i, : len(row.ids)] = torch.tensor(row.ids)
+                    w[i, 1 : row.prompt_length] = prompt_weight
+                    w[i, row.prompt_length : len(row.ids)] = 1.0
                 yield x, w
 
 
 def loss_of(model: torch.nn.Module, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """Mean negative log-likelihood, weighted."""
+    """The weighted mean of the negative log-likelihood, nats a token."""
     with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
         logits = model(input_ids=x, use_cache=False).logits[:, :-1]
     nll = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), x[:, 1:].flatten(), reduction="none")
@@ -97,26 +83,28 @@ def loss_of(model: torch.nn.Module, x: torch.Tensor, w: torch.Tensor) -> torch.T
 
 
 @torch.no_grad()
-def exact_match(model: torch.nn.Module, encode: Encoder, examples: list[Sample]) -> float:
-    """Share of completions that greedy decoding reproduces (all positions right under teacher forcing is the same)."""
+def exact_match(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, held_out: list[Example]) -> float:
+    """Share of completions that greedy decoding reproduces: all positions right under teacher forcing is the same."""
     model.eval()
     right = 0
-    for ids, prompt in encode(examples):
-        guess = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].argmax(-1)[prompt - 1 : -1]
-        right += guess.tolist() == ids[prompt:]
+    for example in encode(tokenizer, held_out):
+        start = example.prompt_length
+        guess = model(input_ids=torch.tensor([example.ids]), use_cache=False).logits[0].argmax(-1)[start - 1 : -1]
+        right += guess.tolist() == example.ids[start:]
     model.train()
-    return right / max(1, len(examples))
+    return right / max(1, len(held_out))
 
 
-def unseen_phrasings(book: Phrasebook, seed: int) -> list[Sample]:
-    """The phrasings by which training is watched: of a file that is not trained on, what nothing trained is near."""
+def validation_examples(book: Phrasebook, seed: int) -> list[Example]:
+    """Plans to validate with: of phrasings that are not trained on, those that are not near a trained one."""
     rng = random.Random(seed)
-    known = Apart(plain(expand(q, rng)) for q, _ in book.pairs)
+    trained = LeakageGuard(plain(expand(q, rng)) for q, _ in book.pairs)
     pairs = [(plain(expand(q, rng)), line) for q, line in read_pairs(VALIDATION_PHRASES)]
-    return [plan_sample(Example(q, line, "pair")) for q, line in pairs if not known.near(q)]
+    return [plan_example(Phrasing(q, line, "pair")) for q, line in pairs if not trained.is_near(q)]
 
 
 def optimizers(model: torch.nn.Module, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+    """The optimisers that the settings name, together for all parameters."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
@@ -129,29 +117,29 @@ def optimizers(model: torch.nn.Module, config: PretrainConfig) -> list[torch.opt
 
 
 def learning_rate(config: PretrainConfig, step: int) -> float:
-    """Warm-up, a plateau, then a straight line to zero."""
+    """The learning rate of a step: warm-up, a plateau, then a straight line to zero."""
     warm = min(1.0, (step + 1) / config.warmup_steps)
     return config.learning_rate * warm * min(1.0, (1 - step / config.steps) / config.decay_share)
 
 
 def pretrain(config: PretrainConfig) -> None:
+    """Train, or resume where a run in `config.work` stopped, and write the base to `config.out`."""
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     work = Path(config.work)
     work.mkdir(parents=True, exist_ok=True)
     pool = read_pool(Path(config.pool)) if config.pool else []
-    book, exams = Phrasebook.load(), Apart.of_exams()
+    book, exams = Phrasebook.load(), LeakageGuard.of_exams()
     if config.phrasings < 1:
         book.pairs = random.Random(config.seed).sample(book.pairs, round(config.phrasings * len(book.pairs)))
 
-    def stream(number: int) -> Iterator[Sample]:
-        return samples(config.seed * 1000 + number, pool, book=book, exams=exams)
+    def stream(number: int) -> Iterator[Example]:
+        return examples(config.seed * 1000 + number, pool, book=book, exams=exams)
 
     folder = work / "tokenizer"
     if not (folder / "tokenizer.json").exists():
         build_tokenizer(config, stream(0), folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    encode = Encoder(tokenizer)
     model = LlamaForCausalLM(LlamaConfig(  # type: ignore[call-arg]  # rope_theta is taken by its **kwargs
         hidden_size=config.hidden, num_hidden_layers=config.layers, num_attention_heads=config.heads,
         num_key_value_heads=config.heads, intermediate_size=config.ffn, vocab_size=len(tokenizer),
@@ -168,16 +156,16 @@ def pretrain(config: PretrainConfig) -> None:
         step = state["step"]
     torch._dynamo.config.recompile_limit = 4 * len(BUCKETS)  # one graph a bucket, forward and backward
 
-    def loss_here(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def step_loss(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         return loss_of(model, x, w)
 
-    run = torch.compile(loss_here, dynamic=False) if config.compile else loss_here
+    run = torch.compile(step_loss, dynamic=False) if config.compile else step_loss
     (work / "config.json").write_text(json.dumps(asdict(config), indent=2))
-    watched = unseen_phrasings(book, config.seed)
+    held_out = validation_examples(book, config.seed)
     bar = tqdm(total=config.steps, initial=step, unit="step", desc="pre-training", mininterval=5)
     while step < config.steps:
         began, losses = time.monotonic(), []
-        made = batches(encode, stream(1 + step // BLOCK), config.tokens_per_step, config.prompt_weight)
+        made = batches(tokenizer, stream(1 + step // BLOCK), config.tokens_per_step, config.prompt_weight)
         for x, w in islice(made, min(BLOCK, config.steps - step)):
             for group in (g for optimiser in optimisers for g in optimiser.param_groups):
                 group["lr"] = learning_rate(config, step)
@@ -192,7 +180,7 @@ def pretrain(config: PretrainConfig) -> None:
             bar.update()
         record = {"step": step, "loss": sum(losses) / len(losses), "seconds": time.monotonic() - began}
         if (step // BLOCK) % 4 == 0 or step == config.steps:
-            record["unseen_exact_match"] = exact_match(model, encode, watched)
+            record["unseen_exact_match"] = exact_match(model, tokenizer, held_out)
         bar.set_postfix({k: round(v, 3) for k, v in record.items() if k != "step"})
         with (work / "metrics.jsonl").open("a") as log:
             log.write(json.dumps({k: round(v, 4) for k, v in record.items()}) + "\n")
@@ -203,20 +191,22 @@ def pretrain(config: PretrainConfig) -> None:
 
 
 def _save_state(path: Path, model: torch.nn.Module, optimisers: list[torch.optim.Optimizer], step: int) -> None:
-    part = path.with_suffix(".part")
     state = {"model": model.state_dict(), "optimisers": [o.state_dict() for o in optimisers], "step": step}
-    torch.save(state, part)
-    part.rename(path)
+    with temporary_file(path) as part:
+        torch.save(state, part)
 
 
 def export(model: LlamaForCausalLM, tokenizer_folder: Path, out: Path) -> None:
-    """The base folder as transformers reads it, weights in bf16."""
+    """Write the base as a Hugging Face folder, weights in bf16, keeping what else lies in it."""
     out.mkdir(parents=True, exist_ok=True)
-    LlamaForCausalLM.from_pretrained(None, config=model.config, state_dict=model.state_dict(), dtype=torch.bfloat16)\
-        .save_pretrained(out)  # fmt: skip
+    state = model.state_dict()
+    LlamaForCausalLM.from_pretrained(None, config=model.config, state_dict=state, dtype=torch.bfloat16).save_pretrained(
+        out
+    )
     for file in tokenizer_folder.iterdir():
         (out / file.name).write_bytes(file.read_bytes())
 
 
 def sha256(path: Path) -> str:
+    """Hex sha256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,53 @@
+"""The phrase files of data/phrases: pairs of a question and its query line (`*.txt`), and banks of parts (`*.yaml`)."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data.errors import DataError
+
+PHRASES = Path(__file__).parent.parent / "phrases"
+_FIRST = "players teams declines batting bowling phases results matches comparisons voices first_exam".split()
+_MORE = "batting bowling teams matches declines conditions voices".split()
+PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE)))
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast
+
+
+class PhraseFileMissing(DataError):
+    """A phrase file is not in its folder."""
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """The (question, query line) pairs of a file with a `question => line` on each line; # begins a comment.
+
+    Raises PhraseFileMissing.
+    """
+    lines = (line.strip() for line in _text(path).splitlines())
+    return [tuple(line.rsplit(" => ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+
+
+def read_bank(path: Path) -> Any:
+    """The content of a YAML file. Raises PhraseFileMissing."""
+    return yaml.load(_text(path), _Loader)
+
+
+def expand(pattern: str, rng: random.Random) -> str:
+    """One expansion of a pattern with (a|b|) alternatives, innermost first."""
+    while m := re.search(r"\(([^()]*)\)", pattern):
+        pattern = pattern[: m.start()] + rng.choice(m[1].split("|")) + pattern[m.end() :]
+    return pattern
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PhraseFileMissing(
+            f"no phrase file {path}: restore it (git checkout -- {path.name}), or take its name out of "
+            "PAIR_FILES in data/phrasing/phrase_files.py if it was removed on purpose"
+        ) from None

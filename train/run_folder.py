@@ -1,0 +1,143 @@
+"""The folder of a training run, runs/<name>/: what it was made from, its checkpoints and its result.
+
+config.yaml is written first, result.json last: a folder with both is a finished run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from data.atomic_write import atomic_write, temporary_folder
+from data.dataset.examples import write
+from data.prompts import PROMPT_VERSION
+from train.base_model import fingerprint
+from train.callbacks import DONE_MARK
+from train.config import UNHASHED, SftConfig, as_dict
+from train.dataset import SPLITS, Dataset
+from train.errors import RunExists
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run produced: result.json."""
+
+    inputs_sha256: str
+    steps: int
+    seconds: float  # of training in the last process of the run
+    stopped: str  # epochs | early (no better validation loss) | time
+    validation_loss: float  # nats a token
+    exact_match: dict[str, float]  # share of validation examples reproduced exactly, by task
+    base_exact_match: dict[str, float]  # the same before training
+    trained_parameters: int
+    parameters: int
+    tokens_per_second: float
+    adapter_sha256: str
+
+
+def inputs_hash(config: SftConfig, data_sha256: str) -> str:
+    """A hash of everything that decides the result: settings, data, base, prompts."""
+    kept = {k: v for k, v in as_dict(config).items() if k not in UNHASHED}
+    template = Path(config.chat_template)
+    if config.chat_template and template.is_file():
+        kept["chat_template"] = template.read_text(encoding="utf-8")
+    kept |= {
+        "data": data_sha256,
+        "base": fingerprint(config.base, config.base_revision),
+        "prompt": PROMPT_VERSION,
+    }
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | None:
+    """The result of a finished run of these inputs, None where there is none.
+
+    Raises RunExists where the folder is of other inputs; with `config.replace` it is deleted instead.
+    """
+    if not (folder / "config.yaml").is_file():
+        return None
+    found = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
+    if found.get("inputs_sha256") != inputs:
+        if config.replace:
+            if is_main_process():
+                print(f"{folder} was made from other inputs: replacing it", flush=True)
+                shutil.rmtree(folder)
+            return None
+        now = as_dict(config)
+        differ = [
+            f"{k} {found[k]!r} -> {now[k]!r}" for k in now if k not in UNHASHED and k in found and found[k] != now[k]
+        ]
+        raise RunExists(
+            f"{folder} was made from other inputs ({'; '.join(differ) or 'the data or the base changed'}): name "
+            "another run with --run, or replace this one with --replace"
+        )
+    trained = weights_folder(folder, config)
+    return read_result(folder) if (folder / "result.json").is_file() and trained.is_dir() else None
+
+
+def read_result(folder: Path) -> Result:
+    """The result that the run wrote."""
+    return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
+
+
+def finish(folder: Path, result: Result) -> None:
+    """Write the result and delete the checkpoints."""
+    atomic_write(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def prepare(folder: Path, config: SftConfig, data: Dataset, inputs: str, model: PreTrainedModel) -> None:
+    """Write config.yaml, and the examples as the conversion reads them."""
+    about = as_dict(config) | {
+        "base_revision": config.base_revision or getattr(model.config, "_commit_hash", None) or "",
+        "base_sha256": fingerprint(config.base, config.base_revision),
+        "data_sha256": data.sha256,
+        "prompt_version": PROMPT_VERSION,
+        "inputs_sha256": inputs,
+    }
+    for split in SPLITS:
+        write(getattr(data, split), folder / "examples" / f"{split}.jsonl")
+    atomic_write(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False))
+
+
+def weights_folder(folder: Path, config: SftConfig) -> Path:
+    """Where the trained weights go: adapter/, or model/ where every weight is trained."""
+    return folder / ("model" if config.method == "full" else "adapter")
+
+
+def save_weights(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Path, with_tokenizer: bool) -> str:
+    """Write the adapter or model; returns a hash of its weights."""
+    with temporary_folder(target) as part:
+        model.save_pretrained(part)
+        if with_tokenizer:
+            tokenizer.save_pretrained(part)
+            base = Path(model.config._name_or_path)
+            if (base / "tokenizer.model").is_file():  # llama.cpp's converter takes the order of merges from it
+                shutil.copyfile(base / "tokenizer.model", part / "tokenizer.model")
+    digest = hashlib.sha256()
+    for path in sorted(target.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest checkpoint that was written completely."""
+    complete = [mark.parent for mark in (folder / "checkpoints").glob(f"checkpoint-*/{DONE_MARK}")]
+    return max(complete, key=checkpoint_step, default=None)
+
+
+def checkpoint_step(checkpoint: Path | None) -> int:
+    """The step at which a checkpoint was saved; 0 without one."""
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def is_main_process() -> bool:
+    """Whether this process writes files, of several that train together."""
+    return int(os.environ.get("RANK", 0)) == 0

@@ -148,7 +148,7 @@ class LocalModel:
 
 
 def _generation(completion: Completion) -> Generation:
-    figures = completion.figures
+    figures = completion.stats
     return Generation(
         text=completion.text,
         finish_reason=completion.finish_reason,

@@ -1,4 +1,4 @@
-"""The benchmark: every request is sent once, every reply read whole, a server that ends is no hang; what a ratio is."""
+"""The engine benchmark's client and its ratios: `python -m pytest tests/test_bench.py`."""
 
 import asyncio
 import json
@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from serve.bench import engine as bench_engine
-from serve.bench.servers import LLAMA_SERVER, Connection, ask_all
-from serve.bench.traffic import Ask
+from serve.bench import engine
+from serve.bench.servers import LLAMA_SERVER, Connection, send_all
+from serve.bench.traffic import BenchRequest
 
 
-async def asked(asks, clients, answer, pieces=1):
-    """Ask a server that answers with what `answer` makes of a body, sent in `pieces`; None: it hangs up."""
+async def exchange(requests, clients, answer, pieces=1):
+    """Send requests to a server that replies `answer(body)` in so many pieces, or closes the connection if None."""
     loop = asyncio.get_running_loop()
     bodies = []
 
@@ -31,29 +31,29 @@ async def asked(asks, clients, answer, pieces=1):
 
     server = await loop.create_server(lambda: Connection(received), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    there = SimpleNamespace(name="the server", port=port, dialect=LLAMA_SERVER)
+    address = SimpleNamespace(name="the server", port=port, api=LLAMA_SERVER)
     try:
-        return await asyncio.wait_for(ask_all(there, asks, clients, True), 10), bodies
+        return await asyncio.wait_for(send_all(address, requests, clients, True), 10), bodies
     finally:
         server.close()
 
 
 @pytest.mark.parametrize(("clients", "pieces"), [(1, 1), (3, 4), (16, 2)])
 def test_texts_come_back_in_the_order_of_the_requests(clients, pieces):
-    asks = [Ask([i, 7], 3, grammar='root ::= "a"' if i % 2 else None) for i in range(20)]
-    (seconds, made, texts), bodies = asyncio.run(
-        asked(asks, clients, lambda body: {"content": f"é{body['prompt'][0]}", "tokens_predicted": 2}, pieces)
+    requests = [BenchRequest([i, 7], 3, grammar='root ::= "a"' if i % 2 else None) for i in range(20)]
+    (seconds, n_tokens, texts), bodies = asyncio.run(
+        exchange(requests, clients, lambda body: {"content": f"é{body['prompt'][0]}", "tokens_predicted": 2}, pieces)
     )
-    assert texts == [f"é{i}" for i in range(20)] and made == 40 and 0 < seconds < 10
+    assert texts == [f"é{i}" for i in range(20)] and n_tokens == 40 and 0 < seconds < 10
     assert sorted(body["prompt"][0] for body in bodies) == list(range(20))
     assert all(body["ignore_eos"] and ("grammar" in body) == body["prompt"][0] % 2 for body in bodies)
 
 
-def test_a_server_that_hangs_up_is_an_error():
-    with pytest.raises(ConnectionError, match="the server hung up"):
+def test_a_closed_connection_is_an_error():
+    with pytest.raises(ConnectionError, match="the server closed a connection"):
         asyncio.run(
-            asked(
-                [Ask([i], 1) for i in range(5)],
+            exchange(
+                [BenchRequest([i], 1) for i in range(5)],
                 2,
                 lambda body: None if body["prompt"] == [3] else {"content": "", "tokens_predicted": 0},
             )
@@ -61,7 +61,7 @@ def test_a_server_that_hangs_up_is_an_error():
 
 
 class TimedServer:
-    """A server that takes so many seconds for a round, one round after another, and counts what it was asked."""
+    """A server with a given duration for each round, whose totals follow from the number of rounds."""
 
     def __init__(self, name, seconds, text):
         self.name, self.seconds, self.text, self.rounds = name, list(seconds), text, 0
@@ -78,14 +78,14 @@ class TimedServer:
         return {f"{name}_tokens": 10 * n for name in tokens} | {"busy_s": n * n, "native_s": n, "ready_s": 0.5}
 
 
-def test_a_ratio_is_of_paired_rounds_in_two_processes_without_their_first_rounds(monkeypatch):
-    async def ask_all(server, asks, clients, ignore_eos):
+def test_a_ratio_is_the_median_over_paired_rounds_of_two_processes_without_warm_ups(monkeypatch):
+    async def send_all(server, requests, clients, ignore_eos):
         assert clients == 3 and not ignore_eos
         order.append(server.name)
         server.rounds += 1
-        return server.seconds.pop(0), 7, [server.text] * len(asks)
+        return server.seconds.pop(0), 7, [server.text] * len(requests)
 
-    monkeypatch.setattr(bench_engine, "ask_all", ask_all)
+    monkeypatch.setattr(engine, "send_all", send_all)
     order, seeds = [], []
     own = iter([[9, 1, 2], [9, 4, 1]])
     other = iter([[9, 2, 2], [9, 8, 4]])
@@ -101,10 +101,10 @@ def test_a_ratio_is_of_paired_rounds_in_two_processes_without_their_first_rounds
         seeds.append(seed)
         return [None] * n
 
-    result = bench_engine.compare(start, "recorded", make, clients=3, rounds=4, per_round=8)
+    result = engine.compare(start, "recorded", make, clients=3, rounds=4, per_round=8)
     assert result["ours"] == 6 and result["slow"] == 8 / 50 and result["fast"] == 3
     assert result["ratio"] == 2 and result["same_text"] == 1  # 2, 1, 2 and 4 times as fast
     assert result["overhead"] == 0.75  # of rounds 2 and 3: 2 of 9 - 1 seconds, in either process
-    assert result["forced"] == result["guessed"] == result["cached"] == 1 and result["ready_s"] == 0.5
+    assert result["forced"] == result["accepted"] == result["cached"] == 1 and result["ready_s"] == 0.5
     assert order == 2 * ["fast", "slow", "ours", "ours", "slow", "fast", "fast", "slow", "ours"]
-    assert len(set(seeds)) == len(seeds) == 6  # no round asks what another asked
+    assert len(set(seeds)) == len(seeds) == 6  # no two rounds have the same requests

@@ -13,7 +13,6 @@ import time
 import pytest
 from llama_cpp import Llama
 
-from serve.engine import cpu_threads as threads
 from serve.engine.engine import Engine, EngineConfig
 from serve.engine.errors import (
     BadSetting,
@@ -80,20 +79,20 @@ def results(engine: Engine, requests: list[Request]) -> list:
 
 
 def idle(engine: Engine) -> bool:
-    """Whether no slot and no cell is in use but those of the sequence that rests."""
-    scheduler = engine._scheduler
+    """Whether no slot and no cell is in use, except parked cells."""
+    scheduler, kv_cache = engine._scheduler, engine._kv_cache
     for _ in range(500):
-        rest = scheduler.resting.reserved if scheduler.resting else 0
-        if not (scheduler.running or scheduler.waiting or scheduler.ended) and scheduler.used_cells == rest:
+        parked = kv_cache.parked.reserved if kv_cache.parked else 0
+        if not (scheduler.running or scheduler.waiting or kv_cache.pinned) and kv_cache.used_cells == parked:
             return True
         time.sleep(0.01)
     return False
 
 
-# -- the same tokens as elsewhere, whatever the batch
+# -- the same tokens as without batching, drafts and caches
 
 
-def test_greedy_tokens_are_those_of_the_plain_library(engine, gguf):
+def test_greedy_tokens_are_the_same_as_the_library_s(engine, gguf):
     plain = Llama(str(gguf), n_ctx=512, n_threads=1, n_threads_batch=1, verbose=False)
     ours = results(engine, [Request(prompt, 24, ignore_eos=True) for prompt in prompts(engine, 8)])
     for prompt, completion in zip(prompts(engine, 8), ours, strict=True):
@@ -107,29 +106,29 @@ def test_greedy_tokens_are_those_of_the_plain_library(engine, gguf):
     plain.close()
 
 
-def test_a_request_gets_the_same_tokens_alone_and_in_a_crowd(engine):
+def test_a_request_gets_the_same_tokens_alone_and_in_a_batch(engine):
     requests = [
         Request(prompt, 20, Sampling(temperature=0.8 * (i % 2), seed=i)) for i, prompt in enumerate(prompts(engine, 10))
     ]
     alone = [results(engine, [request])[0] for request in requests]
-    crowd = results(engine, requests)
-    assert [c.tokens for c in crowd] == [c.tokens for c in alone]
+    batch = results(engine, requests)
+    assert [c.tokens for c in batch] == [c.tokens for c in alone]
 
 
-def test_what_a_token_costs_is_known_before_the_first_request(start):
+def test_the_cost_of_a_token_is_known_before_the_first_request(start):
     cost = start(n_slots=2)._scheduler.cost
-    assert cost.known and 0 < cost.slope < cost.decoding(8) < 1
+    assert cost.decode_is_known and 0 < cost.slope < cost.decode_s(8) < 1
 
 
 def test_drafts_change_the_steps_and_not_the_tokens(start):
     with_drafts, without = start(n_slots=2), start(n_slots=2, drafts=False)
     cost = with_drafts._scheduler.cost
     cost.observe = lambda *_: None
-    cost.base, cost.slope = 1.0, 0.2  # as on a large model; on one as small as this a draft would not pay
+    cost.base, cost.slope = 1.0, 0.2  # as on a large model; with one as small as this, drafts would not pay
     vocabulary = without.runner.vocabulary
     requests = [Request(prompt, 60, ignore_eos=True) for prompt in prompts(without, 6, seed=3)]
     plain = results(without, requests)
-    # A prompt that holds the whole answer is what a table is for the sentence over it; here the answer is made first.
+    # Like a table with the figures of the answer: a prompt that contains the whole answer, which is generated first.
     copied = [
         Request([*r.prompt, *c.tokens, *r.prompt], 60, sampling, ignore_eos=True)
         for r, c in zip(requests, plain, strict=True)
@@ -143,7 +142,7 @@ def test_drafts_change_the_steps_and_not_the_tokens(start):
     assert without.health().totals.drafted_tokens == 0
 
 
-def test_drafting_stops_where_it_does_not_pay(start):
+def test_drafting_stops_if_it_does_not_pay(start):
     engine = start(n_slots=1)
     engine._scheduler.cost.observe = lambda *_: None
     engine._scheduler.cost.base, engine._scheduler.cost.slope = 1.0, 1.0  # a drafted token costs half a step
@@ -158,48 +157,48 @@ def test_drafting_stops_where_it_does_not_pay(start):
     assert totals.drafted_tokens < totals.completion_tokens * 0.1
 
 
-def test_nothing_is_drafted_where_a_step_is_quicker_than_building_its_graph(start):
+def test_nothing_is_drafted_if_a_step_is_faster_than_rebuilding_its_graph(start):
     drafted = []
-    for a_step in (1.0, 1e-4):
+    for step_s in (1.0, 1e-4):
         engine = start(n_slots=1)
         cost = engine._scheduler.cost
         cost.observe = lambda *_: None
-        cost.base, cost.slope = a_step, 0.1 * a_step
+        cost.base, cost.slope = step_s, 0.1 * step_s
         results(engine, [Request([300, 301, 302, 303] * 8, 40, ignore_eos=True)])
         drafted.append(engine.health().totals.drafted_tokens)
     assert drafted[0] > 0 and drafted[1] == 0
 
 
-def test_the_duration_of_a_step_with_threads_on_trial_is_not_taken_for_its_cost(start):
+def test_the_cost_model_ignores_steps_with_threads_on_trial(start):
     engine, seen = start(n_slots=1), []
     engine._scheduler.cost.observe = lambda *observed: seen.append(observed)
-    for team in (engine._pace.teams.light, engine._pace.teams.heavy):
-        team.fixed, team.most, team.current = False, 2, 2
-        team._other, team._left = 1, 10**6  # a trial that does not end
-        team._spent = {1: [1e9, 1e9], 2: [1e9, 1e9]}
+    for count in (engine._reporter.tuner.small, engine._reporter.tuner.large):
+        count.fixed, count.limit, count.current = False, 2, 2
+        count._candidate, count._steps_left = 1, 10**6  # a trial that does not end
+        count._spent = {1: [1e9, 1e9], 2: [1e9, 1e9]}
     results(engine, [Request([300, 301], 60, ignore_eos=True)])
-    assert 20 < len(seen) < 40, "half of the steps of a trial are made with as many threads as ever"
+    assert 20 < len(seen) < 40, "half of the steps of a trial use the usual number of threads"
 
 
-def test_threads_sleep_soon_after_a_step_that_took_far_too_long_until_a_while_after(start):
-    engine, seen, told = start(n_slots=1, drafts=False), [], [False]
+def test_threads_spin_briefly_for_a_while_after_a_step_that_took_far_too_long(start):
+    engine, seen, used = start(n_slots=1, drafts=False), [], [False]
     library, use = engine.runner._library, engine.runner.use_threads
     decode = library.llama_decode
 
     def slow_once(context, batch):
         time.sleep(0.3 * (len(seen) == 9))
-        seen.append(told[-1])
+        seen.append(used[-1])
         return decode(context, batch)
 
     library.llama_decode = slow_once
-    engine.runner.use_threads = lambda n, brief: (told.append(brief), use(n, brief))
+    engine.runner.use_threads = lambda n, short_spin: (used.append(short_spin), use(n, short_spin))
     results(engine, [Request([300, 301], 100, ignore_eos=True)])
     assert not any(seen[:10]) and all(seen[10:60]) and not any(seen[-5:])
 
 
-@pytest.mark.parametrize(("flash_attention", "apart"), [(True, 64), (False, 513)])
-def test_prefill_is_kept_apart_where_attention_works_by_tiles(start, flash_attention, apart):
-    assert start(flash_attention=flash_attention)._scheduler.limits.apart == apart
+@pytest.mark.parametrize(("flash_attention", "tokens"), [(True, 64), (False, 513)])
+def test_a_large_prefill_is_separate_if_attention_is_tiled(start, flash_attention, tokens):
+    assert start(flash_attention=flash_attention)._scheduler.limits.separate_prefill_tokens == tokens
 
 
 def test_a_shared_prefix_saves_tokens_and_changes_none(start):
@@ -208,25 +207,25 @@ def test_a_shared_prefix_saves_tokens_and_changes_none(start):
     requests = [Request(common + prompt, 12) for prompt in prompts(cold, 5)]
     expected, shared = results(cold, requests), results(warm, requests)
     assert [c.tokens for c in shared] == [c.tokens for c in expected]
-    assert all(c.figures.cached_tokens >= len(common) for c in shared[1:])
-    assert all(c.figures.cached_tokens == 0 for c in expected)
+    assert all(c.stats.cached_tokens >= len(common) for c in shared[1:])
+    assert all(c.stats.cached_tokens == 0 for c in expected)
     assert warm.health().cache.hits == 4
 
 
-def test_what_the_last_request_computed_is_stored_when_there_is_time(start):
+def test_the_parked_cells_are_stored_when_the_engine_is_idle(start):
     engine = start(n_slots=2)
     results(engine, [Request([300 + i for i in range(20)], 4, ignore_eos=True)])
     for _ in range(500):
-        if stored := [prefix.tokens for prefix in engine._scheduler.prefixes]:
+        if stored := [prefix.tokens for prefix in engine._kv_cache.prefixes]:
             break
         time.sleep(0.01)
     assert [len(tokens) for tokens in stored] == [23]
-    assert engine.health().used_cells == 23, "and it goes on resting in the cache"
+    assert engine.health().used_cells == 23, "and they stay parked in the KV cache"
     again = results(engine, [Request([300 + i for i in range(20)], 4, ignore_eos=True)])[0]
-    assert again.figures.cached_tokens == 19
+    assert again.stats.cached_tokens == 19
 
 
-def test_prefixes_outlive_the_engine_in_a_file(start, tmp_path):
+def test_the_prefix_cache_outlives_the_engine_in_a_file(start, tmp_path):
     path = tmp_path / "new folder" / "prefixes"
     first = start(n_slots=1, prefix_file=path)
     request = Request(prompts(first, 1, seed=9)[0] * 5, 12)
@@ -235,9 +234,9 @@ def test_prefixes_outlive_the_engine_in_a_file(start, tmp_path):
     assert path.stat().st_mode & 0o077 == 0 and [file.name for file in path.parent.iterdir()] == [path.name]
     again = start(n_slots=1, prefix_file=path)
     warm = results(again, [request])[0]
-    assert warm.tokens == expected.tokens and warm.figures.cached_tokens == len(request.prompt) - 1
-    other = start(n_slots=1, prefix_file=path, flash_attention=True)  # which lays cells out in another way
-    assert results(other, [request])[0].figures.cached_tokens == 0
+    assert warm.tokens == expected.tokens and warm.stats.cached_tokens == len(request.prompt) - 1
+    other = start(n_slots=1, prefix_file=path, flash_attention=True)  # which has another cell layout
+    assert results(other, [request])[0].stats.cached_tokens == 0
 
 
 @pytest.mark.parametrize(
@@ -255,7 +254,7 @@ def test_prefixes_outlive_the_engine_in_a_file(start, tmp_path):
     ],
     ids=["cut", "changed", "empty", "no key", "no table", "no text", "negative", "huge", "other tokens"],
 )
-def test_a_damaged_prefix_file_is_not_read_and_a_folder_that_cannot_be_written_is_a_warning(
+def test_a_damaged_prefix_file_is_not_loaded_and_one_that_cannot_be_written_is_a_warning(
     start, tmp_path, caplog, damage
 ):
     path = tmp_path / "prefixes"
@@ -266,22 +265,22 @@ def test_a_damaged_prefix_file_is_not_read_and_a_folder_that_cannot_be_written_i
     path.write_bytes(damage(path.read_bytes()))
     again = start(n_slots=1, prefix_file=path)
     assert f"prefixes could not be read from {path}" in caplog.text
-    assert results(again, [request])[0].figures.cached_tokens == 0
+    assert results(again, [request])[0].stats.cached_tokens == 0
     path.unlink()
     path.mkdir()
     again.close()
-    assert f"prefixes were not kept in {path}" in caplog.text
+    assert f"prefixes were not saved to {path}" in caplog.text
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_the_context_may_be_full_to_the_last_cell_without_an_error(start):
+def test_a_full_context_is_no_error(start):
     engine = start(n_ctx=512, n_slots=4)
     requests = [Request(prompt * 3, 30, ignore_eos=True) for prompt in prompts(engine, 20, seed=4)]
     assert all(c.finish_reason == "length" and len(c.tokens) == 30 for c in results(engine, requests))
     assert idle(engine)
 
 
-def test_adapters_are_chosen_per_request_and_do_not_mix(engine):
+def test_each_request_uses_its_own_adapter(engine):
     prompt = prompts(engine, 1, seed=5)[0]
     requests = [Request(prompt, 12, adapter=name) for name in (None, "one", "two")]
     alone = [results(engine, [request])[0].tokens for request in requests]
@@ -289,10 +288,10 @@ def test_adapters_are_chosen_per_request_and_do_not_mix(engine):
     assert [c.tokens for c in results(engine, requests * 3)] == alone * 3
 
 
-# -- grammars, stops, streams
+# -- grammars, stop texts, streams
 
 
-def test_every_text_under_a_grammar_obeys_it_with_and_without_jumping_over_forced_text(engine, start):
+def test_every_text_obeys_its_grammar_with_and_without_skipping_forced_text(engine, start):
     plain = start(jump_forward=False)
     for source in (engine, plain):
         for i, prompt in enumerate(prompts(source, 8)):
@@ -304,11 +303,11 @@ def test_every_text_under_a_grammar_obeys_it_with_and_without_jumping_over_force
     assert plain.health().totals.forced_tokens == 0
 
 
-def test_a_grammar_that_leaves_no_choice_is_answered_without_computing(engine):
+def test_a_grammar_that_admits_one_text_needs_no_step(engine):
     steps = engine.health().totals.steps
     completion = results(engine, [Request(prompts(engine, 1)[0], 40, grammar='root ::= "runs by batter | top 5"')])[0]
     assert (completion.text, completion.finish_reason) == ("runs by batter | top 5", "stop")
-    assert completion.figures.forced_tokens == completion.figures.completion_tokens > 0
+    assert completion.stats.forced_tokens == completion.stats.completion_tokens > 0
     assert engine.health().totals.steps == steps
 
 
@@ -327,10 +326,10 @@ def test_a_json_schema_yields_json(engine):
         completion = results(engine, [Request(prompt, 200, grammar=grammar)])[0]
         if completion.finish_reason == "stop":
             assert json.loads(completion.text)["kind"] in ("runs", "wickets")
-    assert completion.figures.forced_tokens > 0
+    assert completion.stats.forced_tokens > 0
 
 
-def test_a_stop_text_ends_the_text_before_itself_and_never_leaks_into_the_stream(engine):
+def test_a_stop_text_ends_the_text_and_is_not_in_the_stream(engine):
     whole = results(engine, [Request(prompts(engine, 1)[0], 40, ignore_eos=True)])[0].text
     stop = whole[10:14]
     streamed = []
@@ -340,7 +339,7 @@ def test_a_stop_text_ends_the_text_before_itself_and_never_leaks_into_the_stream
     assert "".join(streamed) == completion.text
 
 
-def test_a_stream_is_the_text_in_whole_characters(engine):
+def test_a_stream_consists_of_whole_characters(engine):
     grammar = 'root ::= ("\u2603" | "\u00e9" | "\U0001f600" | "x"){12}'
     streamed = []
     sampling = Sampling(temperature=3.0, seed=2, top_k=0, min_p=0.0, top_p=1.0)
@@ -361,7 +360,7 @@ def test_sampling_settings_take_effect(engine):
     huge = Sampling(2.0, seed=1, top_k=2**32 + 1, penalty_last_n=2**31 - 1, repeat_penalty=1.1)  # 1 in 32 bits
     assert results(engine, [Request(prompt, 10, huge, ignore_eos=True)])[0].tokens != greedy
     penalised = results(engine, [Request(prompt, 40, Sampling(repeat_penalty=5.0), ignore_eos=True)])[0].tokens
-    assert len(set(penalised)) == 40, "a strong penalty lets no token come twice"
+    assert len(set(penalised)) == 40, "with a strong penalty no token is repeated"
 
 
 # -- bad input
@@ -372,8 +371,8 @@ BAD = [
     (dict(prompt=[1], max_tokens=0), BadSetting, "max_tokens"),
     (dict(prompt=[1] * 3000), PromptTooLong, "3000 prompt tokens and 128"),
     (dict(prompt=[1], max_tokens=3000), PromptTooLong, "shorten"),
-    (dict(prompt=[999_999]), BadToken, "outside of the vocabulary"),
-    (dict(prompt=[-1]), BadToken, "outside of the vocabulary"),
+    (dict(prompt=[999_999]), BadToken, "outside the vocabulary"),
+    (dict(prompt=[-1]), BadToken, "outside the vocabulary"),
     (dict(prompt=[1], adapter="three"), UnknownAdapter, "'three'.*one.*two"),
     (dict(prompt=[1], grammar="root ::="), GrammarError, "end|no text|text"),
     (dict(prompt=[1], grammar="root ::= nothing"), GrammarError, "not defined"),
@@ -387,8 +386,8 @@ BAD = [
 @pytest.mark.parametrize(
     ("fields", "error", "message"), BAD, ids=[f"{e.__name__}-{i}" for i, (_, e, _) in enumerate(BAD)]
 )
-def test_a_bad_request_is_a_typed_error_and_touches_nobody(engine, fields, error, message):
-    if fields.get("grammar") == "root ::=":  # the empty text, said awkwardly: valid, and over at once
+def test_an_invalid_request_is_a_typed_error_and_affects_no_other(engine, fields, error, message):
+    if fields.get("grammar") == "root ::=":  # admits only the empty text: valid, and finished at once
         assert results(engine, [Request(**fields)])[0].text == ""
         return
     other = engine.submit(Request(prompts(engine, 1)[0], 30, ignore_eos=True))
@@ -408,7 +407,7 @@ def test_a_bad_request_is_a_typed_error_and_touches_nobody(engine, fields, error
         dict(logit_bias={1: float("inf")}),
     ],
 )
-def test_a_sampling_setting_out_of_range_is_refused(wrong):
+def test_a_sampling_setting_out_of_range_is_rejected(wrong):
     with pytest.raises(BadSetting):
         Sampling(**wrong)
 
@@ -429,17 +428,17 @@ def test_a_model_that_cannot_be_loaded_says_why_at_start(tmp_path, gguf):
         Engine(EngineConfig(gguf, adapters={"x": tmp_path / "none"}, **ONE_THREAD)).start()
 
 
-def test_layers_for_a_gpu_that_is_not_there_are_refused_in_words_and_the_cpu_serves(start, caplog):
+def test_gpu_layers_without_a_gpu_are_a_warning_and_the_cpu_serves(start, caplog):
     engine = start(n_gpu_layers=99)
     if not engine.runner.gpu:
         assert "N_GPU_LAYERS=99" in caplog.text
     assert results(engine, [Request([1, 2], 3)])[0].tokens
 
 
-# -- leaving, failing, ending
+# -- cancellation, failure, shutdown
 
 
-def test_cancelling_frees_the_slot_before_the_next_step_wherever_the_request_is(start):
+def test_cancelling_a_running_or_waiting_request_frees_its_place_before_the_next_step(start):
     engine = start(n_slots=1, n_batch=64)
     long = prompts(engine, 1)[0]
     running = engine.submit(Request((long * 60)[:1000], 200, ignore_eos=True))
@@ -452,7 +451,7 @@ def test_cancelling_frees_the_slot_before_the_next_step_wherever_the_request_is(
     assert idle(engine)
 
 
-def test_a_deadline_ends_a_request_in_line_and_under_way(start):
+def test_a_deadline_ends_a_waiting_and_a_running_request(start):
     engine = start(n_slots=1)
     prompt = prompts(engine, 1)[0]
     first = engine.submit(Request(prompt, 1500, ignore_eos=True, deadline_s=0.15))
@@ -460,22 +459,22 @@ def test_a_deadline_ends_a_request_in_line_and_under_way(start):
     assert second.result(5).finish_reason == "deadline" and second.result().tokens == []
     done = first.result(5)
     assert done.finish_reason == "deadline" and 0 < len(done.tokens) < 1500
-    assert 100 < done.figures.queued_ms + done.figures.prefill_ms + done.figures.decode_ms < 1000
+    assert 100 < done.stats.queued_ms + done.stats.prefill_ms + done.stats.decode_ms < 1000
 
 
-def test_a_full_queue_refuses_at_once_and_serves_what_it_accepted(start):
+def test_a_full_queue_rejects_at_once_and_serves_what_it_accepted(start):
     engine = start(n_slots=2, queue_size=3)
-    prompt, accepted, refused = prompts(engine, 1)[0], [], []
+    prompt, accepted, rejected = prompts(engine, 1)[0], [], []
     for _ in range(30):
         try:
             accepted.append(engine.submit(Request(prompt, 100, ignore_eos=True)))
         except QueueFull as error:
-            refused.append(error.retry_after_s)
-    assert len(accepted) >= 5 and refused and min(refused) >= 1.0
+            rejected.append(error.retry_after_s)
+    assert len(accepted) >= 5 and rejected and min(rejected) >= 1.0
     assert all(len(handle.result(30).tokens) == 100 for handle in accepted)
 
 
-def test_a_request_whose_listener_raises_fails_alone(engine):
+def test_a_request_whose_on_text_raises_fails_alone(engine):
     def poison(text):
         raise ValueError("poison")
 
@@ -509,7 +508,7 @@ def test_a_request_that_makes_the_native_call_fail_fails_alone(start):
 
 
 @pytest.mark.parametrize("also", [(), ("finish",), ("add", "finish")])
-def test_the_death_of_the_thread_is_seen_by_everyone(start, also):
+def test_the_death_of_the_thread_is_reported_to_every_caller(start, also):
     engine = start(n_slots=2)
     seen = []
     engine.on_death = seen.append
@@ -531,7 +530,7 @@ def test_the_death_of_the_thread_is_seen_by_everyone(start, also):
 
 
 class _Replaced:
-    """An object with one method of its own."""
+    """An object with some methods replaced."""
 
     def __init__(self, inner, **methods) -> None:
         self.__dict__.update(methods, _inner=inner)
@@ -540,7 +539,7 @@ class _Replaced:
         return getattr(self._inner, name)
 
 
-def test_draining_ends_what_is_under_way_and_takes_nothing_new(start):
+def test_draining_finishes_requests_in_flight_and_accepts_no_new_ones(start):
     engine = start(n_slots=2)
     handles = [engine.submit(Request(prompts(engine, 1)[0], 200, ignore_eos=True)) for _ in range(5)]
     drained = []
@@ -555,7 +554,7 @@ def test_draining_ends_what_is_under_way_and_takes_nothing_new(start):
     assert all(handle.future.done() and len(handle.result().tokens) == 200 for handle in handles)
 
 
-def test_closing_fails_what_is_under_way(start):
+def test_closing_fails_requests_in_flight(start):
     engine = start(n_slots=1)
     handles = [engine.submit(Request(prompts(engine, 1)[0], 1500, ignore_eos=True)) for _ in range(3)]
     engine.close()
@@ -565,21 +564,21 @@ def test_closing_fails_what_is_under_way(start):
     engine.close()
 
 
-def test_streams_go_on_while_a_long_prompt_is_computed(start):
+def test_streams_continue_during_the_prefill_of_a_long_prompt(start):
     engine = start(n_slots=4, n_ctx=4096)
-    moments: list[float] = []
+    timestamps: list[float] = []
     streams = [
         engine.submit(
             Request(
                 prompt,
                 250,
                 ignore_eos=True,
-                on_text=(lambda _: moments.append(time.perf_counter())) if i == 0 else None,
+                on_text=(lambda _: timestamps.append(time.perf_counter())) if i == 0 else None,
             )
         )
         for i, prompt in enumerate(prompts(engine, 3))
     ]
-    while len(moments) < 50:
+    while len(timestamps) < 50:
         time.sleep(0.001)
     sent = time.perf_counter()
     long = engine.submit(Request((prompts(engine, 1)[0] * 100)[:1500], 1))
@@ -587,11 +586,11 @@ def test_streams_go_on_while_a_long_prompt_is_computed(start):
     arrived = time.perf_counter()
     for stream in streams:
         stream.result(30)
-    during = [moment for moment in moments if sent <= moment <= arrived]
-    assert len(during) >= 5, "prefill came in chunks between which the stream went on"
+    during = [t for t in timestamps if sent <= t <= arrived]
+    assert len(during) >= 5, "prefill was chunked, and the stream continued in between"
 
 
-# -- the model over the engine
+# -- LocalModel
 
 
 @pytest.fixture(scope="module")
@@ -612,7 +611,7 @@ def test_control_tokens_come_from_the_template_and_never_from_the_user(model, en
             model.prompt([{"role": role, "content": "x"}])
 
 
-def test_generate_answers_many_at_once_and_streams_on_the_event_loop(model):
+def test_generate_answers_concurrent_calls_and_streams_on_the_event_loop(model):
     async def scenario():
         loop_thread, seen = threading.current_thread(), []
 
@@ -652,27 +651,7 @@ def test_a_cancelled_task_cancels_its_request(model, engine):
     asyncio.run(scenario())
 
 
-# -- threads and memory
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({"cpu.max": "200000 100000"}, 2.0),
-        ({"cpu.max": "50000 100000"}, 0.5),
-        ({"cpu.max": "max 100000"}, None),
-        ({"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "100000"}, 1.5),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
-        ({}, None),
-    ],
-)
-def test_the_thread_count_follows_the_cgroup_quota(tmp_path, monkeypatch, files, expected):
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    assert threads.quota(tmp_path) == expected
-    monkeypatch.setattr(threads, "quota", lambda: expected)
-    assert threads.available() == max(1, min(int(expected or 999), len(os.sched_getaffinity(0))))
+# -- memory
 
 
 def resident_mb() -> float:

@@ -1,4 +1,4 @@
-"""Grammars: what is refused, what is admitted (compared with llama.cpp's own sampler), and what is forced.
+"""Grammars: what is rejected, admitted (compared with llama.cpp's own sampler) and forced.
 
 python -m pytest tests/test_grammar.py
 """
@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from serve.engine.errors import GrammarError
 from serve.engine.grammar import gbnf
-from serve.engine.grammar.automaton import MAX_READINGS, MAX_REFUSED, Grammar, GrammarCache
+from serve.engine.grammar.automaton import MAX_REJECTED, MAX_TOTAL_CONFIGURATIONS, Grammar, GrammarCache
 from serve.engine.grammar.json_schema import grammar_from_schema
 from serve.engine.grammar.tokens import admitted_tokens, forced_tokens
-from serve.engine.output import Writer
+from serve.engine.output import OutputProcessor
 from serve.engine.runner import Runner, RunnerConfig
 from serve.engine.sequence import Request, Sequence
 from tests.support.tiny_gguf import tiny_gguf
@@ -46,22 +46,22 @@ BAD = [
     ("", "no rule named root"),
     ("# only a comment", "no rule named root"),
     ("start ::= 'a'", "line 1 column 11"),
-    ('root = "a"', "`::=` is expected"),
+    ('root = "a"', "expected `::=`"),
     ('root ::= "a', "not closed"),
     ("root ::= [a-z", "not closed"),
     ("root ::= [z-a]", "reversed"),
-    ('root ::= ("a"', "`)` is expected"),
-    ('root ::= "a")', "does not belong here"),
-    ("root ::= *", "nothing before it"),
-    ('root ::= "a"{2', "a repetition is written"),
+    ('root ::= ("a"', "expected `)`"),
+    ('root ::= "a")', "unexpected ')'"),
+    ("root ::= *", "nothing before"),
+    ('root ::= "a"{2', "expected a repetition"),
     ('root ::= "a"{5,2}', "reversed"),
     ('root ::= "a"{9999}', "beyond 2000"),
-    ('root ::= "a"{999999999999}', "a repetition is written"),
+    ('root ::= "a"{999999999999}', "expected a repetition"),
     ('root ::= (("a"{1000}){1000}){1000}', "parts once repetitions"),
     ('root ::= ""{2000}{2000}{2000}{2000}', "parts once repetitions"),
     ('root ::= "a"{0}{2000}{2000} (){2000}{2000}', "parts once repetitions"),
     ("root ::= (" + '"a" | ' * 9_000 + '"b"){2000}{25}', "parts once repetitions"),
-    ('root ::= "a"' + "*" * 5000, "within one another"),
+    ('root ::= "a"' + "*" * 5000, "nests alternatives"),
     ("root ::= r1\n" + "\n".join(f'r{i} ::= "a"' for i in range(1, 2500)), "more than 2000 rules"),
     ('root ::= "\\q"', "unknown escape"),
     ('root ::= "\\uD800"', "not a character"),
@@ -94,7 +94,7 @@ def test_a_bad_grammar_is_a_typed_error_that_says_why(text, message):
     assert any(option in str(caught.value) for option in message.split(" or "))
 
 
-def test_a_grammar_that_reads_one_text_in_thousands_of_ways_is_refused_before_it_eats_the_memory():
+def test_a_grammar_that_parses_one_text_in_thousands_of_ways_is_rejected_before_memory_runs_out():
     parts = " ".join(f"(x{i} | y{i})" for i in range(30))
     rules = "\n".join(f'x{i} ::= ("a" "b"?)*\ny{i} ::= ("a"? "b")*' for i in range(30))
     started = time.perf_counter()
@@ -107,20 +107,21 @@ def test_a_grammar_that_reads_one_text_in_thousands_of_ways_is_refused_before_it
     assert time.perf_counter() - started < 20
 
 
-def test_a_grammar_whose_texts_can_be_read_in_many_ways_takes_bounded_memory():
+def test_an_ambiguous_grammar_takes_bounded_memory():
     parts = " | ".join(f'[a-z]* "{a}{b}" [a-z]{{60}}' for a in "abcde" for b in "fghijkl")
     state, rng = Grammar(f"root ::= {parts}").start, random.Random(1)
     grammar = state._grammar
     with pytest.raises(GrammarError, match="too ambiguous"):
         for _ in range(20_000):
             state = state.advance(rng.choice("abcdefghijkl").encode())
-    assert grammar.bloated and sum(len(state.threads) for state in grammar._states.values()) < MAX_READINGS
+    assert grammar.oversized
+    assert sum(len(state.configurations) for state in grammar._states.values()) < MAX_TOTAL_CONFIGURATIONS
 
 
-def test_a_state_remembers_few_of_the_texts_that_it_does_not_admit():
+def test_a_state_remembers_few_rejected_texts():
     state = Grammar('root ::= "a" | "b"').start
     assert all(state.advance(f"x{i}".encode()) is None for i in range(1000))
-    assert len(state._tokens) == MAX_REFUSED
+    assert len(state._tokens) == MAX_REJECTED
     assert state.advance(b"a") is state.advance(b"a") and state._tokens[b"a"] is not None
 
 
@@ -144,10 +145,10 @@ def test_no_grammar_takes_long_to_compile_or_to_follow(text):
         for _ in range(5):
             data, after = state.forced()
             state = after if data else next(filter(None, map(state.step, b"ax~AB")), state)
-    assert time.process_time() - began < 3, "where a bound is missing, they take from four seconds to hours"
+    assert time.process_time() - began < 3, "without the limits, they take from four seconds to hours"
 
 
-def test_a_chain_of_rules_that_may_be_empty_is_followed_to_its_end():
+def test_a_long_chain_of_rules_that_may_be_empty_is_followed_to_its_end():
     names = list(range(1500))
     random.Random(1).shuffle(names)
     rules = [f"r{a} ::= r{b}" for a, b in zip(names, names[1:], strict=False)]
@@ -159,7 +160,7 @@ def test_a_chain_of_rules_that_may_be_empty_is_followed_to_its_end():
 
 @given(st.text(alphabet='rot:=|()[]{}*+?"\\ \n-^az09,.#<!\u00e9', max_size=60))
 @settings(max_examples=400, deadline=None)
-def test_no_text_whatever_raises_anything_but_a_grammar_error(text):
+def test_no_text_raises_anything_but_a_grammar_error(text):
     try:
         Grammar("root ::= " + text)
     except GrammarError:
@@ -205,7 +206,7 @@ def test_a_character_class_matches_by_code_point_through_its_bytes(pairs, negate
 
 
 def random_grammar(rng: random.Random) -> str:
-    """A grammar whose repeated items match at least one character: llama.cpp refuses the others."""
+    """A grammar whose repeated items match at least one character: llama.cpp rejects the others."""
     names = [f"r{i}" for i in range(rng.randint(1, 4))]
 
     def item(level: int, depth: int) -> str:
@@ -259,8 +260,8 @@ def test_random_grammars_admit_the_same_tokens_as_llama_cpp_along_random_texts(r
             ours = {t for t in range(vocabulary.size) if state.advance(vocabulary.pieces[t]) is not None}
             ours |= vocabulary.eog if state.accepting else set()
             theirs = native.allowed()
-            # llama.cpp takes control tokens for the text they are written as; here they never match. It also admits
-            # some pieces that begin a character none of whose continuations match (it looks at the range they span).
+            # In llama.cpp, control tokens match the text of their name; here they never match. It also admits some
+            # pieces that start a character of which no continuation matches (it checks the range they span).
             for token in ours ^ theirs:
                 piece = vocabulary.pieces[token]
                 assert token in theirs and (not piece or not piece.isascii()), (text, token, piece)
@@ -285,17 +286,17 @@ def test_text_is_forced_up_to_the_first_choice_and_only_in_whole_characters():
     assert len(Grammar(f'root ::= "{"a" * 600}"').start.forced()[0]) == 512
 
 
-def test_a_text_has_few_readings_where_alternatives_begin_alike():
-    texts = ["a" * i for i in range(1, 300)]  # each begins as all longer ones do
+def test_alternatives_with_a_common_prefix_share_configurations():
+    texts = ["a" * i for i in range(1, 300)]  # each is a prefix of all longer ones
     state = Grammar("root ::= " + " | ".join(f'"{text}!"' for text in texts)).start
-    assert len(state.threads) == 1
+    assert len(state.configurations) == 1
     for _ in range(50):
         state = state.advance(b"a")
-        assert len(state.threads) <= 2
+        assert len(state.configurations) <= 2
     assert state.advance(b"!").complete
 
 
-def test_forced_tokens_stop_where_a_token_of_the_vocabulary_could_span_the_choice(runner):
+def test_forced_tokens_stop_before_a_choice_that_a_token_could_span(runner):
     vocabulary = runner.vocabulary
     both = Grammar('root ::= " f" ("ours" | "inal")').start
     assert both.forced()[0] == b" f" and forced_tokens(both, vocabulary) == ([], both)
@@ -307,7 +308,7 @@ def test_forced_tokens_stop_where_a_token_of_the_vocabulary_could_span_the_choic
     assert tokens == vocabulary.tokenize(" runs") and after.complete
 
 
-def test_a_second_use_of_a_grammar_costs_next_to_nothing():
+def test_a_cached_grammar_costs_almost_nothing():
     text = "root ::= " + " | ".join(f'"measure-{i} by " [a-z]+ ("=" [0-9]+)?' for i in range(300))
     cache = GrammarCache()
     started = time.perf_counter()
@@ -319,16 +320,16 @@ def test_a_second_use_of_a_grammar_costs_next_to_nothing():
     assert again is cache.get(text)
 
 
-def test_alternatives_within_one_another_without_end_are_a_typed_error():
+def test_alternatives_nested_too_deeply_are_a_typed_error():
     text = '"b"'
     for _ in range(30):
         text = " | ".join(f'"{"a" * i}"' for i in range(1, 60)) + f' | "{"a" * 60}" ({text})'
-    with pytest.raises(GrammarError, match="within one another"):
+    with pytest.raises(GrammarError, match="nests alternatives"):
         Grammar(f"root ::= {text}")
 
 
-def test_the_cache_lets_the_oldest_go():
-    cache = GrammarCache(most=2)
+def test_the_cache_evicts_the_least_recently_used():
+    cache = GrammarCache(max_grammars=2)
     first = cache.get('root ::= "0"')
     second = cache.get('root ::= "1"')
     assert cache.get('root ::= "0"') is first
@@ -337,14 +338,14 @@ def test_the_cache_lets_the_oldest_go():
     assert cache.get('root ::= "1"') is not second
 
 
-def test_the_cache_keeps_few_large_grammars():
-    cache = GrammarCache(size=1000)
+def test_the_cache_holds_few_large_grammars():
+    cache = GrammarCache(max_size=1000)
     texts = [f'root ::= "{letter * 300}"' for letter in "abcd"]
-    kept = [cache.get(text) for text in texts]
-    assert cache.get(texts[3]) is kept[3] and cache.get(texts[2]) is kept[2]
-    assert cache.get(texts[0]) is not kept[0]
+    first = [cache.get(text) for text in texts]
+    assert cache.get(texts[3]) is first[3] and cache.get(texts[2]) is first[2]
+    assert cache.get(texts[0]) is not first[0]
     large = f'root ::= "{"a" * 2000}"'
-    assert cache.get(large) is cache.get(large)  # the one in use is never let go
+    assert cache.get(large) is cache.get(large)  # the newest is never evicted
 
 
 def test_a_json_schema_becomes_a_grammar_that_admits_its_documents():
@@ -356,7 +357,7 @@ def test_a_json_schema_becomes_a_grammar_that_admits_its_documents():
     grammar = Grammar(grammar_from_schema(schema))
     assert matches(grammar, '{"query": "runs \u00e9", "top": 5}')
     assert not matches(grammar, '{"query": 5, "top": 5}')
-    with pytest.raises(GrammarError, match="cannot be turned"):
+    with pytest.raises(GrammarError, match="cannot be converted"):
         grammar_from_schema({"type": "nonsense"})
     with pytest.raises(GrammarError):
         grammar_from_schema("{not json")
@@ -381,8 +382,8 @@ def references(depth: int) -> dict:
         {"type": "string", "pattern": "^[ab]{0,\t300000000}$"},
     ],
 )
-def test_a_json_schema_is_not_written_out_at_any_length(schema):
-    with pytest.raises(GrammarError, match="the JSON schema repeats something .* up to 2000"):
+def test_a_json_schema_s_repetitions_are_limited(schema):
+    with pytest.raises(GrammarError, match="the JSON schema has a repetition of .* up to 2000"):
         grammar_from_schema(json.dumps(schema))
 
 
@@ -394,12 +395,12 @@ def test_a_json_schema_is_not_written_out_at_any_length(schema):
         ({"properties": {"A" * 30_000: {"properties": {f"a{i}": {"const": i} for i in range(50)}}}}, "too long"),
     ],
 )
-def test_a_json_schema_that_grows_without_end_is_refused(schema, message):
+def test_a_json_schema_that_grows_without_end_is_rejected(schema, message):
     with pytest.raises(GrammarError, match=message):
         Grammar(grammar_from_schema(schema))
 
 
-def test_a_json_schema_may_repeat_what_a_grammar_may():
+def test_a_json_schema_may_use_repetitions_up_to_the_limit():
     schema = {"type": "string", "pattern": "^[a-z]{3,200}-([0-9]{2}){2}$"}
     assert matches(Grammar(grammar_from_schema(schema)), '"abc-0123"')
     text = Grammar(grammar_from_schema({"type": "string", "minLength": 2, "maxLength": 2000}))
@@ -434,7 +435,7 @@ def test_ranges_of_a_class_are_merged_and_complemented():
         'root ::= "P" [1-9] | "Virat Kohli" | "Vi" [a-z]*',
     ],
 )
-def test_the_list_of_admitted_tokens_is_what_asking_for_each_token_gives(runner, text):
+def test_the_list_of_admitted_tokens_agrees_with_testing_each_token(runner, text):
     vocabulary, rng = runner.vocabulary, random.Random(1)
     state = Grammar(text).start
     for _ in range(12):
@@ -447,16 +448,16 @@ def test_the_list_of_admitted_tokens_is_what_asking_for_each_token_gives(runner,
         state = state.advance(pieces[rng.choice(asked)])
 
 
-def test_the_largest_admitted_logit_is_chosen_wherever_it_lies_and_an_end_only_where_it_may_be(runner):
-    vocabulary, writer = runner.vocabulary, Writer(runner.vocabulary, jump_forward=False)
+def test_the_largest_admitted_logit_is_chosen_and_end_of_sequence_only_where_admitted(runner):
+    vocabulary, output = runner.vocabulary, OutputProcessor(runner.vocabulary, jump_forward=False)
     state = Grammar('root ::= "runs"*').start
     admitted = admitted_tokens(state, vocabulary).tolist()
     end = min(vocabulary.eog)
     row = np.arange(vocabulary.size, 0, -1, dtype=np.float32)
-    row[admitted] = -np.arange(1, len(admitted) + 1)  # below all others, so that trying the largest finds none
+    row[admitted] = -np.arange(1, len(admitted) + 1)  # below all others: trying the largest finds none
     row[list(vocabulary.eog)] = -1000
     for ignore_eos, logit, expected in ((True, 1e6, admitted[0]), (False, 1e6, end), (False, -1000, admitted[0])):
         row[end] = logit
         request = Request([1], ignore_eos=ignore_eos)
         sequence = Sequence(request, [1], 0.0, 0.0, grammar=Grammar('root ::= "runs"*').start)
-        assert writer.pick(sequence, row[None], [int(row.argmax())], 0) == expected
+        assert output.sample(sequence, row[None], [int(row.argmax())], 0) == expected

@@ -1,7 +1,7 @@
-"""The agents over a real llama-server: one setting moves the model there, and the answers stay.
+"""The agents over a real llama-server: one setting moves the model there, and the answers stay the same.
 
-Needs llama-server: LLAMA_SERVER=path, or `python -m convert.gguf.llama_cpp_source --server` once; skipped with a message
-otherwise.
+Needs llama-server: LLAMA_SERVER=path, or `python -m convert.gguf.llama_cpp_source --server` once; otherwise skipped
+with a message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUESTIONS = ["Who scored the most runs?", "bumrah economy at the death?", "narin
 
 @pytest.fixture(scope="module")
 def llama_server(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address, with the demo's model."""
+    """The address of a llama-server with the demo's model."""
     binary = Path(os.environ.get("LLAMA_SERVER") or server_folder() / "llama-server")
     if not binary.is_file():
         pytest.skip(f"no {binary}: `python -m convert.gguf.llama_cpp_source --server` compiles it")
@@ -52,7 +52,7 @@ def llama_server(demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         process.terminate()
 
 
-def test_the_same_agents_answer_alike_over_llama_server(
+def test_the_agents_give_the_same_answers_over_llama_server(
     trained: None, llama_server: str, launch: Launch, service: ServiceProcess
 ) -> None:
     other = launch(OPENAI_BASE_URL=f"{llama_server}/v1", OPENAI_MODEL="demo")

@@ -27,7 +27,7 @@ from fastapi.testclient import TestClient
 
 from serve.app import create_app
 from serve.engine import memory
-from serve.engine.output import Writer
+from serve.engine.output import OutputProcessor
 from serve.process import ServiceProcess, StartError, wait_for
 from serve.server import Server
 from serve.settings import Settings
@@ -127,14 +127,14 @@ def test_a_slow_reader_delays_no_other_client_and_frees_its_slot(small: InProces
 
 
 def test_a_request_that_makes_the_engine_raise_fails_alone(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Writer.write
+    process = OutputProcessor.process
 
-    def poisoned(self: Writer, sequence: Any, *rest: Any) -> str | None:
+    def poisoned(self: OutputProcessor, sequence: Any, *rest: Any) -> str | None:
         if sequence.request.max_tokens == 13:
             raise ValueError("poison")
-        return write(self, sequence, *rest)
+        return process(self, sequence, *rest)
 
-    monkeypatch.setattr(Writer, "write", poisoned)
+    monkeypatch.setattr(OutputProcessor, "process", poisoned)
     with small.client() as client:
         results: list[int] = []
         other = threading.Thread(target=lambda: results.append(client.post("/infer", json=QUESTION).status_code))
@@ -357,7 +357,7 @@ def test_a_serving_process_collects_garbage_rarely_and_excludes_what_was_loaded(
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     frozen, *thresholds = json.loads(done.stdout)
-    assert frozen > 1000 and tuple(thresholds) == memory.COLLECT_EVERY
+    assert frozen > 1000 and tuple(thresholds) == memory.GC_THRESHOLDS
     app = create_app(Settings())
     assert Server(uvicorn.Config(app), app.state.service).service.on_ready is memory.freeze
 

@@ -1,8 +1,8 @@
 """Cricsheet's JSON match files as typed, validated records. Format: https://cricsheet.org/format/json/
 
-Reads a zip or a folder as Cricsheet publishes them (README.txt beside the files is fine). A field that is
-not in the published format is an error, since it may change what a delivery means. Knows nothing about
-tables, seasons on disk, venues or display names.
+Reads a zip or a folder as Cricsheet publishes them, with or without README.txt. A field that is not in the published
+format is an error, since it may change the meaning of a delivery. Knows nothing about tables, stored seasons, venues or
+usual names.
 
     python -c "from data.cricsheet.format import read_matches; print(len(list(read_matches('ipl_2024_json.zip'))))"
 """
@@ -104,7 +104,7 @@ class Delivery(Record):
     extras: Extras = Extras()
     wickets: tuple[Wicket, ...] = ()
     replacements: Replacements | None = None
-    review: dict[str, Any] | None = None  # decision reviews change nothing that is counted here
+    review: dict[str, Any] | None = None  # decision reviews do not change any table
     actual_delivery: Any = None
 
 
@@ -199,7 +199,7 @@ class Registry(Record):
 
 
 class Info(Record):
-    balls_per_over: Literal[6] = 6
+    balls_per_over: int = 6
     city: str | None = None
     dates: Annotated[tuple[datetime.date, ...], Field(min_length=1)]
     event: Event
@@ -210,7 +210,7 @@ class Info(Record):
     neutral_venue: Any = None
     officials: dict[str, tuple[str, ...]] = {}
     outcome: Outcome
-    overs: Count
+    overs: Count = 0  # 0: without limit
     player_of_match: tuple[str, ...] = ()
     players: dict[str, tuple[str, ...]]
     registry: Registry
@@ -302,11 +302,12 @@ def _explain(error: ValidationError) -> str:
 
 
 def _check(file: str, match: Match) -> None:
-    """What the types cannot say: names are registered, sums are sums, and the score agrees with the
-    result."""
+    """Check what types cannot: names are in the registry, runs add up, the score agrees with the result."""
     info, people = match.info, match.info.registry.people
     if info.overs == 0:
-        raise SourceError(file, "info.overs is 0; only limited-overs matches can be imported")
+        raise SourceError(file, "the match has no limit of overs; only limited-overs matches can be imported")
+    if info.balls_per_over != 6:
+        raise SourceError(file, f"overs of {info.balls_per_over} balls; only matches with overs of 6 can be imported")
     if set(info.players) != set(info.teams):
         raise SourceError(file, f"info.players is of {sorted(info.players)}, info.teams are {sorted(info.teams)}")
     for name in (*(n for eleven in info.players.values() for n in eleven), *info.player_of_match):

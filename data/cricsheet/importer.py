@@ -1,75 +1,144 @@
-"""Cricsheet's zip or folder becomes a stored season.
+"""Imports Cricsheet's zip or folder as a stored season, or as one season per year.
 
-What needs more than one match is done here: which season, the numbers of the play-offs, who kept wicket,
-the abandoned matches that have no file. Knows nothing about what is asked of the tables.
+Does what needs more than one match: the choice of the season, the numbers of the play-offs, who kept wicket, the
+abandoned matches that have no file. Knows nothing about questions.
 
     python -m data import ipl_2023_json.zip --name ipl_2023
+    python -m data import ipl_json.zip --name ipl --pick all
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from data.cricsheet.format import Match, read_matches
-from data.cricsheet.league import abandoned_matches, season_title
-from data.cricsheet.people import Person, season_year
-from data.cricsheet.scorebook import Rows, add_match, season_year_of
+from data.cricsheet.league import League, abandoned_matches, known_team, league_of, season_year
+from data.cricsheet.people import Person
+from data.cricsheet.scorebook import Rows, add_match
 from data.errors import SourceError
-from data.season import SEASONS, About, write
+from data.season import SEASONS, About, about, season_title, write
+from data.season.store import collections, stored
 from data.season.tables import STORED
+
+ALL = "all"
+Found = tuple[str, int, Match]  # file, match id, record
 
 
 def import_season(
-    source: str | Path, name: str, season: str | None = None, folder: Path = SEASONS, replace: bool = False
+    source: str | Path,
+    name: str,
+    season: str | None = None,
+    folder: Path = SEASONS,
+    replace: bool = False,
+    alone: bool = False,
 ) -> About:
-    """Import the matches of `source` (zip or folder) as season `name`.
+    """Import the matches of `source` (zip or folder) as season `name`, such as ipl_2023.
 
-    `season` selects one of several (`2023`, `2007/08`); without it a name such as ipl_2023 selects that
-    year, and one that ends in `_all` takes every season. Raises SourceError (named file and reason),
-    SeasonExists; nothing is left half-imported.
+    Of several seasons in the source, `season` selects one (`2023`, `2007/08`), or else the year in the name. The season
+    is part of the collection that is called as the name is without the year (`ipl`), unless it is `alone`. With
+    `season="all"`, or a name that ends in `_all`, every season is imported as <name>_<year> into the collection `name`.
+
+    Raises SourceError (named file and reason) and SeasonExists; no season is left half-imported.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise SourceError(str(source), f"{name!r} cannot be a season's name; use small letters, digits, _ and -")
-    matches = _select(str(source), list(read_matches(source)), name, season)
+    by_year = _by_year(read_matches(source))
+    league = _one_league(match for matches in by_year.values() for match in matches)
+    if season == ALL or (season is None and name.endswith("_all")):
+        _check_collection(str(source), name, league, folder)
+        for year, matches in sorted(by_year.items()):
+            _import_year(f"{name}_{year}", year, matches, league, folder, replace, name)
+        return about(name, folder)
+    year = _selected(str(source), by_year, name, season)
+    collection = None
+    if in_name := re.fullmatch(r"(.+)_(\d{4})", name):
+        if int(in_name[2]) != year:
+            raise SourceError(str(source), f"the matches are of {year}, not of {in_name[2]} as the name {name!r} says")
+        collection = None if alone else in_name[1]
+    if name in collections(folder):
+        raise SourceError(str(source), f"{name!r} is the name of a collection; name the season {name}_{year}")
+    if collection:
+        _check_collection(str(source), collection, league, folder)
+    return _import_year(name, year, by_year[year], league, folder, replace, collection)
+
+
+def _import_year(
+    name: str, year: int, matches: list[Found], league: League, folder: Path, replace: bool, collection: str | None
+) -> About:
     _check_duplicates(matches)
     rows = Rows()
     for file, match_id, match in matches:
         add_match(rows, file, match_id, match)
-    _add_abandoned(rows, matches)
+    title = season_title(league.short, [year])
+    _add_season(rows, year, title, league, matches)
+    _add_abandoned(rows, year, league, matches)
     _number_matches(rows)
     _mark_keepers(rows)
     _add_players(rows)
-    years = sorted({season_year_of(match) for _, _, match in matches})
-    title = season_title(matches[0][2].info.event.name, years)
-    return write(name, title, years, rows.tables, folder, replace)
+    return write(name, title, league.short, [year], rows.tables, folder, replace, collection)
 
 
-Found = tuple[str, int, Match]
-
-
-def _select(source: str, matches: list[Found], name: str, season: str | None) -> list[Found]:
+def _by_year(found: Iterable[Found]) -> dict[int, list[Found]]:
     by_year: dict[int, list[Found]] = defaultdict(list)
-    for found in matches:
-        by_year[season_year_of(found[2])].append(found)
+    for file, match_id, match in found:
+        try:
+            year = season_year(match.info.season)
+        except ValueError as error:
+            raise SourceError(file, f"info.season: {error}") from None
+        by_year[year].append((file, match_id, match))
+    return by_year
+
+
+def _one_league(found: Iterable[Found]) -> League:
+    """The competition of the matches. Raises SourceError where they are of several or not as long as its rules say."""
+    first: tuple[str, tuple[League, str, int]] | None = None
+    for file, _, match in found:
+        info = match.info
+        league = league_of(info.event.name)
+        if league.overs and info.overs != league.overs:
+            raise SourceError(file, f"a match of {info.overs} overs; the {league.name} plays {league.overs} a side")
+        kind = (league, info.gender, info.overs)
+        first = first or (file, kind)
+        if kind != first[1]:
+            shown = [f"{k[0].name} ({k[1]}, {k[2]} overs)" for k in (kind, first[1])]
+            raise SourceError(file, f"a match of {shown[0]}, but {first[0]} is of {shown[1]}; import them separately")
+    assert first is not None  # an empty source is refused when it is read
+    return first[1][0]
+
+
+def _selected(source: str, by_year: dict[int, list[Found]], name: str, season: str | None) -> int:
+    """The year to import: the option, else that of the name, else the only one there is."""
     if season is not None:
         try:
             year = season_year(season.removeprefix("ipl_"))
         except ValueError:
             year = -1
-    elif len(by_year) == 1 or name.endswith("_all"):
-        return matches
+    elif len(by_year) == 1:
+        (year,) = by_year
     else:
         in_name = re.search(r"(\d{4})$", name)
         year = int(in_name[1]) if in_name else -1
     if year not in by_year:
         raise SourceError(
             source,
-            f"holds the seasons {', '.join(map(str, sorted(by_year)))}; choose one with the "
-            f"season option (given: {season or name!r}) or take all with a name ending in _all",
+            f"holds the seasons {', '.join(map(str, sorted(by_year)))}; choose one with the season option (given: "
+            f"{season or name!r}) or take all of them with {ALL!r}",
         )
-    return by_year[year]
+    return year
+
+
+def _check_collection(source: str, collection: str, league: League, folder: Path) -> None:
+    if collection in stored(folder):
+        raise SourceError(source, f"{collection!r} is the name of a season; a collection needs another name")
+    there = collections(folder).get(collection, set())
+    if there - {league.short}:
+        raise SourceError(
+            source,
+            f"the collection {collection!r} is of {there.pop()}, the matches of {league.name}; give another name",
+        )
 
 
 def _check_duplicates(matches: list[Found]) -> None:
@@ -86,58 +155,50 @@ def _check_duplicates(matches: list[Found]) -> None:
         seen[key] = file
 
 
-def _add_abandoned(rows: Rows, matches: list[Found]) -> None:
-    """Scheduled matches without a ball, of the seasons that are imported and for which there is no file."""
-    played = {(match.info.dates[0].year, match.info.event.match_number) for _, _, match in matches}
-    labels = {season_year_of(match): match.info.season for _, _, match in matches}
+def _add_season(rows: Rows, year: int, title: str, league: League, matches: list[Found]) -> None:
+    info = matches[0][2].info
+    # National sides are seldom at home, and the files do not say when.
+    neutral = year in league.neutral_seasons or info.team_type == "international"
+    rows.add("seasons", str(year), title, info.season, league.name, league.first_season, info.overs, neutral,
+             league.points_table)  # fmt: skip
+    teams = {known_team(name, year) for _, _, match in matches for name in match.info.teams}
+    for team in sorted(teams, key=lambda t: t.name):
+        rows.add("team_names", str(year), team.franchise, team.name, team.short or None)
+
+
+def _add_abandoned(rows: Rows, year: int, league: League, matches: list[Found]) -> None:
+    """Add the season's abandoned matches for which there is no file."""
+    played = {match.info.event.match_number for _, _, match in matches}
     for a in abandoned_matches():
-        if a.date.year in labels and (a.date.year, a.number) not in played:
-            rows.add(
-                "matches",
-                a.match_id,
-                labels[a.date.year],
-                a.date,
-                a.number,
-                "league",
-                a.venue,
-                a.city,
-                a.team1,
-                a.team2,
-                None,
-                None,
-                None,
-                "abandoned",
-                None,
-                None,
-                False,
-                20,
-                False,
-                None,
-                None,
-            )
+        if (a.league, a.season) == (league.name, year) and a.number not in played:
+            known = {
+                "match_id": a.match_id, "season": str(year), "date": a.date, "number": a.number, "stage": "league",
+                "venue": a.venue, "city": a.city, "team1": a.team1, "team2": a.team2, "result": "abandoned",
+                "super_over": False, "overs": league.overs, "shortened": False,
+            }  # fmt: skip
+            rows.add("matches", *(known.get(column) for column, _ in STORED["matches"]))
 
 
 def _number_matches(rows: Rows) -> None:
-    """Play-offs have no number in the files: they follow the league matches in order of date."""
+    """Number the play-offs, which have no number in the files: after the league matches, by date."""
     columns = [c for c, _ in STORED["matches"]]
-    season, number = columns.index("season"), columns.index("number")
-    last: Counter[str] = Counter()
-    for row in rows.tables["matches"]:
-        last[row[season]] = max(last[row[season]], row[number] or 0)
+    number = columns.index("number")
+    date, match_id = columns.index("date"), columns.index("match_id")
+    last = max(row[number] or 0 for row in rows.tables["matches"])
     numbered = []
-    for row in sorted(rows.tables["matches"], key=lambda r: (r[2], r[0])):
+    for row in sorted(rows.tables["matches"], key=lambda r: (r[date], r[match_id])):
         if row[number] is None:
-            last[row[season]] += 1
-            row = (*row[:number], last[row[season]], *row[number + 1 :])
+            last += 1
+            row = (*row[:number], last, *row[number + 1 :])
         numbered.append(row)
     rows.tables["matches"] = numbered
 
 
 def _mark_keepers(rows: Rows) -> None:
-    """Who kept wicket in each match: who stumped somebody, else of the eleven who stumps most, then who is
-    a keeper.
+    """Mark in `fielding` who kept wicket in each match.
 
-    The files do not name the keeper; where an eleven has two regular ones this is the likelier.
+    The files do not name the keeper. It is who made a stumping in the match; otherwise, of the eleven, who has most
+    stumpings in the season, then who is a keeper by role, then who has most dismissals.
     """
     stumped: dict[tuple[int, str], set[str]] = defaultdict(set)
     stumpings: Counter[tuple[str, str]] = Counter()
@@ -172,7 +233,7 @@ def _add_players(rows: Rows) -> None:
     teams: dict[str, Counter[str]] = defaultdict(Counter)
     for _, player, team, _, _ in rows.tables["appearances"]:
         teams[player][team] += 1
-    for row in rows.tables.get("fielding", []):  # substitutes in the field who never played
+    for row in rows.tables.get("fielding", []):  # substitute fielders who never played
         if row[4] not in teams:
             teams[row[4]][row[8]] += 1
     stumpers = {player for player, _ in rows.tables.pop("_stumpers", [])}

@@ -1,8 +1,7 @@
-"""Persons: who they are, the name people use for them, what they bowl.
+"""Persons: who they are, their usual names, how they bat and bowl.
 
-`people.csv` holds every person of the league's seasons as the source has them; `display_names.csv` the
-usual names that no rule finds (reviewed by hand). Knows nothing about matches, nicknames or how a question
-names somebody.
+`people.csv` has every person of the league's seasons as in the source, `display_names.csv` the usual names that no rule
+finds (reviewed by hand). Knows nothing about matches, nicknames or questions.
 
     python -c "from data.cricsheet.people import load_people; print(load_people()['462411b3'])"
 """
@@ -16,13 +15,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from data.cricsheet.league import season_year
+
 HERE = Path(__file__).parent
 INITIALS = re.compile(r"^[A-Z]{1,5}$")
 
 
 @dataclass(frozen=True)
 class Bowling:
-    """What a bowling style amounts to; None where the source does not say."""
+    """The classes of a bowling style; None where the source does not say."""
 
     pace_or_spin: str | None = None
     arm: str | None = None
@@ -85,9 +86,8 @@ def batting_hand_of(style: str | None) -> str | None:
 def display_name(name: str, full_name: str | None = None, common_name: str | None = None) -> str:
     """The name people use: `JJ Bumrah` with `Jasprit Jasbirsingh Bumrah` is `Jasprit Bumrah`.
 
-    A Cricsheet name without initials is already the usual one. Otherwise the first given name that begins
-    with the first initial stands before the surname; where the full name has none, the Cricsheet name
-    stays.
+    A Cricsheet name without initials is already the usual one. Otherwise the initials are replaced by the first given
+    name that begins with the first initial; if the full name has none, the Cricsheet name is returned.
     """
     if common_name:
         return common_name
@@ -103,20 +103,20 @@ def display_name(name: str, full_name: str | None = None, common_name: str | Non
 
 @cache
 def usual_names() -> dict[str, str]:
-    """Person id to the reviewed usual name."""
+    """Reviewed usual names by person id."""
     with open(HERE / "display_names.csv", encoding="utf-8", newline="") as file:
         return {row["person_id"]: row["display"] for row in csv.DictReader(file)}
 
 
 @cache
 def load_people() -> dict[str, Person]:
-    """Everybody in people.csv by id."""
+    """Everybody in people.csv, by id."""
     with open(HERE / "people.csv", encoding="utf-8", newline="") as file:
         return {row["person_id"]: _person(row) for row in csv.DictReader(file)}
 
 
 def person_of(player: str, name: str) -> Person:
-    """The person of an id under the name a match file uses; what is unknown stays None for newcomers."""
+    """The person of an id under the name in a match file; a person not in people.csv has no further facts."""
     known = load_people().get(player)
     if known is not None:
         return replace(known, name=name)
@@ -140,10 +140,3 @@ def _person(row: dict[str, str]) -> Person:
         role=row["playing_role"] or None,
         seasons=tuple(season_year(s) for s in row["seasons"].split("|") if s),
     )
-
-
-def season_year(season: str) -> int:
-    """The year a season was played in: `2024`, `2007/08` (2008), `2009_10` (2010), `2020/21` (2020)."""
-    text = season.replace("_", "/")
-    # Two IPL seasons that Cricsheet names over two years began in the second, the one of 2020 in the first.
-    return {"2007/08": 2008, "2009/10": 2010, "2020/21": 2020}.get(text) or int(text[:4])

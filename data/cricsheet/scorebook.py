@@ -1,8 +1,7 @@
-"""One match record becomes rows of the stored tables: who faced what, in which phase, position and stand.
+"""Turns one match record into rows of the stored tables: deliveries, dismissals, who batted and played.
 
-Rules follow the laws and the league's conventions; each that is not obvious says so. Knows nothing about
-files on disk, DuckDB or other matches; what needs a whole season (keepers, match numbers) is done in
-data/cricsheet/importer.py.
+The rules are the laws' and the league's conventions; a comment explains each that is not obvious. Knows nothing about
+files, DuckDB or other matches; what needs a whole season (keepers, match numbers) is in data/cricsheet/importer.py.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from data.cricsheet.format import BOWLER_KINDS, NOT_A_DISMISSAL, Delivery, Innings, Match
-from data.cricsheet.innings import Shape, balls_by_overs, is_legal, shapes_of
-from data.cricsheet.league import STAGES, team_of, venue_of
+from data.cricsheet.format import BOWLER_KINDS, NOT_A_DISMISSAL, Delivery, Info, Innings, Match
+from data.cricsheet.innings import InningsLength, balls_by_overs, innings_lengths, is_legal
+from data.cricsheet.league import STAGES, season_year, team_of, venue_of
 from data.cricsheet.people import Person, person_of
 from data.errors import SourceError
 
@@ -22,7 +21,7 @@ Row = tuple[Any, ...]
 
 @dataclass
 class Rows:
-    """Rows by table, and the persons they speak of."""
+    """Rows by table, and the persons in them by id."""
 
     tables: dict[str, list[Row]] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
@@ -31,20 +30,25 @@ class Rows:
         self.tables.setdefault(table, []).append(row)
 
 
-def season_year_of(match: Match) -> int:
-    return match.info.dates[0].year
-
-
 def add_match(rows: Rows, file: str, match_id: int, match: Match) -> None:
     """Append the match to `rows`."""
     _Scorer(rows, file, match_id, match).run()
+
+
+def officials(info: Info) -> tuple[str | None, ...]:
+    """Names of the two umpires, the TV umpire, the reserve umpire and the referee; None where the file has none."""
+    kinds = ("umpires", "umpires", "tv_umpires", "reserve_umpires", "match_referees")
+    named = [info.officials.get(kind, ()) for kind in kinds]
+    return tuple(
+        names[place] if len(names) > place else None for names, place in zip(named, (0, 1, 0, 0, 0), strict=True)
+    )
 
 
 class _Scorer:
     def __init__(self, rows: Rows, file: str, match_id: int, match: Match) -> None:
         self.rows, self.file, self.match_id, self.match = rows, file, match_id, match
         self.ids = match.info.registry.people
-        self.year = season_year_of(match)
+        self.year = season_year(match.info.season)
 
     def team(self, name: str) -> str:
         return team_of(name, self.year)
@@ -62,20 +66,20 @@ class _Scorer:
         return found
 
     def run(self) -> None:
-        shapes = shapes_of(self.match)
+        lengths = innings_lengths(self.match)
         main = [i for i in self.match.innings if not i.super_over]
-        for number, (innings, shape) in enumerate(zip(main, shapes, strict=True), 1):
-            self.add_innings(number, innings, shape)
+        for number, (innings, length) in enumerate(zip(main, lengths, strict=True), 1):
+            self.add_innings(number, innings, length)
         for number, innings in enumerate((i for i in self.match.innings if i.super_over), len(main) + 1):
-            _InningsScorer(self, number, innings, Shape(6, 1, 0), super_over=True).run()
-        self.add_match_row(main, shapes)
+            _InningsScorer(self, number, innings, InningsLength(6, 1, 0, 1), super_over=True).run()
+        self.add_match_row(main, lengths)
         self.add_appearances()
 
-    def add_innings(self, number: int, innings: Innings, shape: Shape) -> None:
-        scorer = _InningsScorer(self, number, innings, shape)
+    def add_innings(self, number: int, innings: Innings, length: InningsLength) -> None:
+        scorer = _InningsScorer(self, number, innings, length)
         scorer.run()
         balls = balls_by_overs(innings)
-        # Nobody left to bat: ten out, or fewer with men retired or absent hurt.
+        # All out: ten wickets, or fewer if batters are retired or absent hurt.
         all_out = innings.wickets + len(innings.absent_hurt) + len(scorer.retired) >= 10
         self.rows.add(
             "innings",
@@ -86,16 +90,16 @@ class _Scorer:
             innings.runs,
             innings.wickets,
             scorer.legal_balls,
-            shape.quota_balls,
+            length.quota_balls,
             innings.target.runs if innings.target else None,
             all_out,
             scorer.extras + innings.penalty_runs.pre + innings.penalty_runs.post,
-            shape.powerplay_overs,
-            shape.scheduled_overs,
-            shape.quota_balls if all_out else min(balls, shape.quota_balls),
+            length.powerplay_overs,
+            length.scheduled_overs,
+            length.quota_balls if all_out else min(balls, length.quota_balls),
         )
 
-    def add_match_row(self, main: list[Innings], shapes: list[Shape]) -> None:
+    def add_match_row(self, main: list[Innings], lengths: list[InningsLength]) -> None:
         info, outcome = self.match.info, self.match.info.outcome
         stage = "league" if info.event.stage is None else STAGES.get(info.event.stage.lower())
         if stage is None:
@@ -114,11 +118,11 @@ class _Scorer:
             result, margin = "wickets", by.wickets
         elif outcome.result != "no result":
             raise SourceError(self.file, f"outcome {outcome.model_dump(exclude_none=True)} has neither margin nor tie")
-        overs = math.ceil(min(s.quota_balls for s in shapes) / 6) if shapes else info.overs
+        overs = math.ceil(min(s.quota_balls for s in lengths) / 6) if lengths else info.overs
         self.rows.add(
             "matches",
             self.match_id,
-            info.season,
+            str(self.year),
             info.dates[0],
             info.event.match_number,
             stage,
@@ -136,11 +140,12 @@ class _Scorer:
             overs,
             overs < info.overs,
             self.key(info.player_of_match[0]) if info.player_of_match else None,
-            shapes[1].quota_balls - balls_by_overs(main[1]) if result == "wickets" else None,
+            lengths[1].quota_balls - balls_by_overs(main[1]) if result == "wickets" else None,
+            *officials(info),
         )
 
     def add_appearances(self) -> None:
-        """Everybody who played: the elevens and who replaced one of them (impact player, concussion)."""
+        """Everybody who played: the elevens, impact players and concussion substitutes."""
         replaced_by = {
             r.player_in
             for innings in self.match.innings
@@ -163,14 +168,11 @@ class _Scorer:
 
 
 class _InningsScorer:
-    def __init__(self, match: _Scorer, number: int, innings: Innings, shape: Shape, super_over: bool = False) -> None:
-        self.match, self.number, self.innings, self.shape, self.super_over = (
-            match,
-            number,
-            innings,
-            shape,
-            super_over,
-        )
+    def __init__(
+        self, match: _Scorer, number: int, innings: Innings, length: InningsLength, super_over: bool = False
+    ) -> None:
+        self.match, self.number, self.innings, self.length = match, number, innings, length
+        self.super_over = super_over
         self.rows = match.rows
         teams = match.match.info.teams
         self.batting_team = match.team(innings.team)
@@ -210,13 +212,13 @@ class _InningsScorer:
 
     def add_delivery(self, over: int, ball: int, seq: int, d: Delivery) -> None:
         batter, non_striker = self.came_in(d.batter), self.came_in(d.non_striker)
-        for back in (batter, non_striker):
-            if back in self.retired:  # retired hurt, came in again
-                self.retired.discard(back)
-                self.how.pop(back, None)
+        for player in (batter, non_striker):
+            if player in self.retired:  # retired hurt and batting again
+                self.retired.discard(player)
+                self.how.pop(player, None)
         bowler = self.match.person(d.bowler)
-        extras, legal, phase = d.extras, is_legal(d), self.shape.phase(over)
-        boundary = not d.runs.non_boundary  # four overthrown or run is no boundary
+        extras, legal, phase = d.extras, is_legal(d), self.length.phase(over)
+        boundary = not d.runs.non_boundary  # four run, or with overthrows, is not a boundary
         self.legal_balls += legal
         self.extras += d.runs.extras
         kind = bowler.bowling
@@ -252,7 +254,7 @@ class _InningsScorer:
             kind.arm,
             kind.kind,
             self.match.person(d.batter).batting_hand,
-            self.shape.scheduled_overs - over + 1,
+            self.length.scheduled_overs - over + 1,
             self.wickets + 1,
         )
         for wicket in d.wickets:
@@ -265,7 +267,7 @@ class _InningsScorer:
             if self.super_over:
                 continue
             credited = wicket.kind in BOWLER_KINDS
-            # Only the dismissals a bowler is credited with have him in the book.
+            # A dismissal has a bowler only if it is credited to him.
             by = bowler.player if credited else None
             style = kind if credited else None
             self.rows.add(

@@ -1,9 +1,10 @@
-"""Whether words of a question are meant as a name: "heads strike rate" is, "head to head" is not.
+"""Decides whether words of a question are meant as a name: in "heads strike rate" they are, in "head to head" not.
 
-Judges by the sentence around the words (capitals, possessives, statistics after, verbs before, names
-beside). Knows which aliases are ordinary words from the name index, and nothing about who is meant.
+The evidence is in the sentence around the words: capital letters, possessives, a statistic after them, a verb before
+them, another name beside them. The name index says which aliases are also ordinary words; who is meant is decided
+elsewhere.
 
-    python -m data.linking ipl_2024 "head to head of csk and mi" "heads strike rate"
+    python -m data.linking.linker ipl_2024 "head to head of csk and mi" "heads strike rate"
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What follows the name of a player whose figure is asked.
+# Words that follow the name of a player in a question about his figures.
 STATISTICS = _set(
     "strike sr average avg averages runs run wickets wicket wkts wkt economy econ eco sixes six fours "
     "four score scored scores boundaries boundary dots dot catches catch fifties fifty hundreds hundred "
@@ -29,7 +30,7 @@ STATISTICS = _set(
     "kaise kab kis balls mom appeared play played face faced conceded away "
     "eliminator qualifier playoffs wicketless"
 )
-# What stands before the name of somebody who did something.
+# Words that precede the name of somebody who did something.
 BEFORE = _set(
     "did does by dismiss dismissed dismisses vs versus v against between than has had was were got out "
     "removed remove beat trap trapped do when compare captain skipper sir mr king lord and travis phil "
@@ -39,10 +40,10 @@ WEAK_BEFORE = _set("of for from to with about is are and or how what whats & , i
 OPEN_BEFORE = _set("the at while can could will would if when which runs wickets total score totals sixes beat beating")
 AFTER_WEAK = _set("in at against vs versus v during this per on and or while when & facing before after as")
 JOIN = re.compile(r"^(?:and|or|vs|v|versus|n|aur|ya|with|than|to)$")
-# Sayings in which a guarded word is no name.
+# Phrases in which a guarded word is not a name.
 NOT_NAMES = tuple(
-    re.compile(rf"\b(?:{saying})\b", re.I)
-    for saying in (
+    re.compile(rf"\b(?:{phrase})\b", re.I)
+    for phrase in (
         r"heads?\s*-?\s*(?:to|2)\s*-?\s*heads?",
         r"(?:a|how|so|too|very|as|bit|just|the)\s+(?:little|short|deep|green|white|price|more)(?!\s+(?:wickets|economy))",
         r"(?:i|we|you|they|any|no|with|in|is there)\s+hope",
@@ -58,7 +59,7 @@ NOT_NAMES = tuple(
         r"head\s+(?:coach|start|on|count|over|high|injury|band)",
     )
 )
-# Ordinary words that stand capitalised in questions and are nobody.
+# Ordinary words that are often written with a capital letter in questions.
 CAPITALISED = _set(
     "i ipl tata cap caps orange purple player man match season final finals qualifier eliminator playoff "
     "playoffs super over overs powerplay power play death middle impact drs dls duckworth lewis stern "
@@ -83,7 +84,7 @@ CAPITALISED = _set(
 )
 
 MATCH_WORDS = _set("h2h match game scorecard result winner won beat between fixture potm mom toss lineup")
-# Team words that praise: a team only where a name may stand.
+# Team words that are also praise: a team only in a place where a name can be.
 PRAISE = _set("kings giants knights warriors lions")
 RATE_BEFORE = _set(
     "net required req current highest best lowest worst run better scoring higher pp powerplay death middle overs"
@@ -100,19 +101,22 @@ SHORT_WORDS = _set(
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the question without its possessive; `gap` is the text before it, `stop` its end with the
-    's."""
+    """A word of the question without its possessive ending.
+
+    `start` to `end` are its characters, `stop` is the end including a possessive 's, `gap` the text before it.
+    `norm` is the word in lower case without accents and punctuation.
+    """
 
     text: str
     norm: str
     start: int
     end: int
     stop: int
-    owned: bool
+    possessive: bool
     gap: str
 
     @property
-    def capital(self) -> bool:
+    def is_capitalised(self) -> bool:
         return self.text[:1].isupper()
 
 
@@ -121,15 +125,15 @@ def is_initials(norm: str) -> bool:
     return len(norm) <= 3 and norm.isalpha() and norm not in CAPITALISED and norm not in SHORT_WORDS
 
 
-class Sense:
-    """One question's evidence. Made once a question."""
+class NameEvidence:
+    """The evidence in one question; made once per question."""
 
     def __init__(self, question: str, words: list[Word], index: NameIndex, lexicon: frozenset[str]) -> None:
         self.words, self.index, self.lexicon = words, index, lexicon
         letters = [w for w in words if len(w.norm) >= 3 and w.norm.isalpha()]
-        capitals = sum(w.capital for w in letters)
+        capitals = sum(w.is_capitalised for w in letters)
         shouting = len(letters) > 1 and sum(w.text.isupper() for w in letters) > 0.6 * len(letters)
-        self.case_tells = not shouting and capitals < len(letters) and capitals <= max(2, 0.6 * len(letters))
+        self.case_is_informative = not shouting and capitals < len(letters) and capitals <= max(2, 0.6 * len(letters))
         self.blocked = (
             {
                 i
@@ -145,15 +149,15 @@ class Sense:
     def starts_sentence(self, at: int) -> bool:
         return at == 0 or bool(re.search(r"[.?!:\"“]", self.words[at].gap))
 
-    def capital(self, at: int) -> bool:
-        """Whether the word's capital letter means something."""
+    def is_capitalised(self, at: int) -> bool:
+        """Whether the word has a capital letter that is more than the start of a sentence or a habit of the writer."""
         word = self.words[at]
-        if not self.case_tells or not word.capital:
+        if not self.case_is_informative or not word.is_capitalised:
             return False
         return not self.starts_sentence(at) or (len(word.text) > 1 and word.text.isupper())
 
-    def mendable(self, at: int) -> bool:
-        """Whether the word may be a misspelt name: neither known as it stands nor an ordinary word."""
+    def is_correctable(self, at: int) -> bool:
+        """Whether the word may be a misspelt name: neither part of a known name nor an ordinary word."""
         norm = self.words[at].norm
         return (
             len(norm) >= 4
@@ -164,20 +168,24 @@ class Sense:
             and not self.index.is_word(norm)
         )
 
-    def names_somebody(self, at: int) -> bool:
-        """Whether the place is one for a name: capital, possessive, after "did", "by", "versus"."""
+    def expects_name(self, at: int) -> bool:
+        """Whether a name is likely at this word: a capital letter, a possessive, "did", "by" or "versus" before it."""
         before = self.words[at - 1].norm if at else ""
-        return self.words[at].owned or self.capital(at) or before in ("did", "by", "has", "had", "v", "vs", "versus")
+        return (
+            self.words[at].possessive
+            or self.is_capitalised(at)
+            or before in ("did", "by", "has", "had", "v", "vs", "versus")
+        )
 
     def may_begin(self, at: int, after_name: bool) -> bool:
-        """Whether a longer name may begin here: not with an article, nor with the "v" between two sides."""
+        """Whether a name of several words may begin here: not with an article, nor with the "v" between two sides."""
         word = self.words[at]
         if word.norm in ("v", "n", "a", "i", "s") and not word.text.isupper():
             return at == 0 and word.norm == "v"
         return not (word.norm == "v" and after_name)
 
-    def stands(self, first: int, last: int, alias: Alias) -> bool:
-        """Whether an alias needs no more evidence than its words."""
+    def is_certain(self, first: int, last: int, alias: Alias) -> bool:
+        """Whether an alias is a name by its words alone, without evidence from the sentence."""
         norm = "".join(w.norm for w in self.words[first:last])
         singular = norm[:-1] if self.index.lookup(norm) is None and norm.endswith("s") else norm
         if singular in self.index.guarded or singular in self.index.never_alone:
@@ -189,16 +197,16 @@ class Sense:
         return len(norm) > 1
 
     def _is_team(self, first: int, last: int) -> bool:
-        """Team words that also praise: "kings of sixes", "six hitting giants"."""
+        """False where a team word is praise: "kings of sixes", "six hitting giants"."""
         after = self.words[last].norm if last < len(self.words) else ""
         before = self.words[first - 1].norm if first and not self.words[first].gap.strip() else ""
         praised = before in PRAISED_FOR
         if before and last - first == 1 and self.words[first].norm in PRAISE:
             praised = before not in BEFORE | WEAK_BEFORE | OPEN_BEFORE
-        return after not in ("of", "among") and (not praised or self.capital(first))
+        return after not in ("of", "among") and (not praised or self.is_capitalised(first))
 
     def _is_rajasthan(self, at: int) -> bool:
-        """RR, not the run rate: not right after a team or a phase, nor "net" or "highest"."""
+        """Whether "rr" is the Rajasthan Royals, not the run rate: it is the latter after a team, a phase or "net"."""
         before = self.words[at - 1].norm if at else ""
         after = self.words[at + 1].norm if at + 1 < len(self.words) else ""
         if after in ("vs", "v", "versus", "and", "or") or MATCH_WORDS & {w.norm for w in self.words}:
@@ -206,20 +214,24 @@ class Sense:
         alias = self.index.lookup(before) if not self.words[at].gap.strip() else None
         return before not in RATE_BEFORE and (alias is None or alias.kind != "team")
 
-    def shows(self, first: int, last: int, names: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:
-        """Whether the sentence shows that an ordinary word is a name. `names` are spans that are names
-        for sure."""
+    def is_supported(self, first: int, last: int, names: list[tuple[int, int]], others: list[tuple[int, int]]) -> bool:
+        """Whether the sentence supports reading an ordinary word as a name.
+
+        `names` are spans that are certainly names, `others` spans that may be.
+        """
         words = self.words
         norm = "".join(w.norm for w in words[first:last])
         if any(i in self.blocked for i in range(first, last)) or norm in self.index.never_alone:
-            return self.capital(first) and norm not in self.index.never_alone and first not in self.blocked
+            return self.is_capitalised(first) and norm not in self.index.never_alone and first not in self.blocked
         if norm in CAPITALISED:
             return False
-        if words[last - 1].owned or self.capital(first):
+        if words[last - 1].possessive or self.is_capitalised(first):
             return True
         before = words[first - 1].norm if first else ""
         after = words[last].norm if last < len(words) else ""
-        if self._beside(first, last, names) or (self._beside(first, last, others) and not before == "the"):
+        if self._is_listed_with(first, last, names) or (
+            self._is_listed_with(first, last, others) and not before == "the"
+        ):
             return True
         if after in ("together", "partnership", "stand") and any(b == first for _, b in names):
             return True  # "siraj head together"
@@ -236,8 +248,8 @@ class Sense:
         ends = last == len(words) or bool(words[last].gap.strip())
         return before in WEAK_BEFORE and (ends or after in AFTER_WEAK)
 
-    def _beside(self, first: int, last: int, spans: list[tuple[int, int]]) -> bool:
-        """Whether and, or, vs, a comma or & is all that lies between the words and a name."""
+    def _is_listed_with(self, first: int, last: int, spans: list[tuple[int, int]]) -> bool:
+        """Whether only "and", "or", "vs", a comma or "&" separates the words from one of `spans`."""
         for a, b in spans:
             left, right = (b, first) if b <= first else (last, a)
             between = self.words[left:right]
@@ -252,9 +264,9 @@ class Sense:
                 return True
         return False
 
-    def strangers(self, taken: set[int]) -> list[tuple[int, int]]:
-        """Capitalised runs of words that are no name known and no ordinary word."""
-        if not self.case_tells:
+    def unknown_names(self, taken: set[int]) -> list[tuple[int, int]]:
+        """Runs of capitalised words that are neither a known name nor ordinary words."""
+        if not self.case_is_informative:
             return []
         out, at = [], 0
         while at < len(self.words):
@@ -262,7 +274,7 @@ class Sense:
             while (
                 end < len(self.words)
                 and end not in taken
-                and self._strange(end)
+                and self._is_unknown(end)
                 and (end == at or not self.words[end].gap.strip())
             ):
                 end += 1
@@ -271,10 +283,10 @@ class Sense:
             at = max(end, at + 1)
         return out
 
-    def _strange(self, at: int) -> bool:
+    def _is_unknown(self, at: int) -> bool:
         word = self.words[at]
         return (
-            word.capital
+            word.is_capitalised
             and len(word.norm) >= 3
             and word.norm.isalpha()
             and not word.text.isupper()

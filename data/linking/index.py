@@ -1,8 +1,8 @@
-"""Alias tables: every way a player, team or ground may be called, and what it stands for in one season.
+"""The index of aliases: every way a player, team or ground is called, and what it stands for in a season.
 
-Built once a season from the roster and `nicknames.yaml`. Knows nothing about questions or sentences:
-`names.py` looks single names up in it, `linking.py` finds them in questions. Aliases are kept joined
-("frasermcgurk"), so that spaces and hyphens do not matter.
+Built once per season from the roster and `nicknames.yaml`. Knows nothing about questions or sentences: resolver.py
+looks single names up in it, linker.py finds them in questions. Aliases are stored without spaces and hyphens
+("frasermcgurk"), so that these do not matter.
 
     python -m data.linking.resolver ipl_2024 "fraser mcgurk"
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -25,11 +25,16 @@ from data.linking.roster import Ground, Player, Roster
 
 NICKNAMES = Path(__file__).parent / "nicknames.yaml"
 
-# Classes of alias: of two readings of the same words the higher class wins, equal classes are ambiguous.
+# Ranks of alias: in the default season, in it under a newer name, only in earlier loaded seasons, in none of them.
+CURRENT, FORMER_NAME, EARLIER, ABSENT_RANK = 3, 2, 1, 0
+# Levels of alias: of two readings of the same words the higher level wins, equal levels are ambiguous.
 OWN, FULL, NICKNAME, SURNAME, INITIAL, GIVEN, MIDDLE = 7, 6, 5, 4, 3, 2, 1
 # A given name alone means the player with three times the matches of every other holder, none of whom
 # played more than three: "Kuldeep" is not Kuldeep Sen. Two regulars stay ambiguous.
 DOMINANT_RATIO, REGULAR_FROM = 3, 4
+# Words may also mean somebody of earlier seasons: by his own name, or by a surname if he played ten times as many
+# matches ("Tendulkar" beside Arjun Tendulkar).
+FAMOUS_RATIO = 10
 SAME_SOUND = (
     ("ph", "f"),
     ("ee", "i"),
@@ -50,8 +55,10 @@ PARTICLES = frozenset({"de", "du", "van", "der", "ten", "al", "ul", "ur"})
 
 @dataclass(frozen=True)
 class Alias:
-    """What some words stand for. `rank` 2: in the season (own name), 1: by an older name, 0: not in the
-    season."""
+    """What some words stand for: `keys` of a `kind` (player, team, venue, or nobody: elsewhere, things).
+
+    `town` is set for the name of a town, `label` is what is shown.
+    """
 
     kind: str
     keys: tuple[str, ...]
@@ -72,8 +79,7 @@ def joined(text: str) -> str:
 
 
 def sound(word: str) -> str:
-    """A rough key under which the usual Indian-English spellings of one name agree (Pooran/Puran,
-    Klaasen/Klassen)."""
+    """A key that the usual English spellings of one name share (Pooran and Puran, Klaasen and Klassen)."""
     for old, new in SAME_SOUND:
         word = word.replace(old, new)
     word = re.sub(r"(?<=[bcdgjkst])h", "", word)
@@ -83,13 +89,12 @@ def sound(word: str) -> str:
 @cache
 def nicknames() -> dict:
     with open(NICKNAMES, encoding="utf-8") as file:
-        # The C loader where PyYAML has it: ten times as fast.
+        # The C loader, where PyYAML has it, is ten times as fast.
         return yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 class NameIndex:
-    """All aliases of a season. `lookup` takes words exactly, `corrections` mends a misspelt word of a
-    name."""
+    """All aliases of a season: `lookup` finds words as written, `corrections` the words near a misspelt one."""
 
     def __init__(self, roster: Roster) -> None:
         self.roster = roster
@@ -97,18 +102,18 @@ class NameIndex:
         self.guarded = frozenset(joined(w) for w in self.file["guarded"])
         self.never_alone = frozenset(joined(w) for w in self.file["never_alone"])
         self.loose = frozenset(joined(w) for w in self.file["loose"])
-        self.delicate = self.guarded | self.never_alone | self.loose
+        self.ambiguous_words = self.guarded | self.never_alone | self.loose
         self.lookalikes = frozenset(self.file["lookalikes"])
         self.players = {p.key: p for p in roster.players}
         self._table: dict[str, list[Alias]] = defaultdict(list)
         self._words: set[str] = set()
-        self._whole: set[str] = set()  # joined forms that a person may write as one word
+        self._one_word: set[str] = set()  # aliases that people also write as one word
         self._add_players()
         self._add_teams()
         self._add_grounds()
         self._table = {k: v for k, v in self._table.items() if k}
         self.longest = 7
-        self._best = {phrase: self._settle(found) for phrase, found in self._table.items()}
+        self._best = {phrase: self._preferred(found) for phrase, found in self._table.items()}
         self._by_letter: dict[str, list[str]] = defaultdict(list)
         self._by_sound: dict[str, list[str]] = defaultdict(list)
         for word in sorted(self._words):
@@ -123,22 +128,37 @@ class NameIndex:
         """The meaning of joined words, or None."""
         return self._best.get(phrase)
 
-    def one_word(self, phrase: str) -> bool:
-        """Whether the alias may be written as one word: "msdhoni", but not "fallen" for F Allen."""
-        return phrase in self._whole
+    def is_one_word(self, phrase: str) -> bool:
+        """Whether people write the alias as one word: "msdhoni", but not "fallen" for F Allen."""
+        return phrase in self._one_word
 
-    def of_kind(self, phrase: str, kind: str) -> Alias | None:
-        """The meaning of joined words among the aliases of one kind."""
+    def of_kind(self, phrase: str, kind: str, years: Collection[int] = ()) -> Alias | None:
+        """The meaning of joined words among the aliases of one kind; with `years`, among who was in those seasons."""
         found = [a for a in self._table.get(phrase, ()) if a.kind == kind]
-        return self._settle(found) if found else None
+        if years and kind in ("player", "team"):
+            there = ((a, tuple(k for k in a.keys if set(years) & set(self.seasons_of(k)))) for a in found)
+            found = [replace(a, keys=keys, rank=CURRENT) for a, keys in there if keys]
+            if kind == "team":  # "DC" of 2010 are the Deccan Chargers: Delhi was called Daredevils then
+                found = [a for a in found if set(years) & set(self.roster.years_of_name(a.label))] or found
+        return self._preferred(found) if found else None
+
+    def seasons_of(self, key: str) -> tuple[int, ...]:
+        """Years of the loaded seasons that a player or team was in."""
+        person = self.players.get(key)
+        if person is None:
+            return self.roster.years_of_team(key) if key in self.roster.teams else ()
+        return person.seasons or (self.roster.years if person.matches else ())
 
     def is_word(self, word: str) -> bool:
-        """Whether the word is part of some name as it stands."""
+        """Whether the word, as written, is part of a name."""
         return word in self._words or word in self._best
 
     def _corrections(self, word: str) -> tuple[tuple[str, int], ...]:
-        """Words of names near a misspelt word with their distance, nearest first: same sound, or one slip
-        in five to seven letters, two from eight letters on. The first letter stays."""
+        """Words of names near a misspelt word with the number of edits, nearest first.
+
+        Near is a word of the same sound, one edit away in five to seven letters, or two in eight or more. The first
+        letter is taken as right.
+        """
         if len(word) < 4 or not word.isascii() or not word.isalpha():
             return ()
         found = {w: 1 for w in self._by_sound.get(sound(word), ())} if len(word) >= 5 else {}
@@ -152,19 +172,29 @@ class NameIndex:
                     found[other] = min(distance, found.get(other, 9))
         return tuple(sorted(found.items(), key=lambda item: (item[1], item[0])))[:4]
 
-    def _settle(self, found: Iterable[Alias]) -> Alias:
-        """One meaning of equal words: what is in the season first, then the stronger class; ties are
-        ambiguous. Only a father's name gives way to somebody else's full one ("Sachin
-        Tendulkar" is not Arjun Sachin Tendulkar)."""
+    def _preferred(self, found: Iterable[Alias]) -> Alias:
+        """The meaning of words that several aliases share: who is in the season, then the higher class.
+
+        Equal aliases are ambiguous and keep all their keys. A father's name yields to somebody else's full name
+        ("Sachin Tendulkar" is not Arjun Sachin Tendulkar).
+        """
         found = list(found)
         if any(a.level >= FULL for a in found):
             found = [a for a in found if a.level != MIDDLE]
         rank, level = max((a.rank, a.level) for a in found)
+        earlier = [a for a in found if a.kind == "player" and a.rank == EARLIER]
         found = [a for a in found if (a.rank, a.level) == (rank, level)]
         kinds = ("team", "player", "venue", "things", "elsewhere")
         kind = min((a.kind for a in found), key=kinds.index)
         found = [a for a in found if a.kind == kind]
         keys = tuple(dict.fromkeys(k for a in found for k in a.keys))
+        if kind == "player" and rank == CURRENT:
+            most = max(self.players[k].career for k in keys)
+            keys += tuple(
+                k for a in earlier for k in a.keys
+                if a.level == OWN > level
+                or (a.level == level == SURNAME and self.players[k].career >= FAMOUS_RATIO * most > 0)
+            )  # fmt: skip
         if kind == "player" and len(keys) > 1:
             keys = tuple(sorted(keys, key=lambda k: (-self.players[k].matches, self.players[k].display)))
             counts = [self.players[k].matches for k in keys]
@@ -176,12 +206,14 @@ class NameIndex:
 
     def _add_players(self) -> None:
         for person in self.roster.players:
-            rank = 2 if person.matches else 0
+            rank = CURRENT if person.matches else ABSENT_RANK
+            if person.sides and self.roster.year not in person.seasons:
+                rank = EARLIER
             for phrase, level in self._player_phrases(person):
                 self._add(phrase, Alias("player", (person.key,), rank, level, label=person.display))
         for kind in ("elsewhere", "things"):
             for name in self.file[kind]:
-                self._add(name, Alias(kind, (), 0, FULL, label=name))
+                self._add(name, Alias(kind, (), ABSENT_RANK, FULL, label=name))
 
     def _player_phrases(self, person: Player) -> set[tuple[str, int]]:
         name = re.sub(r" \(\d+\)$", "", person.name)
@@ -200,7 +232,7 @@ class NameIndex:
         middle |= {
             n for n in nicks if " " not in n and len(n) > 2 and n not in surnames
         }  # "shubhman gill", "rutu gaikwad"
-        out = {(display, OWN), (cricsheet, OWN), (full, FULL)} | {(n, NICKNAME) for n in nicks}
+        out = {(display, OWN), (cricsheet, FULL), (full, FULL)} | {(n, NICKNAME) for n in nicks}
         for surname in surnames:
             last = surname.split()[-1]
             for given in (givens | middle) - {surname, last}:
@@ -220,7 +252,7 @@ class NameIndex:
             out |= {(part, SURNAME) for part in plain(surname).split() if "-" in name and len(part) > 3}
         if person.matches:
             out |= {(given, GIVEN) for given in givens if len(given) > 2}
-        else:  # only what is telling enough stands for somebody who is not in the season
+        else:  # a short surname does not stand for somebody who is not in the season
             out = {(p, level) for p, level in out if level != SURNAME or len(p) >= 4}
         return {
             (p, level)
@@ -244,9 +276,10 @@ class NameIndex:
             names = franchise["names"]
             listed |= set(names)
             current = [n for n in names if n in self.roster.teams]
+            there = CURRENT if any(self._plays_now(n) for n in current) else EARLIER if current else ABSENT_RANK
             for own, aliases in names.items():
                 keys = (own,) if own in current else tuple(current) or (own,)
-                rank = 2 if own in self.roster.teams else 1 if current else 0
+                rank = there if own in current else min(there, FORMER_NAME)
                 for phrase in (own, *aliases):
                     level = FULL if phrase == own else NICKNAME
                     self._add(phrase, Alias("team", keys, rank, level, label=own))
@@ -254,14 +287,13 @@ class NameIndex:
             for town in franchise["towns"]:
                 name = self._town(town)
                 label = keys[0] if current else f"A team of {name}"
-                self._add(town, Alias("team", keys, 2 if current else 0, NICKNAME, name, label))
+                self._add(town, Alias("team", keys, there, NICKNAME, name, label))
         for team in self.roster.teams:
             if team not in listed:
-                self._add(team, Alias("team", (team,), 2, FULL, label=team))
+                self._add(team, Alias("team", (team,), CURRENT if self._plays_now(team) else EARLIER, FULL, label=team))
 
-    def one_franchise(self, teams: tuple[str, ...]) -> bool:
-        """Whether the names are one franchise's over several loaded seasons; they hold together."""
-        return any(set(teams) <= set(f["names"]) for f in self.file["franchises"])
+    def _plays_now(self, team: str) -> bool:
+        return self.roster.year in self.roster.years_of_team(team)
 
     def _town(self, alias: str) -> str:
         """Today's name of a town."""
@@ -270,9 +302,15 @@ class NameIndex:
                 return town
         return alias.title()
 
-    def home_grounds(self, team: str) -> tuple[str, ...]:
-        """The team's home grounds of the season, the most used first."""
-        return tuple(sorted((g for t, g in self.roster.home if t == team), key=lambda g: -self.roster.home[team, g]))
+    def home_grounds(self, team: str, years: Collection[int] = ()) -> tuple[str, ...]:
+        """The team's home grounds in the seasons, the most used first; by default in the latest season with any."""
+        home = {(year, ground): n for (year, t, ground), n in self.roster.home.items() if t == team}
+        years = years or [max((year for year, _ in home), default=0)]
+        counts: Counter[str] = Counter()
+        for (year, ground), n in home.items():
+            if year in years:
+                counts[ground] += n
+        return tuple(ground for ground, _ in counts.most_common())
 
     # -- grounds -----------------------------------------------------------------------------------
 
@@ -299,16 +337,18 @@ class NameIndex:
                 head,
                 re.sub(r"\b(cricket|stadium|international|ground)\b", "", head, flags=re.I),
             }:
-                self._add(phrase, Alias("venue", (ground,), 2, FULL, label=ground))
+                self._add(phrase, Alias("venue", (ground,), CURRENT, FULL, label=ground))
             for phrase in entry["aliases"] if entry else ():
-                self._add(phrase, Alias("venue", (ground,), 2, NICKNAME, label=ground))
+                self._add(phrase, Alias("venue", (ground,), CURRENT, NICKNAME, label=ground))
         for entry in self.file["grounds"]:
             for phrase in entry["aliases"]:
-                self._add(phrase, Alias("venue", (entry["aliases"][0].title(),), 0, NICKNAME, label=phrase.title()))
+                self._add(
+                    phrase, Alias("venue", (entry["aliases"][0].title(),), ABSENT_RANK, NICKNAME, label=phrase.title())
+                )
         towns = {t for g in self.roster.grounds for t in self.towns_of(g)} | {e["city"] for e in self.file["grounds"]}
         for town in towns | set(self.file["towns"]):
             here = self.grounds_in(town)
-            alias = Alias("venue", here or (town,), 2 if here else 0, SURNAME, town, town)
+            alias = Alias("venue", here or (town,), CURRENT if here else ABSENT_RANK, SURNAME, town, town)
             for phrase in (town, *self.file["towns"].get(town, ())):
                 self._add(phrase, alias)
 
@@ -318,7 +358,7 @@ class NameIndex:
             self._table[key].append(alias)
         words = plain(phrase).split()
         if len(words) == 1 or len(words[0]) > 1:
-            self._whole.add(key)
+            self._one_word.add(key)
         least = 4 if alias.rank else 5
         if alias.level in (OWN, FULL, NICKNAME, SURNAME, GIVEN):
             self._words |= {w for w in words if len(w) >= least and w.isalpha()}

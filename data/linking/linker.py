@@ -1,10 +1,9 @@
-"""Mentions in a question: "bumrah economy at the death in 2024?" becomes "P1 economy at the death?" with
+"""Finds the names in a question: "bumrah economy at the death in 2024?" becomes "P1 economy at the death?" with
 P1 = {Bumrah}.
 
-Finds players, teams, grounds, dates and other seasons, and writes the question in the plain form that the
-model reads: lower case, placeholders in capitals, this season's own year left out, slips of ordinary
-words mended. Every occurrence is a `Mention`; the same entity has the same placeholder. Knows nothing
-about query lines.
+Finds players, teams, grounds, dates and seasons, and writes the question in the plain form that the model reads: lower
+case, placeholders in capitals, the season's own year left out, typing errors in ordinary words corrected. Every
+occurrence is a `Mention`; the same entity has the same placeholder. Knows nothing about query lines.
 
     python -m data.linking ipl_2024 "narine or salt, who hit more sixes at eden?"
 """
@@ -16,8 +15,8 @@ import sys
 from dataclasses import dataclass, replace
 
 from data.linking.dates import Calendar, Moment
-from data.linking.evidence import Sense, Word, is_initials
-from data.linking.index import Alias, plain
+from data.linking.evidence import NameEvidence, Word, is_initials
+from data.linking.index import CURRENT, EARLIER, GIVEN, Alias, plain
 from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, KINDS, UNKNOWN, Linked, Mention
 from data.linking.resolver import Names
 from data.linking.spelling import Speller
@@ -36,41 +35,41 @@ GROUND_WORDS = (
     "association",
     "complex",
 )
-# The longest alias is a ground's full name.
-LONGEST = 9
-# Longer runs of words are not searched for slips.
-LONGEST_MENDED = 4
+LONGEST = 9  # words of an alias: a ground's full name
+LONGEST_CORRECTED = 4  # words; longer runs are not searched for typing errors
 
 
 @dataclass(frozen=True)
 class Span:
-    """Words `first` to `last` (excluded) of a question read as a name; `start` to `end` in characters."""
+    """Words `first` to `last` (exclusive) of a question read as a name, characters `start` to `end`.
+
+    `alias` is None for a name that nobody has; `edits` counts the typing errors corrected.
+    """
 
     first: int
     last: int
     start: int
     end: int
     alias: Alias | None
-    mended: int = 0
+    edits: int = 0
 
 
 class Linker:
-    """Links the questions of one season. `lexicon`: the ordinary words of questions, never read as
-    misspelt names."""
+    """Links questions to the names of a season. Words of `lexicon` are ordinary and never read as misspelt names."""
 
     def __init__(self, names: Names, lexicon: frozenset[str] = frozenset()) -> None:
         self.names, self.index = names, names.index
         self.speller = Speller(lexicon)
-        self.calendar = Calendar(names.roster.years, names.roster.dates)
+        self.calendar = Calendar(names.roster.years, names.roster.dates, names.roster.first_season)
 
     def link(self, question: str) -> Linked:
         """The question with its mentions. Never raises; text without names comes back in lower case."""
         moments = self.calendar.find(question)
         words = self._words(question, moments)
-        sense = Sense(question, words, self.index, self.speller.lexicon)
-        spans = self._plain_spans(words, sense)
-        spans = self._guarded_spans(words, sense, spans)
-        spans += self._unknown_spans(words, sense, spans)
+        evidence = NameEvidence(question, words, self.index, self.speller.lexicon)
+        spans = self._plain_spans(words, evidence)
+        spans = self._guarded_spans(words, evidence, spans)
+        spans += self._unknown_spans(words, evidence, spans)
         spans = [s for s in spans if s.alias is None or s.alias.kind != "things"]
         mentions = self._number(question, spans, moments)
         return Linked(self._render(question, words, spans, moments, mentions), mentions)
@@ -83,18 +82,18 @@ class Linker:
         for match in WORD.finditer(question):
             if any(m.start < match.end() and match.start() < m.end for m in moments):
                 continue
-            raw, end, owned = match[0], match.end(), False
+            raw, end, possessive = match[0], match.end(), False
             base = re.split(r"['’](?=s$)", raw, flags=re.I)[0]
             if base != raw:
-                owned, end = True, match.start() + len(base)
+                possessive, end = True, match.start() + len(base)
             elif question[end : end + 1] in ("'", "’") and raw.endswith("s"):
-                owned = True
+                possessive = True
             gap = question[words[-1].stop : match.start()] if words else question[: match.start()]
-            words.append(Word(base, plain(base).replace(" ", ""), match.start(), end, match.end(), owned, gap))
+            words.append(Word(base, plain(base).replace(" ", ""), match.start(), end, match.end(), possessive, gap))
         return words
 
     def _windows(self, words: list[Word], first: int) -> list[int]:
-        """Ends of the word runs from `first` that may be one name, longest first."""
+        """Ends of the runs of words from `first` that may be one name, longest first."""
         last = first + 1
         while last < len(words) and last - first < LONGEST and self._joins(words[last - 1], words[last]):
             last += 1
@@ -103,15 +102,19 @@ class Linker:
     @staticmethod
     def _joins(one: Word, two: Word) -> bool:
         gap = two.gap.strip()
-        return not one.owned and (gap in ("", "-") or (gap == "." and len(one.norm) <= 2))
+        return not one.possessive and (gap in ("", "-") or (gap == "." and len(one.norm) <= 2))
 
-    def _plain_spans(self, words: list[Word], sense: Sense) -> list[Span]:
-        """Names that need no proof, left to right, the longest first."""
+    def _plain_spans(self, words: list[Word], evidence: NameEvidence) -> list[Span]:
+        """Certain names, from left to right, the longest reading of each."""
         spans: list[Span] = []
         at = 0
         while at < len(words):
             span = next(
-                (s for s in self._readings(words, at, sense, spans) if sense.stands(s.first, s.last, s.alias)),
+                (
+                    s
+                    for s in self._readings(words, at, evidence, spans)
+                    if evidence.is_certain(s.first, s.last, s.alias)
+                ),
                 None,
             )
             if span is None:
@@ -130,52 +133,56 @@ class Linker:
             spans.append(span)
         return spans
 
-    def _readings(self, words: list[Word], first: int, sense: Sense, spans: list[Span]):
-        """Spans from one word on, longest first: exact, plural, then mended."""
+    def _readings(self, words: list[Word], first: int, evidence: NameEvidence, spans: list[Span]):
+        """Spans that begin at a word, longest first: as written, without a plural s, corrected."""
         previous = spans[-1].last if spans else -1
         if words[first].gap == "." and first and len(words[first - 1].norm) == 1:
             return  # inside an abbreviation: the "r.r." of "n.r.r."
         for last in self._windows(words, first):
             norms = [w.norm for w in words[first:last]]
-            if last - first > 1 and not sense.may_begin(first, previous == first):
+            if last - first > 1 and not evidence.may_begin(first, previous == first):
                 continue
             alias = self.index.lookup("".join(norms))
-            if alias and last - first == 1 and not self.index.one_word(norms[0]):
+            if alias and last - first == 1 and not self.index.is_one_word(norms[0]):
                 alias = None
-            mended = 0
+            edits = 0
             if alias is None and norms[-1].endswith("s") and len(norms[-1]) > 3:
                 alias = self.index.lookup("".join(norms)[:-1])
-            if alias is None and last - first <= LONGEST_MENDED:
-                alias, mended = self._mended(words, first, last, sense)
+            if alias and last - first > 1 and (alias.rank, alias.level) == (EARLIER, GIVEN):
+                alias = None  # "ka runs" is not Karun
+            if alias is None and last - first <= LONGEST_CORRECTED:
+                alias, edits = self._corrected(words, first, last, evidence)
             if alias is not None:
-                yield Span(first, last, words[first].start, words[last - 1].end, alias, mended)
+                yield Span(first, last, words[first].start, words[last - 1].end, alias, edits)
 
-    def _mended(self, words: list[Word], first: int, last: int, sense: Sense) -> tuple[Alias | None, int]:
-        """The name that misspelt words stand for, and how many slips were mended."""
-        may = [sense.mendable(i) for i in range(first, last)]
+    def _corrected(self, words: list[Word], first: int, last: int, evidence: NameEvidence) -> tuple[Alias | None, int]:
+        """The name that misspelt words stand for, and the number of edits."""
+        may = [evidence.is_correctable(i) for i in range(first, last)]
         run = [w.norm for w in words[first:last]]
         if len(run) == 2 and all(self.index.is_word(n) for n in run):  # "noor ahmed" where Noor Ahmad plays
-            near = ((self.index.lookup(spelling), slips) for spelling, slips in self.index.corrections("".join(run)))
-            players = (n for n in near if n[0] and n[0].rank and n[0].kind == "player" and len(n[0].keys) == 1)
+            near = ((self.index.lookup(spelling), edits) for spelling, edits in self.index.corrections("".join(run)))
+            players = (
+                n for n in near if n[0] and n[0].rank == CURRENT and n[0].kind == "player" and len(n[0].keys) == 1
+            )
             return next(players, (None, 0))
         if not any(may) or not all(m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)):
             return None, 0
-        for spelling, slips in self.names.variants(run):
-            alias = self.index.lookup(spelling) if slips else None
+        for spelling, edits in self.names.variants(run):
+            alias = self.index.lookup(spelling) if edits else None
             if alias is None:
                 continue
             if len(run) > 1:
-                return alias, slips
-            # One word is too little to mean somebody of another season, and an ordinary word may be nearer.
-            if not alias.rank or spelling in self.index.delicate:
+                return alias, edits
+            # One misspelt word does not name somebody of another season, and an ordinary word may be nearer.
+            if not alias.rank or spelling in self.index.ambiguous_words:
                 continue
             known = self.speller.distance(run[0])
-            if known is None or slips < known + sense.names_somebody(first):
-                return alias, slips
+            if known is None or edits < known + evidence.expects_name(first):
+                return alias, edits
         return None, 0
 
     def _with_ground_words(self, words: list[Word], span: Span) -> Span:
-        """A ground takes "stadium", "cricket ground" and ", <its town>" along."""
+        """The span of a ground with the "stadium", "cricket ground" or ", <its town>" that follows."""
         if span.alias.kind != "venue":
             return span
         last = end = span.last
@@ -188,8 +195,8 @@ class Linker:
                 last += 1
         return Span(span.first, last, span.start, words[last - 1].end, span.alias)
 
-    def _guarded_spans(self, words: list[Word], sense: Sense, spans: list[Span]) -> list[Span]:
-        """Adds names that are ordinary words where the sentence shows that they are names."""
+    def _guarded_spans(self, words: list[Word], evidence: NameEvidence, spans: list[Span]) -> list[Span]:
+        """`spans` with the ordinary words that the sentence supports as names."""
         taken = {i for s in spans for i in range(s.first, s.last)}
         guarded: list[Span] = []
         for first in range(len(words)):
@@ -207,15 +214,15 @@ class Linker:
                 continue
             names = [(s.first, s.last) for s in spans]
             others = [(s.first, s.last) for s in guarded if s is not span]
-            if sense.shows(span.first, span.last, names, others):
+            if evidence.is_supported(span.first, span.last, names, others):
                 spans = sorted([*spans, span], key=lambda s: s.first)
         return spans
 
     @staticmethod
-    def _unknown_spans(words: list[Word], sense: Sense, spans: list[Span]) -> list[Span]:
-        """Capitalised runs inside a sentence that nobody knows."""
+    def _unknown_spans(words: list[Word], evidence: NameEvidence, spans: list[Span]) -> list[Span]:
+        """Spans of capitalised words inside a sentence that are nobody's name."""
         taken = {i for s in spans for i in range(s.first, s.last)}
-        return [Span(a, b, words[a].start, words[b - 1].end, None) for a, b in sense.strangers(taken)]
+        return [Span(a, b, words[a].start, words[b - 1].end, None) for a, b in evidence.unknown_names(taken)]
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -238,7 +245,7 @@ class Linker:
             if moment.kind != "own":
                 status = FOUND if moment.known else ABSENT
                 text = question[moment.start : moment.end]
-                raw.append((moment.start, moment.end, text, moment.kind, (moment.value,), status))
+                raw.append((moment.start, moment.end, text, moment.kind, moment.values, status))
         labels: dict[tuple, str] = {}
         mentions = []
         for start, end, text, kind, candidates, status in sorted(raw):
@@ -263,15 +270,15 @@ class Linker:
         for i, word in enumerate(words):
             if i in taken or self.index.is_word(word.norm):
                 continue
-            if (better := self.speller.mend(word.norm)) != word.norm:
-                edits.append((word.start, word.end, better))
+            if (correct := self.speller.correct(word.norm)) != word.norm:
+                edits.append((word.start, word.end, correct))
         out, at = [], 0
         for start, end, text in sorted(edits):
             out += [question[at:start].lower(), text]
             at = end
         text = "".join([*out, question[at:].lower()])
         text = re.sub(r"[’‘]", "'", re.sub(r"[“”]", '"', text))
-        text = re.sub(r"\b([PTVDY]\d+)\s*(?:'s?\b|'(?!\w))", r"\1 ", text)  # the possessive says nothing more
+        text = re.sub(r"\b([PTVDY]\d+)\s*(?:'s?\b|'(?!\w))", r"\1 ", text)  # a possessive adds nothing
         text = re.sub(r"[^\w\s?!.,;:'\"()/&%+*=<>@#-]", " ", text)
         text = re.sub(r"\s+([?!.,;:)])", r"\1", re.sub(r"\s+", " ", text))
         text = re.sub(r"([(])\s+", r"\1", text)

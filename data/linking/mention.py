@@ -1,4 +1,7 @@
-"""What linking finds in a question, and what resolving a name in a role yields. Imports nothing of this repository."""
+"""Records of name linking: what was found in a question, and what a name in a role stands for.
+
+Imports nothing of this repository.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ FOUND, AMBIGUOUS, ABSENT, UNKNOWN = "found", "ambiguous", "absent", "unknown"
 
 @dataclass(frozen=True)
 class Mention:
-    """`candidates` are player ids, team names, ground names, ISO dates or years, best first; a town
-    without a team has all its grounds. `start` and `end` are offsets in the original question."""
+    """A name in a question. `start` and `end` are offsets in the original question.
+
+    `candidates` are player ids, team names, ground names, ISO dates or years ("2016", "2022-2024" for "the last three
+    seasons"), best first; a town without a team has all its grounds, which are meant together.
+    """
 
     placeholder: str
     text: str
@@ -24,7 +30,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Linked:
-    """`text` as the model reads it; `mentions` in the order of the question."""
+    """A question as the model reads it (`text`) and its `mentions` in the order of the question."""
 
     text: str
     mentions: tuple[Mention, ...]
@@ -39,8 +45,7 @@ class Linked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`candidates` are player ids, team or ground names, best first; `suggestion` is what to tell the
-    user."""
+    """What a name stands for. `candidates` are as in `Mention`; `suggestion` is for the user, empty if found."""
 
     status: str
     candidates: tuple[str, ...] = ()
@@ -49,9 +54,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Context:
-    """What else the query line fixes; keys as in the tables."""
+    """What the query line fixes beside the name: keys as in the tables."""
 
     teams: tuple[str, ...] = ()
     opponents: tuple[str, ...] = ()
     batters: tuple[str, ...] = ()
     bowlers: tuple[str, ...] = ()
+    seasons: tuple[int, ...] = ()  # years; none: the default season

@@ -47,7 +47,7 @@ def resolve_plan(plan: Plan, mentions: Mentions, names: Names) -> Iterator[Resol
                 elif KINDS[FILTERS[f.key].takes] == "date":
                     outcome = Outcome(FOUND, mention.candidates if mention.kind == "date" else (value,))
                 else:
-                    outcome = names.resolve(mention, _role(f, query), _context(f, query, mentions))
+                    outcome = names.resolve(mention, _role(f, query), _context(f, query, mentions, names))
                 yield ResolvedName(f.key, value, mention, outcome)
 
 
@@ -88,12 +88,25 @@ def _role(f: Filter, query: Query) -> str:
     return "bowler" if f.key == "player" and MEASURES[query.measures[0]].source == "bowl" else f.key
 
 
-def _context(f: Filter, query: Query, mentions: Mentions) -> Context:
-    """The teams and players that the query's other filters name without doubt."""
+def _context(f: Filter, query: Query, mentions: Mentions, names: Names) -> Context:
+    """The teams, players and seasons that the query's other filters name without doubt."""
     others: dict[str, list[str]] = {"team": [], "opponent": [], "batter": [], "bowler": []}
     for other in query.filters:
         if other.key in others and other.key != f.key:
             for value in other.values:
                 if value in mentions and mentions[value].status == FOUND:
                     others[other.key] += mentions[value].candidates
-    return Context(*(tuple(others[key]) for key in ("team", "opponent", "batter", "bowler")))
+    found = (tuple(others[key]) for key in ("team", "opponent", "batter", "bowler"))
+    return Context(*found, seasons=_seasons(query, mentions, names))
+
+
+def _seasons(query: Query, mentions: Mentions, names: Names) -> tuple[int, ...]:
+    """The loaded seasons that the query is about, by their year; none where it is about the default season."""
+    loaded, found = names.roster.years, set()
+    for value in (value for f in query.filters if f.key == "season" and f.op == "=" for value in f.values):
+        parts = [mentions[part].candidates[0] if part in mentions else part for part in value.split("-")]
+        if value == "all" or not all(part.replace("-", "").isdigit() for part in parts if part):
+            return loaded
+        low, high = parts[0][:4], parts[-1][-4:] or loaded[-1]  # a placeholder may stand for a range
+        found |= {year for year in loaded if int(low) <= year <= int(high)}
+    return tuple(sorted(found))

@@ -1,8 +1,8 @@
-"""Typing slips in ordinary words, mended against a lexicon that the caller gives ("ecomony" → "economy").
+"""Corrects typing errors in ordinary words against a lexicon that the caller gives ("ecomony" → "economy").
 
-Knows no word of its own and nothing about names: the caller leaves those out.
+Knows no words of its own; the caller leaves out names.
 
-    python -c "from data.linking.spelling import Speller; print(Speller(frozenset({'economy'})).mend('ecomony'))"
+    python -c "from data.linking.spelling import Speller; print(Speller(frozenset({'economy'})).correct('ecomony'))"
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 
 class Speller:
-    """Words of four to six letters may be one slip away from the lexicon's, longer ones two."""
+    """Corrects words of four to six letters that are one edit away from a word of the lexicon, longer ones two."""
 
     def __init__(self, lexicon: frozenset[str]) -> None:
         self.lexicon = lexicon
@@ -25,13 +25,13 @@ class Speller:
                 self._by_length[len(word)].append(word)
         self.nearest = lru_cache(maxsize=16384)(self._nearest)
 
-    def mend(self, word: str) -> str:
-        """The lexicon's word meant, or the word itself where it is known, short, or where nothing is near."""
+    def correct(self, word: str) -> str:
+        """The nearest word of the lexicon; the word itself if it is known or short, or if no word is near."""
         found = self.nearest(word)
         return found[0] if found else word
 
     def distance(self, word: str) -> int | None:
-        """Slips to the word's mended form; 0 for a known word, None where nothing is near."""
+        """Edits to the corrected word; 0 for a known word, None if no word is near."""
         if word in self.lexicon:
             return 0
         found = self.nearest(word)
@@ -54,7 +54,7 @@ class Speller:
         ]
         if not near:
             return None
-        # Slips seldom hit the first letter, and an exchange or a wrong key keeps the length.
+        # Typing errors seldom hit the first letter; exchanged or wrong keys keep the length.
         best, distance = min(
             near, key=lambda n: (n[1], n[0][0] != word[0], n[0][-1] != word[-1], len(n[0]) != len(word), n[0])
         )

@@ -1,206 +1,107 @@
-"""A season's tables: Parquet under data/seasons/<name>/, loaded into DuckDB in memory.
+"""The tables of a season, or of several: Parquet in data/seasons/<name>/, loaded into DuckDB in memory.
 
-Knows nothing about match files, names or the query line.
+A name is that of a season (ipl_2024) or of a collection (ipl: every season of the league). Knows nothing about match
+files, names in questions or the query line.
 
-    python -c "from data.season import load; print(load('ipl_2024').title)"
+    python -c "from data.season import load; print(load('ipl').title)"
 """
 
 from __future__ import annotations
 
-import csv
-import datetime
 import hashlib
-import io
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from data.errors import SeasonDamaged, SeasonExists, SeasonNotFound
-from data.season import derived as derive
-from data.season import standings
-from data.season.tables import ORDER, STORED
+from data.errors import SeasonDamaged
+from data.season import derived, loading, standings
+from data.season.store import SEASONS, About, collections, members, not_found, parquet_files, read_about, stored, write
 
-SEASONS = Path(__file__).parent.parent / "seasons"
-FORMAT = 1  # of the stored tables; raise it when a column changes its meaning
-NULL = "\\N"
-
-
-@dataclass(frozen=True)
-class About:
-    """season.json: what the folder holds. `digest` is over the rows, `files` over the Parquet files'
-    bytes."""
-
-    name: str
-    title: str
-    years: list[int]
-    matches: int
-    format: int
-    digest: str
-    files: dict[str, str]
-    source: str = "Cricsheet (https://cricsheet.org), Open Data Commons Attribution License (ODC-BY 1.0)"
+__all__ = ["SEASONS", "About", "Season", "about", "load", "season_title", "seasons", "write"]
 
 
 @dataclass(frozen=True)
 class Season:
-    """A loaded season. Use `connection.cursor()` in every thread; treat the tables as read-only."""
+    """One or several loaded seasons. Use a `connection.cursor()` per thread; the tables are read-only by convention."""
 
     name: str
     title: str
     years: tuple[int, ...]
     digest: str
     connection: duckdb.DuckDBPyConnection
+    league: str = "IPL"
 
     @property
     def year(self) -> int:
-        """The season's year, of several the last."""
+        """The season's year; of several the latest, which is meant if a question names none."""
         return self.years[-1]
+
+    def title_of(self, *years: int) -> str:
+        """`IPL 2016`, or `IPL 2015-2020` of several years."""
+        return season_title(self.league, years or self.years)
 
 
 def seasons(folder: Path = SEASONS) -> list[str]:
-    """Names of the seasons that are there."""
-    # A name with a dot in front is an import that was killed before its rename.
-    return sorted(p.parent.name for p in folder.glob("*/season.json") if not p.parent.name.startswith("."))
+    """Names that can be loaded: collections, then single seasons."""
+    return [*collections(folder), *stored(folder)]
 
 
 def load(name: str = "ipl_2024", folder: Path = SEASONS) -> Season:
-    """The season's stored and derived tables in a fresh in-memory database.
+    """The stored and derived tables of a season or collection in a fresh in-memory database.
 
     Raises SeasonNotFound with what to do, SeasonDamaged where a file is missing or changed.
     """
-    about = _read_about(name, folder)
+    whole, parts = about(name, folder), _parts(name, folder)
     connection = duckdb.connect(":memory:")
-    # One thread a query: a season is a single row group, and the cores belong to the model next door.
+    # One thread per query: a season is a single row group, and the cores are needed by the model.
     connection.execute("SET threads = 1")
-    for table in STORED:
-        path = folder / name / f"{table}.parquet"
-        if not path.exists() or _sha256(path.read_bytes()) != about.files.get(path.name):
-            state = "changed since the import" if path.exists() else "missing"
-            raise SeasonDamaged(f"{path.name} of season {name!r} is {state}; {_how_to_import(name)}")
-        connection.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet(?)", [str(path)])
-    derive.create(connection)
+    loading.create(connection, [parquet_files(part, folder) for part in parts])
+    derived.create(connection)
     standings.create(connection)
     connection.execute("SET enable_external_access = false")
-    return Season(about.name, about.title, tuple(about.years), about.digest, connection)
+    return Season(name, whole.title, tuple(whole.years), whole.digest, connection, whole.league)
 
 
-def write(
-    name: str,
-    title: str,
-    years: list[int],
-    rows: dict[str, list[tuple[Any, ...]]],
-    folder: Path = SEASONS,
-    replace: bool = False,
-) -> About:
-    """Store the rows as season `name`. Written beside and then renamed: a season is there whole or not at
-    all.
+def about(name: str, folder: Path = SEASONS) -> About:
+    """What a season or collection holds, read in a millisecond.
 
-    The same rows once more leave what is there; other rows raise SeasonExists unless `replace`.
+    A service that has loaded it compares `digest` with `Season.digest` to see that there is a new season or match.
     """
-    target = folder / name
-    folder.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
-    try:
-        digest, files = _write_tables(work, rows)
-        about = About(name, title, years, len(rows["matches"]), FORMAT, digest, files)
-        (work / "season.json").write_text(json.dumps(asdict(about), indent=2) + "\n", encoding="utf-8")
-        os.chmod(work, 0o755)  # mkdtemp makes it private
-        if target.exists() and not replace:
-            if _read_about(name, folder).digest != digest:
-                raise SeasonExists(
-                    f"season {name!r} is in {target} already, made from other matches; give another "
-                    "name or ask to replace it"
-                )
-            shutil.rmtree(work)
-            return _read_about(name, folder)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{name}.old.", dir=folder))
-            os.rename(target, old / name)
-            os.rename(work, target)
-            shutil.rmtree(old)
+    parts = _parts(name, folder)
+    if len(parts) == 1:
+        return replace(parts[0], name=name)
+    years = [year for part in parts for year in part.years]
+    return replace(
+        parts[-1],
+        name=name,
+        title=season_title(parts[-1].league, years),
+        years=years,
+        matches=sum(part.matches for part in parts),
+        digest=hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
+        files={},
+    )
+
+
+def season_title(league: str, years: tuple[int, ...] | list[int]) -> str:
+    """`IPL 2024`; of several years `IPL 2008-2024`, with gaps `IPL 2008, 2010-2024`."""
+    spans: list[list[int]] = []
+    for year in sorted(years):
+        if spans and year == spans[-1][-1] + 1:
+            spans[-1].append(year)
         else:
-            os.rename(work, target)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return about
+            spans.append([year])
+    return f"{league} {', '.join(str(s[0]) if len(s) == 1 else f'{s[0]}-{s[-1]}' for s in spans)}"
 
 
-def _write_tables(work: Path, rows: dict[str, list[tuple[Any, ...]]]) -> tuple[str, dict[str, str]]:
-    digest, files = hashlib.sha256(), {}
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("SET threads = 1")
-        for table, columns in STORED.items():
-            text = _as_csv(rows.get(table, []))
-            (work / "rows.csv").write_bytes(text)
-            types = {c: "TEXT" if t == "TEXT[]" else t for c, t in columns}
-            connection.execute(
-                f"CREATE TABLE {table} AS SELECT * FROM read_csv(?, header = false, columns = {types}, "
-                f"nullstr = '{NULL}', quote = '\"', escape = '\"', auto_detect = false)",
-                [str(work / "rows.csv")],
-            )
-            select = ", ".join(f"string_split({c}, '|') AS {c}" if t == "TEXT[]" else c for c, t in columns)
-            path = work / f"{table}.parquet"
-            connection.execute(
-                f"COPY (SELECT {select} FROM {table} ORDER BY {ORDER[table]}) TO '{_sql(path)}' "
-                "(FORMAT parquet, COMPRESSION zstd)"
-            )
-            digest.update(table.encode() + b"\0" + b"".join(sorted(text.splitlines(keepends=True))))
-            files[path.name] = _sha256(path.read_bytes())
-        (work / "rows.csv").unlink()
-    return digest.hexdigest(), files
-
-
-def _as_csv(rows: Iterable[tuple[Any, ...]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return NULL
-    if value is True or value is False:
-        return "true" if value else "false"
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, (list, tuple)):
-        return "|".join(value)
-    return value
-
-
-def _sql(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _read_about(name: str, folder: Path) -> About:
-    path = folder / name / "season.json"
-    if not path.exists():
-        there = ", ".join(seasons(folder)) or "none"
-        raise SeasonNotFound(f"no season {name!r} (there: {there}); {_how_to_import(name)}")
-    try:
-        about = About(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise SeasonDamaged(
-            f"season.json of season {name!r} cannot be read ({error}); {_how_to_import(name)}"
-        ) from None
-    if about.format != FORMAT:
-        raise SeasonDamaged(
-            f"season {name!r} has tables of format {about.format}, this version reads {FORMAT}; {_how_to_import(name)}"
-        )
-    return about
-
-
-def _how_to_import(name: str) -> str:
-    return f"make it with `python -m data import <Cricsheet zip or folder> --name {name}`"
+def _parts(name: str, folder: Path) -> list[About]:
+    """The season of that name, or the seasons of the collection."""
+    if (folder / name / "season.json").exists():
+        return [read_about(name, folder)]
+    parts = members(name, folder)
+    if not parts:
+        raise not_found(name, folder)
+    leagues = sorted({part.league for part in parts})
+    if len(leagues) > 1:
+        raise SeasonDamaged(f"the seasons of {name!r} are of several competitions: {', '.join(leagues)}")
+    return parts

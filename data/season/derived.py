@@ -1,4 +1,4 @@
-"""SQL of the derived tables: batting and bowling cards, partnerships, a row per team and match, all people.
+"""SQL of the derived tables: batting and bowling figures per innings, partnerships, a row per team and match.
 
 Knows nothing about files; every statement reads only the stored tables of a loaded season.
 """
@@ -6,9 +6,6 @@ Knows nothing about files; every statement reads only the stored tables of a loa
 from __future__ import annotations
 
 import duckdb
-
-# Seasons played wholly away from the teams' own grounds (South Africa, UAE, neutral venues in the pandemic).
-NEUTRAL_YEARS = (2009, 2020, 2021, 2022)
 
 BATTING = """
 CREATE TABLE batting AS
@@ -32,8 +29,8 @@ FROM batters b LEFT JOIN cards c USING (match_id, innings, batter)
 ORDER BY b.match_id, b.innings, b.position
 """
 
-# A maiden is a complete over of one bowler off which he conceded nothing; an over that others follow is
-# complete even where the umpire miscounted it.
+# A maiden is a complete over of one bowler off which he conceded nothing; an over that another follows is complete even
+# if the umpire miscounted it.
 BOWLING = """
 CREATE TABLE bowling AS
 WITH overs AS (
@@ -46,22 +43,19 @@ WITH overs AS (
 ), cards AS (
     SELECT match_id, innings, bowling_team AS team, batting_team AS opponent, bowler,
            (count(*) FILTER (legal))::INT AS balls, sum(conceded)::INT AS runs,
-           (count(*) FILTER (conceded = 0))::INT AS dots, sum(wides)::INT AS wides, sum(noballs)::INT AS
-               noballs,
+           (count(*) FILTER (conceded = 0))::INT AS dots, sum(wides)::INT AS wides, sum(noballs)::INT AS noballs,
            (count(DISTINCT over) FILTER (maiden))::INT AS maidens,
            (count(*) FILTER (four))::INT AS fours, (count(*) FILTER (six))::INT AS sixes
     FROM deliveries JOIN overs USING (match_id, innings, over) GROUP BY ALL
 )
 SELECT match_id, innings, team, opponent, bowler, balls, runs, coalesce(wickets, 0) AS wickets, dots, wides,
-    noballs,
-       maidens, fours, sixes
+       noballs, maidens, fours, sixes
 FROM cards LEFT JOIN credited USING (match_id, innings, bowler)
 ORDER BY match_id, innings, bowler
 """
 
-# A stand is a run of deliveries with the same pair and the same number of wickets down: a man retiring hurt
-# ends one pair's stand, and the next pair goes on for the same wicket. batter1 is the one who came in
-# first.
+# A partnership is a run of deliveries with the same pair and number of wickets down: when a batter retires hurt, the
+# next pair's partnership is for the same wicket. batter1 is the one who came in first.
 PARTNERSHIPS = """
 CREATE TABLE partnerships AS
 WITH pairs AS (
@@ -73,10 +67,8 @@ WITH pairs AS (
 ), stands AS (
     SELECT *, sum(starts::INT) OVER (PARTITION BY match_id, innings ORDER BY seq) AS stand FROM changes
 ), sums AS (
-    SELECT match_id, innings, batting_team AS team, bowling_team AS opponent, wicket_stand AS wicket, one,
-        other,
-           sum(total)::INT AS runs, (count(*) FILTER (faced))::INT AS balls, min(seq) AS first, max(seq) AS
-               last
+    SELECT match_id, innings, batting_team AS team, bowling_team AS opponent, wicket_stand AS wicket, one, other,
+           sum(total)::INT AS runs, (count(*) FILTER (faced))::INT AS balls, min(seq) AS first, max(seq) AS last
     FROM stands GROUP BY match_id, innings, stand, batting_team, bowling_team, wicket_stand, one, other
 ), falls AS (
     SELECT DISTINCT match_id, innings, seq AS last
@@ -93,13 +85,13 @@ LEFT JOIN falls f ON f.match_id = s.match_id AND f.innings = s.innings AND f.las
 ORDER BY s.match_id, s.innings, s.first
 """
 
-# The files do not say who is at home. A ground is a team's home in a season where it plays (nearly) all the
-# league matches there and no other team does.
-HOMES = f"""
+# The files do not say who is at home. A ground is a team's home in a season if the team plays (nearly) all the league
+# matches there and no other team does.
+HOMES = """
 CREATE TEMP TABLE homes AS
 WITH played AS (
     SELECT season, venue, unnest([team1, team2]) AS team FROM matches
-    WHERE stage = 'league' AND year(date) NOT IN {NEUTRAL_YEARS}
+    WHERE stage = 'league' AND season NOT IN (SELECT season FROM seasons WHERE neutral)
 ), counts AS (SELECT season, venue, team, count(*) AS n FROM played GROUP BY ALL),
 totals AS (
     SELECT season, venue, count(*) AS matches FROM matches WHERE stage = 'league' GROUP BY ALL
@@ -125,12 +117,11 @@ SELECT r.match_id, r.season, r.date, r.team, r.opponent, r.venue, r.stage,
        own.innings, r.toss_winner = r.team AS toss_won,
        CASE WHEN r.toss_winner = r.team THEN r.toss_decision END AS chose,
        r.outcome AS result, own.runs, own.wickets, own.balls, own.quota_balls,
-       opp.runs AS opp_runs, opp.wickets AS opp_wickets, opp.balls AS opp_balls, opp.quota_balls AS
-           opp_quota_balls,
+       opp.runs AS opp_runs, opp.wickets AS opp_wickets, opp.balls AS opp_balls, opp.quota_balls AS opp_quota_balls,
        own.all_out, opp.all_out AS opp_all_out, r.margin,
-       (CASE WHEN r.stage <> 'league' THEN NULL WHEN r.outcome = 'won' THEN 2 WHEN r.outcome = 'lost' THEN 0
-             ELSE 1 END)::INT AS points
-FROM results r
+       (CASE WHEN r.stage <> 'league' OR NOT s.points_table THEN NULL WHEN r.outcome = 'won' THEN 2
+             WHEN r.outcome = 'lost' THEN 0 ELSE 1 END)::INT AS points
+FROM results r JOIN seasons s USING (season)
 LEFT JOIN homes h ON h.season = r.season AND h.venue = r.venue
 LEFT JOIN innings own ON own.match_id = r.match_id AND own.batting_team = r.team
 LEFT JOIN innings opp ON opp.match_id = r.match_id AND opp.batting_team = r.opponent

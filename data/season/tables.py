@@ -1,4 +1,4 @@
-"""The stored tables: their columns and types, in order. data/cricsheet/scorebook.py says what they mean.
+"""The stored tables: their columns and types, in order. data/cricsheet/scorebook.py computes them.
 
 Knows nothing about match files, Parquet or questions.
 """
@@ -11,10 +11,22 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, kind) for name, kind in pairs)
 
 
+# One row per season. `season` is its year (2008 for Cricsheet's `label` 2007/08), `first_season` the year of the first
+# of the league's yearly seasons; `neutral` is true if no team was at home, `points_table` if the rules of
+# data/season/standings.py are the league's.
+SEASONS = """
+    season TEXT, title TEXT, label TEXT, league TEXT, first_season INT, overs INT, neutral BOOL,
+    points_table BOOL
+"""
+# What each team was called in a season; `franchise` is the same for all names of a team.
+TEAM_NAMES = """
+    season TEXT, franchise TEXT, name TEXT, short TEXT
+"""
 MATCHES = """
     match_id BIGINT, season TEXT, date DATE, number INT, stage TEXT, venue TEXT, city TEXT, team1 TEXT,
     team2 TEXT, toss_winner TEXT, toss_decision TEXT, winner TEXT, result TEXT, margin INT, method TEXT,
-    super_over BOOL, overs INT, shortened BOOL, player_of_match TEXT, balls_left INT
+    super_over BOOL, overs INT, shortened BOOL, player_of_match TEXT, balls_left INT, umpire1 TEXT,
+    umpire2 TEXT, tv_umpire TEXT, reserve_umpire TEXT, referee TEXT
 """
 INNINGS = """
     match_id BIGINT, innings INT, batting_team TEXT, bowling_team TEXT, runs INT, wickets INT, balls INT,
@@ -50,6 +62,8 @@ PLAYERS = """
 """
 
 STORED: dict[str, tuple[tuple[str, str], ...]] = {
+    "seasons": _columns(SEASONS),
+    "team_names": _columns(TEAM_NAMES),
     "matches": _columns(MATCHES),
     "innings": _columns(INNINGS),
     "deliveries": _columns(DELIVERIES),
@@ -61,9 +75,10 @@ STORED: dict[str, tuple[tuple[str, str], ...]] = {
     "players": _columns(PLAYERS),
 }
 
-# Row order in the files and in the digest: the same matches give the same bytes whatever order they were
-# read in.
+# Order of rows in the files: the same matches give the same bytes in whatever order they were read.
 ORDER = {
+    "seasons": "season",
+    "team_names": "season, franchise",
     "matches": "date, match_id",
     "innings": "match_id, innings",
     "deliveries": "match_id, innings, seq",
@@ -74,3 +89,21 @@ ORDER = {
     "appearances": "match_id, team, player",
     "players": "player",
 }
+
+_PLAYERS = {"player", "batter", "bowler", "non_striker", "player_out", "fielder", "player_of_match"}
+_TEAMS = {"team", "opponent", "batting_team", "bowling_team", "team1", "team2", "winner", "toss_winner"}
+_OFFICIALS = {"umpire1", "umpire2", "tv_umpire", "reserve_umpire", "referee"}
+# Columns of few distinct values, which DuckDB holds in one or two bytes as an ENUM instead of 16 as text.
+_REPEATED = {"season", "stage", "venue", "city", "toss_decision", "result", "method", "phase", "pace_or_spin", "arm",
+             "bowling_kind", "batting_hand", "kind", "how"}  # fmt: skip
+
+
+def enum_of(column: str) -> str | None:
+    """The ENUM type of a text column in a loaded season; columns that are compared share one. None: plain text."""
+    if column in _PLAYERS:
+        return "player_id"
+    if column in _TEAMS:
+        return "team_name"
+    if column in _OFFICIALS:
+        return "official_name"
+    return f"{column}_value" if column in _REPEATED else None

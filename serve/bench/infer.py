@@ -1,12 +1,12 @@
-"""How fast /infer is: p50 and p95 at 1 to 16 clients, with the split by part, and the service's memory.
+"""Latency of /infer: p50 and p95 at 1 to 16 clients, split by part, and the service's memory.
 
-    python -m serve.bench.infer --model models/demo              starts a service of its own (make bench-infer)
-    python -m serve.bench.infer --url http://localhost:8000      measures one that runs
-    python -m serve.bench.infer --telemetry                      what traces and metrics cost, in throughput
+    python -m serve.bench.infer --model models/demo              starts a service for it (make bench-infer)
+    python -m serve.bench.infer --url http://localhost:8000      measures a running one
+    python -m serve.bench.infer --telemetry                      throughput cost of traces and metrics
 
-Each client asks the questions in another order, one after the other, so that the load is closed-loop; half of them name
-somebody or something, drawn at random from the season. Times are the client's own, which does little else: it shares
-the cores with the service. The split is what the replies state.
+The load is closed-loop: each client sends one question after another, in its own random order; half of the questions
+contain names, drawn at random from the season. Times are measured by the client, which shares the cores with the
+service and does little else. The split is the one in the replies.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ NAMES = {
 
 @dataclass
 class Round:
-    """What one number of clients measured; milliseconds."""
+    """Measurements with one number of clients; times in milliseconds."""
 
     clients: int
     seconds: float = 0.0
@@ -86,7 +86,7 @@ def quantile(values: list[float], share: float) -> float:
 
 @cache
 def names() -> dict[str, list[str]]:
-    """Who and what questions are about, of the season that the service has."""
+    """Names for the questions, by kind, of the service's season."""
     statistics = Statistics(load(os.environ.get("SEASON") or "ipl_2024"))
     return {kind: [row[0] for row in statistics.answer(parse(line).queries[0]).rows] for kind, line in NAMES.items()}
 
@@ -96,7 +96,7 @@ def question(rng: random.Random) -> str:
 
 
 async def measure(url: str, clients: int, seconds: float) -> Round:
-    """Ask for `seconds` with so many clients at once."""
+    """Send questions for `seconds` with that many concurrent clients. Raises RuntimeError for an error reply."""
     found, at, _ = Round(clients), urlsplit(url), names()
     secure = at.scheme == "https"
     began = time.perf_counter()
@@ -111,7 +111,7 @@ async def measure(url: str, clients: int, seconds: float) -> Round:
             start = time.perf_counter()
             writer.write(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
             head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 120)).decode().lower()
-            reply = await reader.readexactly(int(re.search(r"content-length: *(\d+)", head)[1]))
+            reply = await reader.readexactly(int(head.partition("content-length:")[2].split()[0]))
             spent, status = time.perf_counter() - start, int(head.split()[1])
             if status == 429:
                 found.refused += 1
@@ -132,7 +132,7 @@ async def measure(url: str, clients: int, seconds: float) -> Round:
 
 @contextmanager
 def service(model: Path, **settings: str) -> Iterator[tuple[str, int, float]]:
-    """A service on `model`: address, process id, seconds from its start until it was ready."""
+    """Start a service with `model`; yields its address, process id, and seconds until it was ready."""
     with tempfile.TemporaryDirectory() as folder:
         own = {"MODEL_PATH": model, "FEEDBACK_DB": Path(folder, "feedback.sqlite"), "RATE_LIMIT_PER_MINUTE": 0}
         try:
@@ -144,14 +144,18 @@ def service(model: Path, **settings: str) -> Iterator[tuple[str, int, float]]:
 
 
 def resident_mb(pid: int) -> float | None:
+    """Resident memory of a process, or None if the system does not say."""
     try:
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1000
-    except (OSError, TypeError):
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
         return None
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(found[1]) / 1000 if found else None
 
 
 def report(url: str, clients: tuple[int, ...], seconds: float) -> list[Round]:
-    asyncio.run(measure(url, 1, min(2.0, seconds)))  # what is computed once is not measured
+    """Measure and print a table row for each number of clients."""
+    asyncio.run(measure(url, 1, min(2.0, seconds)))  # warm-up
     print("milliseconds; the split is the median of each part\n")
     print(f"{'clients':>7}  {'p50':>8}  {'p95':>8}  " + "  ".join(f"{p:>8}" for p in PARTS) + f"  {'per s':>8}")
     rounds = []
@@ -162,7 +166,7 @@ def report(url: str, clients: tuple[int, ...], seconds: float) -> list[Round]:
 
 
 class Sink(BaseHTTPRequestHandler):
-    """A collector that takes everything and keeps nothing."""
+    """A telemetry collector that accepts everything and stores nothing."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -175,8 +179,10 @@ class Sink(BaseHTTPRequestHandler):
 
 
 def telemetry_cost(model: Path, clients: int, seconds: float, rounds: int = 5) -> float:
-    """Throughput with traces, metrics and logs sent to a collector over that with OTEL_SDK_DISABLED: the median of
-    the ratios of neighbouring rounds, since the machine's own speed drifts."""
+    """Throughput with traces, metrics and logs sent to a collector, relative to OTEL_SDK_DISABLED.
+
+    The median over pairs of consecutive rounds, since the machine's speed drifts.
+    """
     sink = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{sink.server_port}"}
@@ -202,8 +208,8 @@ def main(arguments: list[str] | None = None) -> None:
     where.add_argument("--url")
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each number of clients")
-    parser.add_argument("--telemetry", action="store_true", help="measure what telemetry costs at 8 clients")
-    parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--telemetry", action="store_true", help="measure the cost of telemetry at 8 clients")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     args = parser.parse_args(arguments)
     if args.telemetry:
         ratio = telemetry_cost(args.model, 8, args.seconds)

@@ -1,7 +1,9 @@
-"""GGUF files with random weights, for tests and benchmarks: `python -m serve.bench.random_model out.gguf --shape qwen2-0.5b`.
+"""GGUF files with random weights, for tests and benchmarks.
 
-The same seed writes the same bytes. The tokenizer is real (SPM style: words, characters, bytes, control tokens, a chat
-template), only the weights say nothing. Needs the `gguf` package, which serving does not.
+    python -m serve.bench.random_model out.gguf --shape qwen2-0.5b
+
+The same seed writes the same bytes. The tokenizer is real (SPM: words, characters, bytes, control tokens, a chat
+template); only the weights are random. Needs the `gguf` package, which serving does not.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +27,14 @@ what""".split()
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of a Llama-like model."""
+    """Dimensions of a Llama-like model."""
 
     hidden: int
     layers: int
     heads: int
     kv_heads: int
     ffn: int
-    vocab: int = 0  # 0: as many tokens as there are words, characters and bytes
+    vocab: int = 0  # 0: all words, characters and bytes
     architecture: str = "llama"
     context: int = 4096
 
@@ -44,7 +47,10 @@ SHAPES = {
 
 
 def vocabulary(size: int = 0) -> tuple[list[bytes], list[float], list[int]]:
-    """Tokens, scores and types, SPM style: specials, bytes, characters, then words and their beginnings."""
+    """Tokens, scores and types of an SPM vocabulary: control tokens, bytes, characters, words and their prefixes.
+
+    With `size`, it is padded or cut to that many tokens.
+    """
     normal, unknown, control, byte = 1, 2, 3, 6
     tokens = [b"<unk>", b"<s>", b"</s>", b"<|user|>", b"<|assistant|>", b"<|system|>"]
     types = [unknown] + [control] * 5
@@ -100,7 +106,7 @@ def write_gguf(path: Path, shape: Shape, *, seed: int = 0, quantised: bool = Fal
             writer.add_tensor(name, rng.normal(0, deviation, (rows, columns)).astype(np.float32))
             return
         blocks = np.zeros((rows, columns // 32), dtype=[("d", "<f2"), ("q", "i1", 32)])
-        blocks["d"] = deviation / 73.3  # the deviation of whole numbers drawn evenly from -127..127
+        blocks["d"] = deviation / 73.3  # the standard deviation of uniform integers from -127 to 127
         blocks["q"] = rng.integers(-127, 128, (rows, columns // 32, 32), dtype=np.int8)
         raw = blocks.view(np.uint8).reshape(rows, -1)
         writer.add_tensor(name, raw, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
@@ -111,7 +117,7 @@ def write_gguf(path: Path, shape: Shape, *, seed: int = 0, quantised: bool = Fal
     matrix("token_embd.weight", len(tokens), shape.hidden, np.sqrt(shape.hidden))
     vector("output_norm.weight", shape.hidden, 1.0)
     if shape.architecture == "llama":
-        matrix("output.weight", len(tokens), shape.hidden, 4.0)  # logits wide enough that a tie is unlikely
+        matrix("output.weight", len(tokens), shape.hidden, 4.0)  # logits spread so wide that ties are unlikely
     kv = shape.kv_heads * head
     for i in range(shape.layers):
         vector(f"blk.{i}.attn_norm.weight", shape.hidden, 1.0)
@@ -131,7 +137,7 @@ def write_gguf(path: Path, shape: Shape, *, seed: int = 0, quantised: bool = Fal
 
 
 def write_lora(path: Path, shape: Shape, *, seed: int = 1, rank: int = 4, scale: float = 1.0) -> Path:
-    """Write a LoRA adapter in GGUF for a Llama model of `shape`, strong enough to change what is generated."""
+    """Write a LoRA adapter in GGUF for a Llama model of `shape`, large enough to change the output."""
     import gguf
 
     rng = np.random.default_rng(seed)
@@ -152,7 +158,7 @@ def write_lora(path: Path, shape: Shape, *, seed: int = 1, rank: int = 4, scale:
     return path
 
 
-def _finish(writer) -> None:
+def _finish(writer: Any) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

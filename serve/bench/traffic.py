@@ -1,7 +1,7 @@
-"""What the engine benchmark asks: raw prompts of a set length, and plan and answer requests as the service makes them.
+"""Requests of the engine benchmark: raw prompts of a fixed length, and plan and answer requests like the service's.
 
-Knows nothing about servers; serve/bench/engine.py sends it. Everything is made from a seed. `recorded` is the traffic
-that questions of the test split make on a fine-tuned model; `service` imitates it for models with random weights.
+All are generated from a seed. `recorded` are the requests that questions of the test split cause with a fine-tuned
+model; `service` imitates them for models with random weights.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ SYSTEM = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One request of the benchmark: a prompt as text or tokens, how many tokens to make, perhaps a grammar."""
+class BenchRequest:
+    """One request of the benchmark: a prompt as text or token ids, tokens to generate, and GBNF or None."""
 
     prompt: str | list[int]
     n_predict: int
     grammar: str | None = None
 
 
-def raw(n: int, seed: int = 0) -> list[Ask]:
-    """`n` prompts of about 256 tokens, the first 200 of them the same, 48 tokens to make whatever they say."""
+def raw(n: int, seed: int = 0) -> list[BenchRequest]:
+    """`n` prompts of about 256 tokens with the first 200 in common; 48 tokens to generate."""
     rng = random.Random(seed)
     shared = " ".join(random.Random(99).choices(WORDS, k=200))
-    return [Ask(f"{shared} {' '.join(rng.choices(WORDS, k=56))}", 48) for _ in range(n)]
+    return [BenchRequest(f"{shared} {' '.join(rng.choices(WORDS, k=56))}", 48) for _ in range(n)]
 
 
-def service(n: int, seed: int = 0) -> list[Ask]:
-    """`n` requests, plans and answers by turns, with their grammars: what one question costs, twice over."""
+def service(n: int, seed: int = 0) -> list[BenchRequest]:
+    """`n` requests, plans and answers in turn, with their grammars: both model calls of n / 2 questions."""
     rng = random.Random(seed)
-    asks = []
+    requests = []
     for i in range(n):
         names = [f"P{k + 1}" for k in range(rng.randint(1, 3))]
         if i % 2 == 0:
             question = " ".join(rng.choices(WORDS, k=rng.randint(6, 14)))
             grammar = PLAN_GRAMMAR.replace("@NAMES@", " | ".join(f'"{name}"' for name in names))
-            asks.append(Ask(f"{SYSTEM} Question: {question} Plan:", 32, grammar))
+            requests.append(BenchRequest(f"{SYSTEM} Question: {question} Plan:", 32, grammar))
         else:
             figures = [str(rng.randint(10, 700)) for _ in range(4)]
             player = " ".join(rng.sample(["Jasprit Bumrah", "Virat Kohli", "Rohit Sharma"], 1))
@@ -59,15 +59,15 @@ def service(n: int, seed: int = 0) -> list[Ask]:
                 'root ::= who " scored " figure " runs" (" at an average of " figure)? (" off " figure " balls")? "."\n'
                 f'who ::= "{player}" | "He"\nfigure ::= {" | ".join(chr(34) + f + chr(34) for f in figures)}\n'
             )
-            asks.append(Ask(f"{SYSTEM} Table:\n{table}\nAnswer:", 48, grammar))
-    return asks
+            requests.append(BenchRequest(f"{SYSTEM} Table:\n{table}\nAnswer:", 48, grammar))
+    return requests
 
 
-def recorded(n: int, part: int, tokens: Callable[[list[dict[str, str]]], list[int]]) -> list[Ask]:
-    """`n` requests, plan and answer by turns, of questions of the test split, with their own prompts and grammars.
+def recorded(n: int, part: int, tokens: Callable[[list[dict[str, str]]], list[int]]) -> list[BenchRequest]:
+    """`n` requests, plan and answer in turn, of questions of the test split, with their own prompts and grammars.
 
-    `tokens` renders messages as the model reads them. Records that no model words are left out. Parts that follow one
-    another ask other questions, as long as there are any.
+    `tokens` renders messages as token ids. Records whose answer no model words are skipped. Consecutive parts use
+    different questions while there are any.
     """
     from agents import analyst
     from agents.messages import Planned, Retrieved
@@ -85,7 +85,7 @@ def recorded(n: int, part: int, tokens: Callable[[list[dict[str, str]]], list[in
     records = [record for record in map(json.loads, lines) if record["wording"]]
     random.Random(0).shuffle(records)
     begin = part * n // 2 % len(records)
-    asks: list[Ask] = []
+    requests: list[BenchRequest] = []
     for record in records[begin:] + records[:begin]:
         linked = retriever.link(record["question"])
         found = retriever.retrieve(Planned(linked, plain(linked.text), parse(record["query"])))
@@ -93,14 +93,14 @@ def recorded(n: int, part: int, tokens: Callable[[list[dict[str, str]]], list[in
             continue
         line = str(found.planned.plan)
         places = [p for p in linked.by_placeholder() if p[0] in "PTVD"]
-        asks += [
-            Ask(tokens(plan_messages(found.planned.text)), MAX_PLAN_TOKENS, gbnf(places)),
-            Ask(
+        requests += [
+            BenchRequest(tokens(plan_messages(found.planned.text)), MAX_PLAN_TOKENS, gbnf(places)),
+            BenchRequest(
                 tokens(answer_messages(found.planned.text, line, laid.text)),
                 analyst.MAX_ANSWER_TOKENS,
                 analyst.gbnf(wordings(found.tables, laid)),
             ),
         ]
-        if len(asks) >= n:
+        if len(requests) >= n:
             break
-    return asks[:n]
+    return requests[:n]

@@ -1,9 +1,9 @@
-"""The inference engine: continuous batching, prefix cache, grammars and drafts over llama.cpp.
+"""The inference engine: continuous batching, prefix cache, grammars and speculative decoding over llama.cpp.
 
 Imports nothing of this repository but itself, so that it can be read, tested and reused alone.
 """
 
-from serve.engine.engine import Engine, EngineConfig, Handle
+from serve.engine.engine import Engine, EngineConfig
 from serve.engine.errors import (
     EngineClosed,
     EngineError,
@@ -12,7 +12,7 @@ from serve.engine.errors import (
     RequestError,
     RequestFailed,
 )
-from serve.engine.sequence import Completion, Request, Sampling
+from serve.engine.sequence import Completion, Handle, Request, Sampling
 
 __all__ = [
     "Completion",

@@ -1,6 +1,6 @@
-"""The native library: loaded late, its CPU variant chosen, its log caught, its short calls bound cheaply.
+"""Bindings of the native library: loaded late, with the best CPU variant, its log redirected; short calls keep the GIL.
 
-Knows nothing about models or requests. A wrong binding here crashes the process, so that all of them are in one place.
+A wrong binding crashes the process, so all of them are in this module.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from serve.engine.errors import ModelError
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Library:
-    """llama_cpp, loaded late (the waiting policy comes first), with the short calls bound through PyDLL."""
+    """llama_cpp, loaded late (the spin count has to be set first); short calls are bound through PyDLL."""
 
     _loaded = False
 
@@ -35,7 +36,7 @@ class Library:
         quick = ctypes.PyDLL(str(library))
         void, i32, flag = ctypes.c_void_p, ctypes.c_int32, ctypes.c_bool
 
-        def bind(owner: ctypes.CDLL, name: str, arguments: list, result: object):
+        def bind(owner: ctypes.CDLL, name: str, arguments: list[Any], result: Any) -> Any:
             function = getattr(owner, name)
             function.argtypes, function.restype = arguments, result
             return function
@@ -69,11 +70,11 @@ class Library:
 
 
 def _load_backends(folder: Path) -> None:
-    """In a build with CPU variants, load the best one this CPU can run; elsewhere nothing is there to load."""
+    """In a build with CPU variants, load the best one that this CPU can run; other builds have nothing to load."""
     for place in (folder, folder.parent / "bin", folder.parent.parent / "bin"):  # the wheel puts them in the last
         if any(place.glob("libggml-cpu-*.so")):
-            # By its soname, to get the copy that libllama uses: a wheel holds no links, so that libggml.so and
-            # libggml.so.0 are two files, and backends loaded into the other one would not be seen.
+            # By its soname, to get the copy that libllama uses: a wheel has no symlinks, so libggml.so and
+            # libggml.so.0 are two files, and backends loaded into the wrong one would not be registered.
             libggml = ctypes.CDLL("libggml.so.0")
             libggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
             libggml.ggml_backend_load_all_from_path(str(place).encode())
@@ -85,7 +86,7 @@ def _load_backends(folder: Path) -> None:
 
 
 def cpu_variant() -> str:
-    """The CPU variant that was picked at run time, or that the build has only one."""
+    """The CPU variant chosen at run time, or "fixed at build"."""
     try:
         found = re.search(r"libggml-cpu-([\w.-]+)\.so", Path("/proc/self/maps").read_text())
     except OSError:
@@ -97,11 +98,11 @@ _native_errors: list[str] = []
 
 
 def last_error() -> str:
+    """llama.cpp's last error message."""
     return _native_errors[-1] if _native_errors else "no reason was given"
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-def _native_log(level: int, text: bytes, _user: int) -> None:
+def _log_native(level: int, text: bytes, _user: int) -> None:
     if level == 4:  # GGML_LOG_LEVEL_ERROR
         message = text.decode(errors="replace").strip()
         _native_errors.append(message)
@@ -109,3 +110,6 @@ def _native_log(level: int, text: bytes, _user: int) -> None:
         log.warning("llama.cpp: %s", message)
     elif level == 2 and os.environ.get("LLAMA_LOG"):
         log.info("llama.cpp: %s", text.decode(errors="replace").strip())
+
+
+_native_log = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_log_native)

@@ -1,7 +1,7 @@
-"""How many threads a process may use, and how a thread team waits: `python -m serve.engine.cpu_threads` prints the first.
+"""How many threads a process may use, and how the threads of llama.cpp (libgomp's) wait for each other.
 
-Reads the cgroup quota, since a container with two CPUs on a host of 64 would otherwise start 64 threads. Knows nothing
-about llama.cpp, except that it computes with libgomp, which reads its environment once, when it is loaded.
+The number follows the cgroup quota: a container with two CPUs on a host of 64 would otherwise start 64 threads. libgomp
+reads its environment once, when it is loaded.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 
-# Milliseconds: alone, no thread of a team sleeps within a step or between two. See `Waiting` for a team beside others.
-# In a build without OpenMP threads spin for ever: two neighbours on two cores leave little of its speed.
-SPINNING = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
-MOST_CPUS = 32  # with more of them than threads in a team, the kernel gives each thread one of its own
+# Spinning for milliseconds: on an idle machine no thread sleeps within a step or between two. See `SpinControl`
+# for a busy machine. In a build without OpenMP, threads spin without end: two busy processes on two cores then leave
+# little of its speed.
+LONG_SPIN = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
+MAX_CPUS = 32  # up to which `SpinControl` acts: on larger machines the kernel gives each thread a core of its own
 
 
 def quota(root: Path = CGROUP) -> float | None:
-    """CPUs that the cgroup's quota grants (v2, then v1), or None where there is no limit."""
+    """CPUs that the cgroup's quota grants (v2, then v1), or None if there is no limit."""
     for place in (root / _own_group(root), root):
         try:
-            limit, period = (place / "cpu.max").read_text().split()
-            if limit != "max":
-                return int(limit) / int(period)
+            quota_us, period_us = (place / "cpu.max").read_text().split()
+            if quota_us != "max":
+                return int(quota_us) / int(period_us)
         except (OSError, ValueError):
             pass
     for place in (root / "cpu", root / "cpu,cpuacct"):
@@ -55,16 +56,16 @@ def available() -> int:
     return max(1, min(allowed, math.floor(granted + 0.01) if granted else allowed))
 
 
-def set_waiting() -> str | None:
-    """Have libgomp's threads spin before they sleep; returns why that came too late, or None.
+def set_long_spin() -> str | None:
+    """Make libgomp's threads spin long before they sleep; returns why that came too late, or None.
 
-    A user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT wins. `python -m serve.bench.engine --waiting` measures it.
+    A user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT wins. `python -m serve.bench.engine --waiting` measures the effect.
     """
-    if any(name in os.environ for name in SPINNING):
+    if any(name in os.environ for name in LONG_SPIN):
         return None
     if _loaded_libgomp():
-        return "libgomp was loaded before the waiting policy could be set: start serve without torch or scipy"
-    os.environ.update(SPINNING)
+        return "libgomp was loaded before its spin count could be set: start serve without torch or scipy"
+    os.environ.update(LONG_SPIN)
     return None
 
 
@@ -77,51 +78,51 @@ def _loaded_libgomp() -> str | None:
     return found[0] if found else None
 
 
-class Waiting:
-    """Whether a team's threads spin for milliseconds while they wait for each other, or sleep soon; not thread-safe.
+class SpinControl:
+    """Switches between long and short spinning of OpenMP threads that wait for each other; not thread-safe.
 
-    Spinning is fast alone. Beside a neighbour a thread that spins in vain may hold the very core that the one it waits
-    for needs: a step then takes a thousand times as long. libgomp reads its spin count once, but spins 1,000 times at
-    most while a process has more OpenMP threads than CPUs (its manual, GOMP_SPINCOUNT). So threads that do nothing make
-    the others sleep soon, for as long as they exist. Does nothing where the user chose how to wait.
+    Long spinning is fast on an idle machine. On a busy one, a spinning thread may occupy the core that the thread it
+    waits for needs: a step then takes a thousand times as long. libgomp reads its spin count once, but spins at most
+    1,000 times while a process has more OpenMP threads than CPUs (its manual, GOMP_SPINCOUNT). So idle threads force a
+    short spin, for as long as they exist. Does nothing if the user chose how to wait.
     """
 
     def __init__(self) -> None:
-        self.brief = False
-        self._over = threading.Event()
-        self._crowd: threading.Thread | None = None
+        self.short = False
+        self._end = threading.Event()
+        self._idle_team: threading.Thread | None = None  # its OpenMP threads are the idle ones
         path = _loaded_libgomp()
-        chosen = any(os.environ.get(name) != value for name, value in SPINNING.items())
-        self._libgomp = ctypes.CDLL(path) if path and not chosen else None
-        if self._libgomp and self._libgomp.omp_get_num_procs() > MOST_CPUS:
+        user_chose = any(os.environ.get(name) != value for name, value in LONG_SPIN.items())
+        self._libgomp = ctypes.CDLL(path) if path and not user_chose else None
+        if self._libgomp and self._libgomp.omp_get_num_procs() > MAX_CPUS:
             self._libgomp = None
 
-    def set(self, brief: bool) -> None:
-        """Choose how threads wait from now on; takes a tenth of a millisecond or a few where it changes."""
-        if brief == self.brief or self._libgomp is None:
+    def set(self, short: bool) -> None:
+        """Choose how threads wait from now on; a change takes between a tenth of a millisecond and a few."""
+        if short == self.short or self._libgomp is None:
             return
-        if not brief:
-            self._over.set()
-            self._crowd.join()
+        if self._idle_team is not None:
+            self._end.set()
+            self._idle_team.join()
+            self._idle_team = None
         else:
-            self._over.clear()
-            there = threading.Event()
-            self._crowd = threading.Thread(target=self._idle, args=(there,), name="openmp-crowd", daemon=True)
+            self._end.clear()
+            started = threading.Event()
+            team = threading.Thread(
+                target=self._hold_idle_threads, args=(self._libgomp, started), name="openmp-idle", daemon=True
+            )
             try:
-                self._crowd.start()
-            except RuntimeError:  # no thread is left to this process
+                team.start()
+            except RuntimeError:  # the process may start no more threads
                 self._libgomp = None
                 return
-            there.wait()
-        self.brief = brief
+            started.wait()
+            self._idle_team = team
+        self.short = short
 
-    def _idle(self, there: threading.Event) -> None:
-        """Start as many threads as there are CPUs, which belong to this one and end with it."""
+    def _hold_idle_threads(self, libgomp: ctypes.CDLL, started: threading.Event) -> None:
+        """Start one OpenMP thread more than there are CPUs; they belong to this thread and end with it."""
         nothing = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p)  # each calls free(NULL)
-        self._libgomp.GOMP_parallel(nothing, None, self._libgomp.omp_get_num_procs() + 1, 0)
-        there.set()
-        self._over.wait()
-
-
-if __name__ == "__main__":
-    print(f"usable threads {available()} (quota {quota() or 'none'}, host {os.cpu_count()})")
+        libgomp.GOMP_parallel(nothing, None, libgomp.omp_get_num_procs() + 1, 0)
+        started.set()
+        self._end.wait()

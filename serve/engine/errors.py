@@ -1,33 +1,33 @@
-"""What can go wrong in the engine, as types; the HTTP layer translates them once, at its edge.
+"""Exceptions of the engine; the HTTP layer maps each of them to a status once.
 
 EngineError
-├── RequestError            the request itself is at fault (HTTP 422)
-│   ├── PromptTooLong       prompt and answer do not fit the context
-│   ├── BadToken            a token id that the vocabulary does not have
+├── RequestError            the request itself is invalid (HTTP 422)
+│   ├── PromptTooLong       prompt and completion do not fit the context
+│   ├── BadToken            a token id outside the vocabulary
 │   ├── UnknownAdapter      no adapter of that name is loaded
-│   ├── BadSetting          a sampling setting, length or deadline that cannot be met
-│   └── GrammarError        a grammar that is malformed, unbounded or too large
-├── QueueFull               more requests wait than the queue admits (HTTP 429, `retry_after_s`)
-├── EngineClosed            draining, closed, or its thread died (HTTP 503)
-├── RequestFailed           this request raised while it ran; the others go on (HTTP 500)
-└── ModelError              the model, adapter or native library cannot be used (at start)
+│   ├── BadSetting          a sampling setting, length or deadline out of range
+│   └── GrammarError        a grammar that is malformed, left-recursive or too large
+├── QueueFull               the queue is full (HTTP 429, `retry_after_s`)
+├── EngineClosed            draining, closed, or the engine's thread died (HTTP 503)
+├── RequestFailed           this request raised while it ran; the others continue (HTTP 500)
+└── ModelError              the model, an adapter or the native library cannot be used (at start)
 """
 
 
 class EngineError(Exception):
-    """Base of everything the engine raises on purpose."""
+    """Base class of all errors that the engine raises on purpose."""
 
 
 class RequestError(EngineError):
-    """The request cannot be served as it is; the message says what to change."""
+    """The request is invalid; the message says what to change."""
 
 
 class PromptTooLong(RequestError):
-    """Prompt and answer together do not fit the context."""
+    """Prompt and completion together do not fit the context."""
 
 
 class BadToken(RequestError):
-    """A token id outside of the model's vocabulary."""
+    """A token id outside the model's vocabulary."""
 
 
 class UnknownAdapter(RequestError):
@@ -35,15 +35,15 @@ class UnknownAdapter(RequestError):
 
 
 class BadSetting(RequestError):
-    """A sampling setting, a length or a deadline that cannot be met."""
+    """A sampling setting, a length or a deadline out of range."""
 
 
 class GrammarError(RequestError):
-    """A grammar that is malformed, left-recursive or beyond the bounds."""
+    """A grammar that is malformed, left-recursive or too large."""
 
 
 class QueueFull(EngineError):
-    """The waiting line is full; `retry_after_s` says when a place is likely."""
+    """The queue is full; a place is likely to be free after `retry_after_s` seconds."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
@@ -51,11 +51,11 @@ class QueueFull(EngineError):
 
 
 class EngineClosed(EngineError):
-    """The engine takes no requests: it drains, is closed, or its thread died."""
+    """The engine accepts no requests: it is draining or closed, or its thread died."""
 
 
 class RequestFailed(EngineError):
-    """This request raised while it ran; its slot is free again and the others go on."""
+    """This request raised while it ran; its slot is free again and the others continue."""
 
 
 class ModelError(EngineError):

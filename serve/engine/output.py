@@ -1,7 +1,4 @@
-"""What a sequence writes: the next token from logits, what the grammar forces after it, where it ends, the stream.
-
-Works on one sequence at a time and changes nothing but it. Knows nothing about batches, the KV cache or threads.
-"""
+"""Output of one sequence: sampling, grammar, forced text, stop handling and the text stream."""
 
 from __future__ import annotations
 
@@ -10,64 +7,66 @@ from itertools import islice
 import numpy as np
 
 from serve.engine.errors import RequestFailed
+from serve.engine.grammar.automaton import State
 from serve.engine.grammar.tokens import admitted_tokens, forced_tokens
 from serve.engine.sequence import Sequence
 from serve.engine.vocabulary import Vocabulary
 
-SOME = 32  # times as many of the largest logits are tried as are wanted, before all that a grammar admits are listed
+CANDIDATE_FACTOR = 32  # how many of the largest logits are tried per candidate, before listing all admitted tokens
 
 
-class Writer:
-    """Continues sequences of one vocabulary; `jump_forward` takes forced text without asking the model."""
+class OutputProcessor:
+    """Extends sequences of one vocabulary; with `jump_forward`, forced text needs no model."""
 
     def __init__(self, vocabulary: Vocabulary, jump_forward: bool) -> None:
         self._vocabulary, self._jump_forward = vocabulary, jump_forward
 
-    def write(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> str | None:
-        """Choose the token after row `at` and append it; returns why the sequence ends, or None. See `pick`."""
-        plain = sequence.grammar is None and sequence.chain is None
-        return self.commit(sequence, best[at] if plain else self.pick(sequence, rows, best, at))
+    def process(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> str | None:
+        """Sample the token after row `at` and append it; returns the finish reason, or None. See `sample`."""
+        greedy = sequence.grammar is None and sequence.sampler is None
+        return self.append(sequence, best[at] if greedy else self.sample(sequence, rows, best, at))
 
-    def pick(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> int:
-        """The next token after row `at`: the largest logit that the grammar admits, or the sampler chain's draw.
+    def sample(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> int:
+        """The next token after row `at`: the largest logit that the grammar admits, or one from the sampler chain.
 
-        `best` holds the largest of every row.
+        `rows` is [rows, vocabulary], `best` the token with the largest logit of every row. Raises RequestFailed.
         """
-        state, chain = sequence.grammar, sequence.chain
+        state, sampler = sequence.grammar, sequence.sampler
         if state is None:
-            return best[at] if chain is None else chain.draw(rows[at])
-        if chain is None and self._admits(sequence, best[at]):
+            return best[at] if sampler is None else int(sampler.sample(rows[at]))
+        if sampler is None and self._admits(sequence, state, best[at]):
             return best[at]
         row = rows[at]
-        admitted = self._admitted(sequence, row, 1 if chain is None else chain.pool)
-        if not len(admitted):
+        candidates = self._candidates(sequence, state, row, 1 if sampler is None else sampler.n_candidates)
+        if not len(candidates):
             raise RequestFailed("no token of the vocabulary continues this grammar")
-        return int(admitted[0]) if chain is None else chain.draw(row, admitted)
+        return int(candidates[0] if sampler is None else sampler.sample(row, candidates))
 
-    def _admits(self, sequence: Sequence, token: int) -> bool:
+    def _admits(self, sequence: Sequence, state: State, token: int) -> bool:
         vocabulary = self._vocabulary
         if token in vocabulary.eog:
-            return sequence.grammar.accepting and not sequence.request.ignore_eos
-        return sequence.grammar.advance(vocabulary.pieces[token]) is not None
+            return state.accepting and not sequence.request.ignore_eos
+        return state.advance(vocabulary.pieces[token]) is not None
 
-    def _admitted(self, sequence: Sequence, row: np.ndarray, n: int) -> np.ndarray:
-        """The `n` largest logits' tokens among those that the grammar admits, or all of them where they are fewer.
+    def _candidates(self, sequence: Sequence, state: State, row: np.ndarray, n: int) -> np.ndarray:
+        """Of the tokens that the grammar admits, the `n` with the largest logits, or all if they are fewer.
 
-        Most often some of the largest of all are enough; where not, the state's tokens are listed once for all.
+        Mostly they are among the largest logits of all; if not, the state's admitted tokens are listed once and kept.
         """
-        state, vocabulary = sequence.grammar, self._vocabulary
+        vocabulary = self._vocabulary
         if state.admitted_tokens is None:
-            tried = _largest(row, SOME * n).tolist()
-            found = list(islice((token for token in tried if self._admits(sequence, token)), n))
+            tried = _largest(row, CANDIDATE_FACTOR * n).tolist()
+            found = list(islice((token for token in tried if self._admits(sequence, state, token)), n))
             if len(found) == n:
                 return np.array(found, np.int32)
-        every = admitted_tokens(state, vocabulary)
+        admitted = admitted_tokens(state, vocabulary)
         if state.accepting and not sequence.request.ignore_eos:
-            every = np.concatenate([every, vocabulary.eog_array])
-        return every[_largest(row[every], n)]
+            admitted = np.concatenate([admitted, vocabulary.eog_array])
+        largest: np.ndarray = admitted[_largest(row[admitted], n)]
+        return largest
 
-    def commit(self, sequence: Sequence, token: int) -> str | None:
-        """Append a chosen token and what the grammar forces after it; returns why the sequence ends, or None."""
+    def append(self, sequence: Sequence, token: int) -> str | None:
+        """Append a sampled token and what the grammar forces after it; returns the finish reason, or None."""
         vocabulary = self._vocabulary
         if token in vocabulary.eog and not sequence.request.ignore_eos:
             return "stop"
@@ -75,30 +74,32 @@ class Writer:
         piece = vocabulary.pieces[token]
         sequence.tokens.append(token)
         sequence.text += piece
-        if sequence.chain is not None:
-            sequence.chain.accept(token)
+        if sequence.sampler is not None:
+            sequence.sampler.accept(token)
         if sequence.grammar is not None:
-            sequence.grammar = sequence.grammar.advance(piece)
-            self.jump(sequence)
-        return self.ended(sequence, before)
+            state = sequence.grammar.advance(piece)
+            assert state is not None, "only admitted tokens are sampled"
+            sequence.grammar = state
+            self.append_forced(sequence)
+        return self.finish_reason(sequence, before)
 
-    def jump(self, sequence: Sequence) -> None:
-        """Append the tokens that the grammar forces, as far as the length allows."""
-        if not self._jump_forward:
+    def append_forced(self, sequence: Sequence) -> None:
+        """Append the tokens that the grammar forces, unless they exceed the maximum length."""
+        if not self._jump_forward or sequence.grammar is None:
             return
         tokens, after = forced_tokens(sequence.grammar, self._vocabulary)
-        if not tokens or len(sequence.tokens) + len(tokens) > sequence.most:
+        if not tokens or len(sequence.tokens) + len(tokens) > sequence.max_length:
             return
         sequence.tokens += tokens
         sequence.text += self._vocabulary.text(tokens)
         sequence.grammar = after
-        sequence.figures.forced_tokens += len(tokens)
-        if sequence.chain is not None:
+        sequence.stats.forced_tokens += len(tokens)
+        if sequence.sampler is not None:
             for token in tokens:
-                sequence.chain.accept(token)
+                sequence.sampler.accept(token)
 
-    def ended(self, sequence: Sequence, before: int) -> str | None:
-        """Why the sequence is at its end, if it is; text before `before` was looked at already."""
+    def finish_reason(self, sequence: Sequence, before: int) -> str | None:
+        """Why the sequence ends here, or None; text before byte `before` has been searched for stop texts."""
         for stop in sequence.request.stop:
             data = stop.encode()
             found = sequence.text.find(data, max(0, before - len(data) + 1))
@@ -107,10 +108,10 @@ class Writer:
                 return "stop"
         if sequence.grammar is not None and sequence.grammar.complete:
             return "stop"
-        return "length" if len(sequence.tokens) >= sequence.most else None
+        return "length" if len(sequence.tokens) >= sequence.max_length else None
 
     def stream(self, sequence: Sequence, final: bool) -> None:
-        """Hand new text to the caller: whole characters only, and nothing that may yet turn out to be a stop text."""
+        """Send new text to the caller: whole characters only, and nothing that may be the start of a stop text."""
         if sequence.request.on_text is None:
             return
         end = len(sequence.text)
@@ -126,7 +127,7 @@ class Writer:
 
 
 def _largest(values: np.ndarray, n: int) -> np.ndarray:
-    """Where the `n` largest values are, largest first."""
+    """Indices of the `n` largest values, largest first."""
     if n == 1:
         return np.array([values.argmax()]) if len(values) else np.array([], int)
     if n < len(values):
@@ -137,7 +138,7 @@ def _largest(values: np.ndarray, n: int) -> np.ndarray:
 
 
 def _whole_characters(text: bytearray, end: int) -> int:
-    """The last place up to `end` at which a UTF-8 character ends."""
+    """The last position up to `end` at which a UTF-8 character ends."""
     for back in range(1, min(4, end) + 1):
         byte = text[end - back]
         if byte & 0xC0 != 0x80:

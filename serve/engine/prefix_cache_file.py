@@ -1,9 +1,9 @@
-"""Prefixes on disk, for a warm start: what an engine had kept when it was closed, for the next one of the same model.
+"""The prefix cache on disk, for a warm start: saved when an engine is closed, loaded by the next one of the same model.
 
-    n = save(store, path, key)      # written beside `path` and moved there when whole
-    n = load(store, path, key)      # 0 where there is none, or where it belongs to another model
+    n = save(prefixes, path, key)      # written beside `path`, then renamed
+    n = load(prefixes, path, key)      # 0 if there is no file, or if it is of another model
 
-The file is a line of JSON, then the cells. They are read by native code, so that a damaged file must not reach it.
+The file is one line of JSON, then the cells. Native code parses them, so every entry is checked against its checksum.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from serve.engine.prefix_cache import PrefixStore
+from serve.engine.prefix_cache import PrefixCache
 
 log = logging.getLogger(__name__)
 
 
 def key_of(model: Path, adapters: Mapping[str, Path], flash_attention: bool) -> str:
-    """What cells depend on: the weights, and how this llama.cpp lays cells out."""
+    """A hash of what saved cells depend on: the weights, and the cell layout of this llama.cpp."""
     key = hashlib.sha256(f"{importlib.metadata.version('llama-cpp-python')} {flash_attention}".encode())
     for name, path in [("", model), *sorted(adapters.items())]:
         with open(path, "rb") as file:
@@ -33,48 +33,47 @@ def key_of(model: Path, adapters: Mapping[str, Path], flash_attention: bool) -> 
     return key.hexdigest()
 
 
-def save(store: PrefixStore, path: Path, key: str) -> int:
-    """Write all prefixes; returns how many. A file that cannot be written is a warning: nothing but time is lost."""
-    prefixes = list(store)
+def save(prefixes: PrefixCache, path: Path, key: str) -> int:
+    """Write all prefixes; returns how many. A file that cannot be written is logged: only the warm start is lost."""
     entries = [
-        {"tokens": p.tokens, "adapter": p.adapter, "bytes": p.size, "crc32": _checksum(p.tokens, store.read(p))}
+        {"tokens": p.tokens, "adapter": p.adapter, "bytes": p.size, "crc32": _checksum(p.tokens, prefixes.read(p))}
         for p in prefixes
     ]
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch(mode=0o600)  # it tells what was asked
+        part.touch(mode=0o600)  # prompts can be read from it
         with part.open("wb") as file:
             file.write(json.dumps({"key": key, "prefixes": entries}).encode() + b"\n")
             for prefix in prefixes:
-                file.write(store.read(prefix))
+                file.write(prefixes.read(prefix).data)
         os.replace(part, path)
     except OSError as error:
-        log.warning("prefixes were not kept in %s (%s): choose a file that can be written", path, error.strerror)
+        log.warning("prefixes were not saved to %s (%s): choose a file that can be written", path, error.strerror)
         part.unlink(missing_ok=True)
         return 0
-    return len(prefixes)
+    return len(entries)
 
 
-def load(store: PrefixStore, path: Path, key: str) -> int:
-    """Put the file's prefixes into the store; returns how many. A file that is of no use is a line in the log."""
+def load(prefixes: PrefixCache, path: Path, key: str) -> int:
+    """Add the file's prefixes to the cache; returns how many. A file that cannot be used is logged."""
     if not path.exists():
         return 0
     try:
         with path.open("rb") as file:
             head = json.loads(file.readline())
             if head["key"] != key:
-                log.info("%s holds the prefixes of another model or llama.cpp: starting without", path)
+                log.info("%s has the prefixes of another model or llama.cpp: starting without them", path)
                 return 0
             for entry in head["prefixes"]:
                 data = np.frombuffer(file.read(min(entry["bytes"], path.stat().st_size)), np.uint8)
                 if len(data) != entry["bytes"] or _checksum(entry["tokens"], data) != entry["crc32"]:
                     raise ValueError("it is damaged")
-                store.put(entry["tokens"], entry["adapter"], data)
+                prefixes.put(entry["tokens"], entry["adapter"], data)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("prefixes could not be read from %s (%s): starting with %d", path, error, len(store))
-    return len(store)
+        log.warning("prefixes could not be read from %s (%s): starting with %d", path, error, len(prefixes))
+    return len(prefixes)
 
 
 def _checksum(tokens: list[int], data: np.ndarray) -> int:
-    return zlib.crc32(data, zlib.crc32(json.dumps(tokens).encode()))
+    return zlib.crc32(data.data, zlib.crc32(json.dumps(tokens).encode()))

@@ -1,8 +1,4 @@
-"""A request, the sequence it becomes while it runs, and the completion it ends as.
-
-Plain records without behaviour of their own beyond bookkeeping. This module knows nothing about scheduling, about
-llama.cpp or about HTTP.
-"""
+"""A request, the sequence it becomes while it runs, the completion it ends with, and the caller's handle of it."""
 
 from __future__ import annotations
 
@@ -10,15 +6,20 @@ import enum
 import math
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as TokenList
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from serve.engine.errors import BadSetting
+from serve.engine.grammar.automaton import State
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is drawn; the defaults are greedy. Names and meanings are llama.cpp's."""
+    """How the next token is sampled; the defaults are greedy. Names and meanings are llama.cpp's.
+
+    Raises BadSetting for a value out of range.
+    """
 
     temperature: float = 0.0
     top_k: int = 40
@@ -46,21 +47,21 @@ class Sampling:
         if self.top_k < 0 or self.penalty_last_n < 0:
             raise BadSetting("top_k and penalty_last_n are counts: give 0 (off) or more")
         if not all(math.isfinite(bias) for bias in self.logit_bias.values()):
-            raise BadSetting("logit_bias holds a value that is not finite: use -100 to forbid a token")
+            raise BadSetting("logit_bias has a value that is not finite: use -100 to forbid a token")
 
     @property
     def greedy(self) -> bool:
-        """True where the answer is the largest logit and no sampler chain is needed."""
+        """True if the next token is the one with the largest logit, so that no sampler chain is needed."""
         penalised = self.repeat_penalty != 1.0 or self.frequency_penalty or self.presence_penalty
         return self.temperature == 0.0 and not penalised and not self.logit_bias
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt to complete. `prompt` is token ids, `deadline_s` counts from the moment it is submitted.
+    """One prompt to complete. `prompt` holds token ids; `deadline_s` counts from submission.
 
-    `stop` strings end the text before themselves. `on_text` receives UTF-8 text as it appears; it is called on the
-    engine's thread and must return at once. `grammar` is GBNF.
+    A string of `stop` ends the text and is not part of it. `on_text` receives UTF-8 text as it is generated, on the
+    engine's thread, and must return at once. `grammar` is GBNF.
     """
 
     prompt: TokenList[int]
@@ -75,8 +76,8 @@ class Request:
 
 
 @dataclass(slots=True)
-class Figures:
-    """What one request cost: milliseconds by stage and tokens by origin."""
+class RequestStats:
+    """Usage of one request: tokens by origin, milliseconds by stage."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -91,16 +92,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The end of a request: "stop" | "length" | "deadline" | "cancelled", with the tokens and text made until then."""
+    """The tokens and text generated; `finish_reason` is "stop", "length", "deadline" or "cancelled"."""
 
     tokens: list[int]
     text: str
     finish_reason: str
-    figures: Figures
+    stats: RequestStats
 
 
 class Phase(enum.Enum):
-    """Where a sequence is in its life."""
+    """The stage a sequence is in."""
 
     WAITING = "waiting"
     PREFILL = "prefill"
@@ -108,16 +109,16 @@ class Phase(enum.Enum):
     DONE = "done"
 
 
-WAITING, PREFILL, DECODE, DONE = Phase  # looked at several times a step; an enum's attribute takes ten times as long
+WAITING, PREFILL, DECODE, DONE = Phase  # read several times a step; an enum's attribute takes ten times as long
 
 
 @dataclass(eq=False, slots=True)
 class Cells:
-    """A run of KV cells: `tokens[:computed]` are in the cache under the native sequence id `slot`.
+    """The KV cells of one sequence: `tokens[:computed]` are in the cache under the native sequence id `slot`.
 
-    The first `shared` of them belong to `parent` and are only referenced. `users` refer to this run, to no more than
-    its first `lent` cells, which stay for them when its sequence ends. `reserved` is what this run may come to own, in
-    cells, and what the budget counts.
+    The first `shared` of them belong to `parent` and are only referenced. `ref_count` other runs of cells reference
+    this one, none of them more than its first `shared_out` cells, which stay when its own sequence ends. `reserved`
+    cells count against the cache's budget: as many as this sequence may come to own.
     """
 
     slot: int
@@ -125,15 +126,18 @@ class Cells:
     adapter: str | None
     computed: int = 0
     shared: int = 0
-    lent: int = 0
+    shared_out: int = 0
     reserved: int = 0
-    users: int = 0
+    ref_count: int = 0
     parent: Cells | None = None
+
+
+NO_CELLS = Cells(-1, [], None)  # of a sequence that waits; never changed
 
 
 @dataclass(eq=False, slots=True)
 class Sequence:
-    """A request under way. `tokens` is the prompt and all that was made; `cells.computed` of them are in the cache."""
+    """A request that waits or runs. `tokens` is the prompt and the completion; `cells.computed` of them are cached."""
 
     request: Request
     tokens: list[int]
@@ -141,35 +145,56 @@ class Sequence:
     deadline: float
     phase: Phase = WAITING
     cancelled: bool = False
-    cells: Cells | None = None
-    held_for: Sequence | None = None
-    drafts: list[int] = field(default_factory=list)
-    figures: Figures = field(default_factory=Figures)
+    cells: Cells = NO_CELLS
+    held_for: Sequence | None = None  # the sequence whose prefill computes the prefix that this one waits for
+    stats: RequestStats = field(default_factory=RequestStats)
+    future: Future[Completion] = field(default_factory=Future)
     started: float = 0.0
     first_token: float = 0.0
-    most: int = field(init=False)  # tokens at which it ends, the prompt's included
-    # What only the engine's postprocessing looks at:
-    handle: Any = None
-    chain: Any = None
-    grammar: Any = None
+    max_length: int = field(init=False)  # in tokens, with the prompt
+    grammar: State | None = None
+    # A SamplerChain, an NgramLookup and an AcceptanceRate; importing these types would make a cycle.
+    sampler: Any = None
     lookup: Any = None
     acceptance: Any = None
     text: bytearray = field(default_factory=bytearray)
-    sent: int = 0
+    sent: int = 0  # bytes of `text` that on_text has received
 
     def __post_init__(self) -> None:
-        self.most = len(self.tokens) + self.request.max_tokens
+        self.max_length = len(self.tokens) + self.request.max_tokens
 
     @property
     def n_prompt(self) -> int:
-        return self.figures.prompt_tokens
+        return self.stats.prompt_tokens
 
     @property
-    def made(self) -> int:
-        """Tokens made so far, forced ones included."""
-        return len(self.tokens) - self.figures.prompt_tokens
+    def n_generated(self) -> int:
+        """Tokens of the completion so far, forced ones included."""
+        return len(self.tokens) - self.stats.prompt_tokens
 
     @property
     def pending(self) -> int:
         """Tokens that are known and not yet in the cache."""
-        return len(self.tokens) - (self.cells.computed if self.cells else 0)
+        return len(self.tokens) - self.cells.computed
+
+
+class Handle:
+    """The caller's side of a request; `on_cancel` wakes the engine."""
+
+    def __init__(self, sequence: Sequence, on_cancel: Callable[[], None]) -> None:
+        self.future = sequence.future
+        self._sequence, self._on_cancel = sequence, on_cancel
+        self.future.add_done_callback(self._cancel_if_cancelled)
+
+    def result(self, timeout: float | None = None) -> Completion:
+        """Wait for the completion; raises what the request failed with."""
+        return self.future.result(timeout)
+
+    def cancel(self) -> None:
+        """Stop the request: its slot is free before the next step, its finish reason is "cancelled"."""
+        self._sequence.cancelled = True
+        self._on_cancel()
+
+    def _cancel_if_cancelled(self, future: Future[Completion]) -> None:
+        if future.cancelled():
+            self.cancel()

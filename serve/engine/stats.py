@@ -1,11 +1,11 @@
-"""What an engine says about itself: a snapshot of its state and load, and totals since its start."""
+"""Statistics of an engine: a snapshot of its state and load, and totals since its start."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serve.engine.scheduler import CacheFigures
-from serve.engine.sequence import Figures
+from serve.engine.kv_cache import CacheStats
+from serve.engine.sequence import RequestStats
 
 
 @dataclass(slots=True)
@@ -17,9 +17,8 @@ class Totals:
     cancelled: int = 0
     overdue: int = 0
     steps: int = 0
-    step_tokens: int = 0
-    busy_s: float = 0.0  # all of the steps
-    native_s: float = 0.0  # of them inside llama.cpp
+    busy_s: float = 0.0  # in all steps
+    native_s: float = 0.0  # of those, inside llama.cpp
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
@@ -27,15 +26,15 @@ class Totals:
     drafted_tokens: int = 0
     accepted_tokens: int = 0
 
-    def add(self, outcome: str | Exception, figures: Figures) -> None:
-        """Book a request that ended."""
+    def add(self, outcome: str | Exception, stats: RequestStats) -> None:
+        """Add a request that ended; `outcome` is its finish reason or its error."""
         self.requests += 1
         self.failed += isinstance(outcome, Exception)
         self.cancelled += outcome == "cancelled"
         self.overdue += outcome == "deadline"
         for name in ("prompt", "completion", "cached", "forced", "drafted", "accepted"):
             name += "_tokens"
-            setattr(self, name, getattr(self, name) + getattr(figures, name))
+            setattr(self, name, getattr(self, name) + getattr(stats, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +49,5 @@ class Health:
     running: int
     used_cells: int
     n_cells: int
-    cache: CacheFigures
+    cache: CacheStats
     totals: Totals

@@ -1,42 +1,44 @@
-"""What a step costs: learnt from how long others took, without knowing about sequences or llama.cpp."""
+"""The cost of a step in seconds, learnt from how long steps took."""
 
 from __future__ import annotations
 
 
 class StepCost:
-    """What steps cost, in seconds, learnt from those that were made.
+    """A model of how long steps take, in seconds.
 
-    A step of decode tokens alone takes level * (base + slope * tokens): least squares over recent steps, and how far
-    the last few were from that. `prefill_token` is what a prefill token adds to it, and `apart_token` what one takes in
-    a step of at least `apart` of them and nothing else. All but the least squares follow closely, since what a token
-    takes grows with the context.
+    A decode-only step takes level * (base + slope * tokens): least squares over recent steps, and how far the last few
+    were from the fit. `mixed_prefill_token_s` is what one prefill token adds to a step, `separate_prefill_token_s` what
+    one takes in a prefill-only step of at least `separate_prefill_tokens`. All but the least squares follow quickly,
+    since the cost of a token grows with the context.
     """
 
-    def __init__(self, apart: int, decay: float = 0.98) -> None:
-        self._apart, self._decay = apart, decay
-        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
-        self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were seen; only ratios matter
+    def __init__(self, separate_prefill_tokens: int, decay: float = 0.98) -> None:
+        self._separate_prefill_tokens, self._decay = separate_prefill_tokens, decay
+        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)  # weighted n, x, y, xx, xy; x: tokens, y: seconds
+        self.base, self.slope = 1.0, 0.05  # a guess until steps of different sizes were observed; only ratios matter
         self.level = 1.0
-        self.known = False  # whether a step without prefill was seen
-        self.prefill_token = self.apart_token = 0.0  # 0: not seen yet
+        self.decode_is_known = False  # whether a decode-only step was observed
+        self.mixed_prefill_token_s = self.separate_prefill_token_s = 0.0  # 0: not observed yet
 
     def observe(self, decode_tokens: int, prefill_tokens: int, seconds: float, steps: int = 1) -> None:
-        """Tell how long a step took, or each of several that did nothing but decode."""
+        """Record how long a step took, or each of several identical decode-only steps."""
         if not prefill_tokens:
-            self._observe_decoding(decode_tokens, seconds, steps)
+            self._observe_decode(decode_tokens, seconds, steps)
             return
-        added = (seconds - self.decoding(decode_tokens)) / prefill_tokens
-        added = max(added, 0.1 * seconds / (decode_tokens + prefill_tokens))
-        if self._is_apart(decode_tokens, prefill_tokens):
-            self.apart_token += (added - self.apart_token) * (0.4 if self.apart_token else 1.0)
+        token_s = (seconds - self.decode_s(decode_tokens)) / prefill_tokens
+        token_s = max(token_s, 0.1 * seconds / (decode_tokens + prefill_tokens))
+        if self._is_separate(decode_tokens, prefill_tokens):
+            weight = 0.4 if self.separate_prefill_token_s else 1.0
+            self.separate_prefill_token_s += (token_s - self.separate_prefill_token_s) * weight
         else:
-            self.prefill_token += (added - self.prefill_token) * (0.4 if self.prefill_token else 1.0)
+            weight = 0.4 if self.mixed_prefill_token_s else 1.0
+            self.mixed_prefill_token_s += (token_s - self.mixed_prefill_token_s) * weight
 
-    def _observe_decoding(self, tokens: int, seconds: float, steps: int) -> None:
-        self.known = True
+    def _observe_decode(self, tokens: int, seconds: float, steps: int) -> None:
+        self.decode_is_known = True
         n, x, y, xx, xy = self._sums
         keep = self._decay**steps
-        weight = (1 - keep) / (1 - self._decay)  # as of one after another
+        weight = (1 - keep) / (1 - self._decay)  # the sum of as many single steps' weights
         n, x, y = keep * n + weight, keep * x + weight * tokens, keep * y + weight * seconds
         xx, xy = keep * xx + weight * tokens * tokens, keep * xy + weight * tokens * seconds
         self._sums = n, x, y, xx, xy
@@ -46,26 +48,28 @@ class StepCost:
         if spread > 1e-3 * n * n:
             slope = max((n * xy - x * y) / spread, 1e-9)
             self.slope, self.base = slope, max((y - slope * x) / n, 0.0)
-        else:  # all steps alike: follow the level, and slowly forget the slope, so that another size is tried some day
+        else:  # steps of one size: follow the level, and slowly lower the slope until another size is tried
             self.slope *= 0.999**steps * (y / n) / (self.base + self.slope * x / n)
             self.base = y / n - self.slope * x / n
         self.level += (1 - 0.75**steps) * (seconds / (self.base + self.slope * tokens) - self.level)
 
-    def _is_apart(self, decode_tokens: int, prefill_tokens: int) -> bool:
-        return decode_tokens == 0 and prefill_tokens >= self._apart
+    def _is_separate(self, decode_tokens: int, prefill_tokens: int) -> bool:
+        return decode_tokens == 0 and prefill_tokens >= self._separate_prefill_tokens
 
-    def decoding(self, tokens: int) -> float:
-        """Seconds of a step that decodes `tokens` and does nothing else."""
-        return self.level * (self.base + self.slope * tokens) if tokens and self.known else 0.0
+    def decode_s(self, tokens: int) -> float:
+        """Seconds of a decode-only step of `tokens`; 0 while none was observed."""
+        return self.level * (self.base + self.slope * tokens) if tokens and self.decode_is_known else 0.0
 
-    def prefilling(self, decode_tokens: int, prefill_tokens: int) -> float:
-        """Seconds that prefill adds to a step of `decode_tokens`; 0 while none was seen."""
-        apart, mixed = self.apart_token, self.prefill_token
-        return prefill_tokens * (apart or mixed if self._is_apart(decode_tokens, prefill_tokens) else mixed or apart)
+    def prefill_s(self, decode_tokens: int, prefill_tokens: int) -> float:
+        """Seconds that prefill adds to a step of `decode_tokens`; 0 while none was observed."""
+        separate, mixed = self.separate_prefill_token_s, self.mixed_prefill_token_s
+        if self._is_separate(decode_tokens, prefill_tokens):
+            return prefill_tokens * (separate or mixed)
+        return prefill_tokens * (mixed or separate)
 
-    def expected(self, decode_tokens: int, prefill_tokens: int) -> float:
-        """Seconds that such a step usually takes; 0 while too little was seen."""
-        added = self.prefilling(decode_tokens, prefill_tokens)
-        if (decode_tokens and not self.known) or (prefill_tokens and not added):
+    def expected_s(self, decode_tokens: int, prefill_tokens: int) -> float:
+        """Seconds that such a step usually takes; 0 while too little was observed."""
+        prefill_s = self.prefill_s(decode_tokens, prefill_tokens)
+        if (decode_tokens and not self.decode_is_known) or (prefill_tokens and not prefill_s):
             return 0.0
-        return self.decoding(decode_tokens) + added
+        return self.decode_s(decode_tokens) + prefill_s

@@ -1,4 +1,4 @@
-"""What can be wrong with a request, found before it is in line."""
+"""Checks of a request before it is queued."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from serve.engine.sequence import Request
 
 
 def check(request: Request, scheduler: Scheduler, n_vocab: int, adapters: Collection[str]) -> None:
-    """Raise the RequestError that says what is wrong and what helps; a grammar is checked where it is compiled."""
-    n_prompt, limits = len(request.prompt), scheduler.limits
+    """Raise the RequestError that says what is wrong and what to change; the grammar is checked when compiled."""
+    n_prompt = len(request.prompt)
     if n_prompt == 0 or request.max_tokens < 1:
         raise BadSetting("a request needs at least one prompt token and max_tokens of at least 1")
     if not scheduler.fits(n_prompt, request.max_tokens):
         raise PromptTooLong(
             f"{n_prompt} prompt tokens and {request.max_tokens} to generate do not fit the context of "
-            f"{limits.n_cells} (of which {limits.max_drafts} are kept free): shorten one of them"
+            f"{scheduler.kv_cache.n_cells} (of which {scheduler.limits.max_drafts} are kept free): shorten one of them"
         )
     if not all(0 <= token < n_vocab for token in request.prompt):
-        raise BadToken(f"a prompt token is outside of the vocabulary of {n_vocab}")
+        raise BadToken(f"a prompt token is outside the vocabulary of {n_vocab}")
     if request.adapter is not None and request.adapter not in adapters:
-        raise UnknownAdapter(f"adapter {request.adapter!r}: this engine has {sorted(adapters) or 'none'}")
+        raise UnknownAdapter(f"adapter {request.adapter!r} is not loaded; loaded are {sorted(adapters) or 'none'}")
     if request.deadline_s is not None and not request.deadline_s > 0:
         raise BadSetting(f"a deadline of {request.deadline_s} s has passed already: give a positive number")
     if any(not stop for stop in request.stop):
         raise BadSetting("a stop text is empty")
     if not all(0 <= token < n_vocab for token in request.sampling.logit_bias):
-        raise BadToken(f"logit_bias names a token outside of the vocabulary of {n_vocab}")
+        raise BadToken(f"logit_bias names a token outside the vocabulary of {n_vocab}")

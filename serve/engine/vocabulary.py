@@ -1,4 +1,4 @@
-"""A model's vocabulary: tokens as bytes, and text as tokens. Knows nothing about contexts or requests."""
+"""A model's vocabulary: tokens as bytes, and text as tokens."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from serve.engine.bindings import Library
 from serve.engine.errors import ModelError
 
 SPM = 1  # LLAMA_VOCAB_TYPE_SPM: SentencePiece's merging by score
-MOST_WORDS, LONG_WORD = 8192, 32  # words whose tokens are kept, and the most characters of one: 3 MB
-_WORD = re.compile("[ \u2581]*[^ \u2581]+|[ \u2581]+")  # "\u2581" is what tokens have for a space
+MAX_CACHED_WORDS, MAX_WORD_LENGTH = 8192, 32  # words whose tokens are cached, and characters of one: 3 MB
+_WORD = re.compile("[ \u2581]*[^ \u2581]+|[ \u2581]+")  # "\u2581" stands for a space in tokens
 _SPACE_INSIDE = re.compile("[^ \u2581][ \u2581]")
 
 
 class Vocabulary:
-    """Tokens as bytes. `pieces[i]` is the text of token i, empty for control tokens; `eog` end the generation."""
+    """Tokens as bytes. `pieces[i]` is the text of token i, empty for control tokens; the ids `eog` end generation."""
 
     def __init__(self, library: Library, vocab: int) -> None:
         self._library, self._vocab = library, vocab
@@ -45,7 +45,7 @@ class Vocabulary:
             and not any(map(_SPACE_INSIDE.search, texts))
             and self.text(self._tokenize("a")) == b"a"
         )
-        self._word = lru_cache(MOST_WORDS)(self._tokenize)
+        self._tokenize_word = lru_cache(MAX_CACHED_WORDS)(self._tokenize)
 
     def _piece(self, token: int, special: bool) -> bytes:
         buffer = ctypes.create_string_buffer(256)
@@ -53,16 +53,16 @@ class Vocabulary:
         return buffer.raw[:n] if n >= 0 else b""
 
     def tokenize(self, text: str) -> list[int]:
-        """Text as tokens, as it stands: no BOS, and control tokens written as text stay text.
+        """Text as token ids: no BOS is added, and the names of control tokens stay plain text.
 
-        SentencePiece's merging makes only what some token holds. Where no token holds a space after something else,
-        words are cut into tokens one by one, and most of them were before: a tenth of the time.
+        If no token has a space after another character, no SentencePiece merge crosses words, so words are tokenised
+        one by one, most of them from a cache: that takes a tenth of the time.
         """
         if not self._by_words:
             return self._tokenize(text)
         tokens: list[int] = []
         for word in _WORD.findall(text):
-            tokens += self._word(word) if len(word) <= LONG_WORD else self._tokenize(word)
+            tokens += self._tokenize_word(word) if len(word) <= MAX_WORD_LENGTH else self._tokenize(word)
         return tokens
 
     def _tokenize(self, text: str) -> list[int]:
@@ -75,4 +75,5 @@ class Vocabulary:
         return buffer[:n]
 
     def text(self, tokens: TokenList[int]) -> bytes:
+        """The bytes of tokens; control tokens have none."""
         return b"".join(map(self.pieces.__getitem__, tokens))

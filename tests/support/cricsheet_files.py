@@ -1,8 +1,7 @@
-"""Cricsheet files for the data tests: the real ones where they lie beside the checkout, and small made-up
-matches.
+"""Cricsheet files for the data tests: real ones from beside the checkout, and small made-up matches.
 
-The real ones are looked for in ../shared/data/cricsheet, or where CRICSHEET_DIR says; tests that need one
-skip without.
+The real ones are looked for in ../shared/data/cricsheet, or in CRICSHEET_DIR; tests that need one that is missing are
+skipped.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ def _imported(season: str, path: Path) -> Season:
 
 
 def season_of(season: str) -> Season:
-    """The season imported from its real zip, once a test run; 2024 is the shipped one."""
+    """The season imported from its real zip, once per test run; for 2024 the shipped one."""
     return _shipped() if season == "2024" else _imported(season, zip_of(season))
 
 
 def raw_matches(season: str) -> dict[int, dict[str, Any]]:
-    """The match files as plain JSON, for sums that are independent of the importer."""
+    """The match files as plain JSON, for sums independent of the importer."""
     with zipfile.ZipFile(zip_of(season)) as archive:
         return {int(n[:-5]): json.loads(archive.read(n)) for n in archive.namelist() if n.endswith(".json")}
 

@@ -1,1 +1,1 @@
-"""Grammars as automata over bytes: GBNF and JSON schema, and which tokens they admit or force."""
+"""Grammars as automata over bytes: GBNF and JSON schema, and the tokens that they admit or force."""

@@ -1,9 +1,8 @@
-"""A grammar as a byte automaton whose states and transitions are remembered, so that warm traffic costs a dict look-up.
+"""A grammar as a pushdown automaton over bytes, its states and transitions cached: a warm step is a dict lookup.
 
-Why not llama.cpp's grammar sampler: it aborts the process on some input, copies itself in time proportional to grammar
-times stacks, and cannot be stepped back. Here a state is immutable: asking what a token would do, rejecting a draft or
-jumping over forced text needs no copy. tests/test_grammar.py checks that both admit the same tokens. This module knows
-tokens only as byte strings.
+Why not llama.cpp's grammar sampler: it aborts the process on some input, takes time proportional to grammar times
+stacks to copy, and cannot be rolled back. Here a state is immutable, so trying a token, rejecting a draft or skipping
+forced text needs no copy. tests/test_grammar.py checks that both admit the same tokens.
 """
 
 from __future__ import annotations
@@ -12,28 +11,37 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from os.path import commonprefix
+from typing import Any
+
+import numpy as np
 
 from serve.engine.errors import GrammarError
 from serve.engine.grammar import gbnf
 
-MAX_NODES = 100_000  # after repetitions are written out; what is written out to nothing counts as well
-MAX_THREADS = 2_048  # parallel readings of one text; an ambiguous grammar can double them at every character
-MAX_SEEN = 50_000  # states and their readings, then the next request with this grammar starts from a fresh one
-MAX_READINGS = 500_000  # of all states that one grammar may come to, some 200 bytes each
-MAX_LOOKED = 3_000_000  # places looked at to find them, some microseconds for ten
-MAX_KEPT = 500_000  # nodes, states and readings of all grammars that are kept for later requests
-MAX_REFUSED = 64  # texts for which a state remembers that it does not admit them
-MAX_SHARED_BEGINNINGS = 100  # one within the other: "a" | "ab" | "abc" has three
-MAX_FORCED = 512  # bytes of forced text in one go; `root ::= "a" root` forces without end
+MAX_NODES = 100_000  # after repetitions are expanded; items that expand to nothing count as well
+MAX_CONFIGURATIONS = 2_048  # of one state; an ambiguous grammar can double them at every character
+MAX_CACHED = 50_000  # states and configurations, beyond which the next request compiles the grammar anew
+MAX_TOTAL_CONFIGURATIONS = 500_000  # of all states of one grammar, some 200 bytes each
+MAX_EXPLORED = 3_000_000  # configurations visited to find the states; ten take some microseconds
+MAX_CACHE_SIZE = 500_000  # nodes, states and configurations of all grammars kept for later requests
+MAX_REJECTED = 64  # texts that a state remembers as rejected
+MAX_PREFIX_DEPTH = 100  # of shared beginnings: "a" | "ab" | "abc" has three
+MAX_FORCED_BYTES = 512  # at a time; `root ::= "a" root` forces text without end
 
 _BITS = [1 << byte for byte in range(256)]
 _RETURN = -1
 _EMPTY = 0  # the stack below the root rule
 
+Node = tuple[Any, ...]  # ("byte", mask, next) | ("split", nodes) | ("call", rule, next)
+Configuration = tuple[int, int, int]  # (mask of bytes read next, node after that, stack)
+
 
 class State:
-    """Where in the grammar a text has got to. `accepting`: it may end here; `mask`: bit b says byte b may follow."""
+    """The set of configurations that a text leads to, one for each way to parse it.
+
+    `accepting`: the text may end here; `mask`: bit b is set if byte b may follow. `admitted_tokens` and `forced_tokens`
+    are cached by serve/engine/grammar/tokens.py, which has the vocabulary.
+    """
 
     __slots__ = (
         "_edges",
@@ -42,42 +50,42 @@ class State:
         "_tokens",
         "accepting",
         "admitted_tokens",
+        "configurations",
         "forced_tokens",
         "mask",
-        "threads",
     )
 
-    def __init__(self, grammar: Grammar, threads: tuple[tuple[int, int, int], ...], accepting: bool) -> None:
+    def __init__(self, grammar: Grammar, configurations: tuple[Configuration, ...], accepting: bool) -> None:
         self._grammar = grammar
-        self.threads = threads
+        self.configurations = configurations
         self.accepting = accepting
         self.mask = 0
-        for mask, _, _ in threads:
+        for mask, _, _ in configurations:
             self.mask |= mask
         self._edges: dict[int, State | None] = {}
         self._tokens: dict[bytes, State | None] = {}
         self._forced: tuple[bytes, State] | None = None
-        self.admitted_tokens = self.forced_tokens = (
-            None  # kept by serve/engine/grammar/tokens.py, which has the vocabulary
-        )
+        self.admitted_tokens: np.ndarray | None = None
+        self.forced_tokens: tuple[list[int], State] | None = None
 
     @property
     def complete(self) -> bool:
-        """The text is finished: nothing may follow."""
+        """Whether nothing may follow."""
         return not self.mask
 
     def advance(self, piece: bytes) -> State | None:
-        """The state after `piece`, or None where the grammar does not admit it. An empty piece is never admitted."""
+        """The state after `piece`, or None if the grammar does not admit it. An empty piece is never admitted."""
         known = self._tokens
         found = known.get(piece, self)
         if found is not self:
             return found
-        state, at = self if piece else None, 0
+        state: State | None = self if piece else None
+        at = 0
         while state is not None and at < len(piece):
             state, at = state._run(piece, at)
-        if (state is not None or len(known) < MAX_REFUSED) and self._grammar.seen < 4 * MAX_SEEN:
+        if (state is not None or len(known) < MAX_REJECTED) and self._grammar.n_cached < 4 * MAX_CACHED:
             known[piece] = state
-            self._grammar.seen += 1
+            self._grammar.n_cached += 1
         return state
 
     def forced(self) -> tuple[bytes, State]:
@@ -85,7 +93,7 @@ class State:
         if self._forced is None:
             data, state = bytearray(), self
             whole, after = 0, self
-            while not state.accepting and state.mask.bit_count() == 1 and len(data) < MAX_FORCED:
+            while not state.accepting and state.mask.bit_count() == 1 and len(data) < MAX_FORCED_BYTES:
                 state = state._forced_run(data)
                 if _ends_character(data):
                     whole, after = len(data), state
@@ -95,15 +103,15 @@ class State:
     def step(self, byte: int) -> State | None:
         """The state after one more byte, or None."""
         if byte not in self._edges:
-            reached = [(node, stack) for mask, node, stack in self.threads if mask >> byte & 1]
+            reached = [(node, stack) for mask, node, stack in self.configurations if mask >> byte & 1]
             self._edges[byte] = self._grammar._state(reached) if reached else None
         return self._edges[byte]
 
     def _run(self, data: bytes, at: int) -> tuple[State | None, int]:
-        """The state after some of `data[at:]`, at least a byte, and how far it read; no states within a literal."""
-        if len(self.threads) != 1:
+        """The state after at least one byte of `data[at:]`, and the position reached; none inside a literal."""
+        if len(self.configurations) != 1:
             return self.step(data[at]), at + 1
-        (mask, node, stack), nodes = self.threads[0], self._grammar._nodes
+        (mask, node, stack), nodes = self.configurations[0], self._grammar._nodes
         while mask >> data[at] & 1:
             at += 1
             if at == len(data) or node == _RETURN or nodes[node][0] != "byte":
@@ -112,14 +120,16 @@ class State:
         return None, at
 
     def _forced_run(self, data: bytearray) -> State:
-        """Append the byte that must follow and, where there is one reading, the ASCII that must follow it."""
+        """Append the byte that must follow and, if there is one configuration, the ASCII that must follow it."""
         byte = self.mask.bit_length() - 1
-        if len(self.threads) > 1 or byte > 0x7F:
+        if len(self.configurations) > 1 or byte > 0x7F:
             data.append(byte)
-            return self.step(byte)
-        (_, node, stack), nodes = self.threads[0], self._grammar._nodes
+            following = self.step(byte)
+            assert following is not None, "the mask admits this byte"
+            return following
+        (_, node, stack), nodes = self.configurations[0], self._grammar._nodes
         data.append(byte)
-        while node != _RETURN and nodes[node][0] == "byte" and len(data) < MAX_FORCED:
+        while node != _RETURN and nodes[node][0] == "byte" and len(data) < MAX_FORCED_BYTES:
             _, mask, after = nodes[node]
             if mask.bit_count() > 1 or mask > 1 << 0x7F:
                 break
@@ -129,45 +139,45 @@ class State:
 
 
 class Grammar:
-    """A compiled grammar; `start` is its first state. Raises GrammarError where the text is not usable."""
+    """A compiled grammar; `start` is its first state. Raises GrammarError if the text cannot be used."""
 
     def __init__(self, text: str) -> None:
-        self._nodes: list[tuple] = []  # ("byte", mask, next) | ("split", nodes) | ("call", rule, next)
+        self._nodes: list[Node] = []
         self._entry: dict[str, int] = {}
         self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
         self._stack_numbers: dict[tuple[int, int], int] = {}
-        self._states: dict[tuple[frozenset, bool], State] = {}
-        self.seen = 0  # states, their readings, and texts that they remember
-        self._readings = self._looked = 0
-        self._written = 0  # items, and alternatives of each
+        self._states: dict[tuple[frozenset[Configuration], bool], State] = {}
+        self.n_cached = 0  # states, their configurations, and the texts that they remember
+        self._n_configurations = self._explored = 0
+        self._n_items = 0  # items, and alternatives of each
         try:
             rules = gbnf.parse(text)
             for name, rule in rules.items():
                 self._entry[name] = self._compile(rule, _RETURN)
         except RecursionError:
-            raise GrammarError("the grammar has too many alternatives or repetitions within one another") from None
+            raise GrammarError("the grammar nests alternatives or repetitions too deeply") from None
         self.start = self._state([(self._entry["root"], _EMPTY)])
         if self.start.complete and not self.start.accepting:
             raise GrammarError("the grammar admits no text at all")
 
     @property
-    def bloated(self) -> bool:
-        """So many states were seen that this object should be let go."""
-        return self.seen > MAX_SEEN or len(self._stacks) > MAX_SEEN or self._looked > MAX_LOOKED // 5
+    def oversized(self) -> bool:
+        """Whether so much is cached that this object should be dropped."""
+        return self.n_cached > MAX_CACHED or len(self._stacks) > MAX_CACHED or self._explored > MAX_EXPLORED // 5
 
     @property
     def size(self) -> int:
-        """What it takes in memory, some hundred bytes each."""
-        return len(self._nodes) + len(self._stacks) + self.seen
+        """Objects in memory, of some hundred bytes each."""
+        return len(self._nodes) + len(self._stacks) + self.n_cached
 
-    # -- compiling: every item is translated with the node that follows it already known
+    # -- compilation: each item is translated when the node that follows it is known
 
     def _count(self, n: int) -> None:
-        self._written += n
-        if self._written > MAX_NODES or len(self._nodes) >= MAX_NODES:
-            raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are written out")
+        self._n_items += n
+        if self._n_items > MAX_NODES or len(self._nodes) >= MAX_NODES:
+            raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are expanded")
 
-    def _add(self, *node) -> int:
+    def _add(self, *node: Any) -> int:
         self._count(0)
         self._nodes.append(node)
         return len(self._nodes) - 1
@@ -200,19 +210,23 @@ class Grammar:
         return after
 
     def _compile_options(self, options: Iterable[tuple[gbnf.Item, ...]], after: int, depth: int = 0) -> list[int]:
-        """Where each alternative starts; literals that begin alike share that, so that a text has few readings."""
-        starts, alike = [], defaultdict(list)
+        """The start node of each alternative; literals share a common prefix, which keeps configurations few."""
+        starts: list[int] = []
+        groups: dict[bytes, list[tuple[bytes, tuple[gbnf.Item, ...]]]] = defaultdict(list)  # by first byte
         for option in options:
-            literal = option[0].data if option and isinstance(option[0], gbnf.Literal) else b""
-            alike[literal[:1] if depth < MAX_SHARED_BEGINNINGS else b""].append(option)
-        starts += [self._compile_all(option, after) for option in alike.pop(b"", [])]
-        for group in alike.values():
+            first = option[0] if option else None
+            if isinstance(first, gbnf.Literal) and first.data and depth < MAX_PREFIX_DEPTH:
+                groups[first.data[:1]].append((first.data, option[1:]))
+            else:
+                starts.append(self._compile_all(option, after))
+        for group in groups.values():
             if len(group) == 1:
-                starts.append(self._compile_all(group[0], after))
+                ((data, items),) = group
+                starts.append(self._compile_all((gbnf.Literal(data), *items), after))
                 continue
             self._count(len(group))
-            shared = commonprefix([option[0].data for option in group])
-            rests = [(gbnf.Literal(option[0].data[len(shared) :]), *option[1:]) for option in group]
+            shared = _common_prefix([data for data, _ in group])
+            rests = [(gbnf.Literal(data[len(shared) :]), *items) for data, items in group]
             start = self._split(self._compile_options(rests, after, depth + 1))
             starts.append(self._compile(gbnf.Literal(shared), start))
         return starts
@@ -229,11 +243,12 @@ class Grammar:
         self._nodes += [("byte", mask, first + i) for i, mask in enumerate(path[-2::-1], -1)]
         return len(self._nodes) - 1
 
-    # -- running
+    # -- transitions
 
     def _state(self, reached: list[tuple[int, int]]) -> State:
-        """The state in which all `reached` (node, stack) are open, calls and choices followed to their bytes."""
-        seen, todo, threads, accepting = set(reached), list(reached), [], False
+        """The state after all `reached` (node, stack), with calls and choices followed to the bytes they read."""
+        seen, todo, accepting = set(reached), list(reached), False
+        configurations: list[Configuration] = []
         nodes = self._nodes
         while todo:
             node, stack = todo.pop()
@@ -245,26 +260,26 @@ class Grammar:
             else:
                 kind, what, *after = nodes[node]
                 if kind == "byte":
-                    threads.append((what, after[0], stack))
+                    configurations.append((what, after[0], stack))
                     continue
                 if kind == "split":
                     more = [(option, stack) for option in what]
-                else:  # a call in last place needs no return, which keeps right recursion flat
+                else:  # a tail call needs no return, which keeps right recursion flat
                     more = [(self._entry[what], stack if after[0] == _RETURN else self._push(after[0], stack))]
             for place in more:
                 if place not in seen:
                     seen.add(place)
                     todo.append(place)
-            self._looked += len(more)
-            if len(seen) > MAX_THREADS * 4 or len(threads) > MAX_THREADS:
-                raise GrammarError("the grammar is too ambiguous: one text can be read in thousands of ways")
-        key = (frozenset(threads), accepting)
+            self._explored += len(more)
+            if len(seen) > MAX_CONFIGURATIONS * 4 or len(configurations) > MAX_CONFIGURATIONS:
+                raise GrammarError("the grammar is too ambiguous: one text can be parsed in thousands of ways")
+        key = (frozenset(configurations), accepting)
         state = self._states.get(key)
         if state is None:
-            self._readings += 1 + len(threads)
-            self.seen += 1 + len(threads)
-            if self._readings > MAX_READINGS or self._looked > MAX_LOOKED:
-                raise GrammarError("the grammar is too ambiguous: its texts can be read in too many ways")
+            self._n_configurations += 1 + len(configurations)
+            self.n_cached += 1 + len(configurations)
+            if self._n_configurations > MAX_TOTAL_CONFIGURATIONS or self._explored > MAX_EXPLORED:
+                raise GrammarError("the grammar is too ambiguous: its texts can be parsed in too many ways")
             state = self._states[key] = State(self, tuple(key[0]), accepting)
         return state
 
@@ -272,7 +287,7 @@ class Grammar:
         key = (node, stack)
         number = self._stack_numbers.get(key)
         if number is None:
-            if len(self._stacks) > 4 * MAX_SEEN:
+            if len(self._stacks) > 4 * MAX_CACHED:
                 raise GrammarError("the grammar is too ambiguous: its rules call each other too often within one text")
             number = self._stack_numbers[key] = len(self._stacks)
             self._stacks.append(key)
@@ -280,40 +295,50 @@ class Grammar:
 
 
 class GrammarCache:
-    """Compiled grammars by their text, the least recently used let go. Any thread may ask; states are one thread's."""
+    """Compiled grammars by their text, least recently used evicted first.
 
-    def __init__(self, most: int = 512, size: int = MAX_KEPT) -> None:
-        self._most, self._size = most, size
+    Any thread may call `get`; the states of a grammar belong to one thread.
+    """
+
+    def __init__(self, max_grammars: int = 512, max_size: int = MAX_CACHE_SIZE) -> None:
+        self._max_grammars, self._max_size = max_grammars, max_size
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Grammar] = OrderedDict()
-        self._unseen = 0  # about what was added since all was summed up, which takes a tenth of a millisecond
+        self._grammars: OrderedDict[str, Grammar] = OrderedDict()
+        self._growth = 0  # estimate since all sizes were last summed up, which takes a tenth of a millisecond
 
     def get(self, text: str) -> Grammar:
+        """The compiled grammar. Raises GrammarError."""
         with self._lock:
-            grammar = self._kept.get(text)
-            if grammar is not None and not grammar.bloated:
-                self._kept.move_to_end(text)
+            grammar = self._grammars.get(text)
+            if grammar is not None and not grammar.oversized:
+                self._grammars.move_to_end(text)
                 return grammar
         grammar = Grammar(text)
         with self._lock:
-            self._kept[text] = grammar
-            self._kept.move_to_end(text)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-            self._unseen += grammar.size + self._size // 128  # those that were kept before have grown, too
-            if self._unseen > self._size // 8:
+            self._grammars[text] = grammar
+            self._grammars.move_to_end(text)
+            if len(self._grammars) > self._max_grammars:
+                self._grammars.popitem(last=False)
+            self._growth += grammar.size + self._max_size // 128  # the other grammars have grown as well
+            if self._growth > self._max_size // 8:
                 self._shrink()
         return grammar
 
     def _shrink(self) -> None:
-        self._unseen = 0
-        size = sum(kept.size for kept in self._kept.values())
-        while len(self._kept) > 1 and size > self._size:
-            size -= self._kept.popitem(last=False)[1].size
+        self._growth = 0
+        size = sum(grammar.size for grammar in self._grammars.values())
+        while len(self._grammars) > 1 and size > self._max_size:
+            size -= self._grammars.popitem(last=False)[1].size
+
+
+def _common_prefix(texts: list[bytes]) -> bytes:
+    low, high = min(texts), max(texts)
+    n = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    return low[:n]
 
 
 def _ends_character(data: bytes | bytearray) -> bool:
-    """Whether `data` ends with a whole UTF-8 character."""
+    """Whether `data` ends at the end of a UTF-8 character."""
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]
         if byte & 0xC0 != 0x80:
@@ -328,10 +353,10 @@ def _span(low: int, high: int) -> int:
 
 @lru_cache(1024)
 def _utf8_paths(ranges: gbnf.Ranges) -> list[tuple[int, ...]]:
-    """Code point ranges as sequences of byte masks; all one-byte characters together make a single path."""
+    """Code point ranges as sequences of byte masks; all one-byte characters share a single path."""
     ascii_mask, paths = 0, []
     for low, high in ranges:
-        low = max(low, 1)  # NUL never occurs in text; llama.cpp refuses it as well
+        low = max(low, 1)  # NUL never occurs in text; llama.cpp rejects it as well
         if low <= 0x7F:
             ascii_mask |= _span(low, min(high, 0x7F))
         for first, last, size in (

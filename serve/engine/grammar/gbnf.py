@@ -1,22 +1,23 @@
-"""GBNF text to a checked syntax tree: every fault becomes a GrammarError that says where it is.
+"""Parser for GBNF: text to a checked syntax tree; every error is a GrammarError with line and column.
 
 The syntax is llama.cpp's (rules `name ::= ...`, literals, character classes, `.`, groups, `* + ? {m,n}`, `#` comments),
-without its token elements `<...>`. Undefined rules, left recursion, deep nesting and large sizes are refused here. It
-knows nothing about tokens or models; serve/engine/grammar/automaton.py turns the tree into an automaton.
+without its token elements `<...>`. Undefined rules, left recursion, deep nesting and large sizes are rejected here.
+serve/engine/grammar/automaton.py turns the tree into an automaton.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from serve.engine.errors import GrammarError
 
 MAX_CHARS = 65_536  # an answer grammar has about 2,000; a large JSON schema about 20,000
 MAX_RULES = 2_000
-MAX_LOOKED = 2_000_000  # parts looked at to find out which may be empty
+MAX_CHECKED = 2_000_000  # items visited to find out which may match the empty text
 MAX_NESTING = 64
-MAX_REPEAT = 2_000  # llama.cpp's own bound, so that a grammar accepted here is accepted by llama-server
+MAX_REPEAT = 2_000  # llama.cpp's own bound: a grammar accepted here is accepted by llama-server
 MAX_CODEPOINT = 0x10FFFF
 
 Ranges = tuple[tuple[int, int], ...]
@@ -46,7 +47,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """`item` at least `low` times and at most `high` times (None: without bound)."""
+    """`item` at least `low` times and at most `high` times (None: unbounded)."""
 
     item: Item
     low: int
@@ -68,9 +69,9 @@ _ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "[": "[", "]"
 def parse(text: str) -> dict[str, Choice]:
     """Rules by name, `root` among them; raises GrammarError with line and column."""
     if len(text) > MAX_CHARS:
-        raise GrammarError(f"the grammar has {len(text)} characters; at most {MAX_CHARS} are taken")
+        raise GrammarError(f"the grammar has {len(text)} characters; at most {MAX_CHARS} are allowed")
     if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
-        raise GrammarError("the grammar holds a NUL or a lone surrogate, which no text can match")
+        raise GrammarError("the grammar contains a NUL or a lone surrogate, which no text can match")
     rules = _Parser(text).rules()
     if "root" not in rules:
         raise GrammarError("the grammar has no rule named root: add `root ::= ...`")
@@ -84,7 +85,7 @@ class _Parser:
         self.text = text
         self.at = 0
 
-    def fail(self, message: str) -> GrammarError:
+    def error(self, message: str) -> GrammarError:
         line = self.text.count("\n", 0, self.at) + 1
         column = self.at - (self.text.rfind("\n", 0, self.at) + 1) + 1
         return GrammarError(f"grammar, line {line} column {column}: {message}")
@@ -92,8 +93,8 @@ class _Parser:
     def skip(self, newlines: bool) -> None:
         if self.at == len(self.text) or self.text[self.at] not in " \t#\r\n":
             return
-        found = (_SPACE_OR_NEWLINE if newlines else _SPACE).match(self.text, self.at)
-        self.at = found.end()
+        if found := (_SPACE_OR_NEWLINE if newlines else _SPACE).match(self.text, self.at):
+            self.at = found.end()
 
     def rules(self) -> dict[str, Choice]:
         found: dict[str, Choice] = {}
@@ -101,24 +102,24 @@ class _Parser:
         while self.at < len(self.text):
             name = _NAME.match(self.text, self.at)
             if not name:
-                raise self.fail("a rule's name is expected (letters, digits and -)")
+                raise self.error("expected a rule's name (letters, digits and -)")
             self.at = name.end()
             self.skip(False)
             if not self.text.startswith("::=", self.at):
-                raise self.fail(f"`::=` is expected after {name.group()}")
+                raise self.error(f"expected `::=` after {name.group()}")
             self.at += 3
             self.skip(True)
             found[name.group()] = self.choice(0)
             if len(found) > MAX_RULES:
-                raise self.fail(f"more than {MAX_RULES} rules")
+                raise self.error(f"more than {MAX_RULES} rules")
             if self.at < len(self.text) and self.text[self.at] not in "\r\n":
-                raise self.fail(f"{self.text[self.at]!r} does not belong here; a rule ends with its line")
+                raise self.error(f"unexpected {self.text[self.at]!r}; a rule ends with its line")
             self.skip(True)
         return found
 
     def choice(self, depth: int) -> Choice:
         if depth > MAX_NESTING:
-            raise self.fail(f"groups are nested deeper than {MAX_NESTING}")
+            raise self.error(f"groups are nested deeper than {MAX_NESTING}")
         options = [self.items(depth)]
         while self.at < len(self.text) and self.text[self.at] == "|":
             self.at += 1
@@ -143,17 +144,17 @@ class _Parser:
                 self.skip(True)
                 items.append(self.choice(depth + 1))
                 if self.at >= len(text) or text[self.at] != ")":
-                    raise self.fail("`)` is expected")
+                    raise self.error("expected `)`")
                 self.at += 1
             elif char in "*+?{":
                 if not items:
-                    raise self.fail(f"{char!r} has nothing before it to repeat")
+                    raise self.error(f"nothing before {char!r} to repeat")
                 items.append(Repeat(items.pop(), *self.bounds(char)))
             elif found := _NAME.match(text, self.at):
                 self.at = found.end()
                 items.append(Reference(found.group()))
             elif char in "<!":
-                raise self.fail("token elements <...> are not supported; write the text as a literal")
+                raise self.error("token elements <...> are not supported; write the text as a literal")
             else:
                 break
             self.skip(depth > 0)
@@ -165,18 +166,18 @@ class _Parser:
             return {"*": (0, None), "+": (1, None), "?": (0, 1)}[char]
         found = _BOUNDS.match(self.text, self.at)
         if not found:
-            raise self.fail("a repetition is written {n}, {n,} or {m,n}")
+            raise self.error("expected a repetition {n}, {n,} or {m,n}")
         low = int(found[1])
         high = low if not found[2] else int(found[3]) if found[3] else None
         if low > MAX_REPEAT or (high or 0) > MAX_REPEAT or (high is not None and high < low):
-            raise self.fail(f"the bounds {found[0]} are reversed or beyond {MAX_REPEAT}")
+            raise self.error(f"the bounds {found[0]} are reversed or beyond {MAX_REPEAT}")
         self.at = found.end()
         return low, high
 
     def literal(self) -> str:
         found = _LITERAL.match(self.text, self.at)
         if not found:
-            raise self.fail('a literal is not closed by "')
+            raise self.error('a literal is not closed by "')
         body = found[1]
         if "\\" in body:
             body = "".join(map(self.char, _CHAR.findall(body)))
@@ -186,7 +187,7 @@ class _Parser:
     def ranges(self) -> Ranges:
         found = _CLASS.match(self.text, self.at)
         if not found:
-            raise self.fail("a character class is not closed by ]")
+            raise self.error("a character class is not closed by ]")
         chars = _CHAR.findall(found[2])
         ranges, i = [], 0
         while i < len(chars):
@@ -196,7 +197,7 @@ class _Parser:
                 high = ord(self.char(chars[i + 1]))
                 i += 2
                 if high < low:
-                    raise self.fail(f"the range {chr(low)!r}-{chr(high)!r} is reversed")
+                    raise self.error(f"the range {chr(low)!r}-{chr(high)!r} is reversed")
             ranges.append((low, high))
         self.at = found.end()
         merged = _merge(ranges)
@@ -208,10 +209,10 @@ class _Parser:
         if token[1] in "xuU" and len(token) > 2:
             code = int(token[2:], 16)
             if code > MAX_CODEPOINT or 0xD800 <= code <= 0xDFFF or code == 0:
-                raise self.fail(f"{token} is not a character that text can hold")
+                raise self.error(f"{token} is not a character that text can contain")
             return chr(code)
         if token[1] not in _ESCAPES:
-            raise self.fail(f"unknown escape {token}")
+            raise self.error(f"unknown escape {token}")
         return _ESCAPES[token[1]]
 
 
@@ -236,7 +237,7 @@ def _complement(ranges: Ranges) -> Ranges:
     return tuple(rest)
 
 
-def _references(item: Item):
+def _references(item: Item) -> Iterator[str]:
     if isinstance(item, Reference):
         yield item.name
     elif isinstance(item, Repeat):
@@ -255,15 +256,15 @@ def _check_references(rules: dict[str, Choice]) -> None:
 
 
 def _check_left_recursion(rules: dict[str, Choice]) -> None:
-    """A rule that can call itself before it has matched a character would expand without end."""
+    """Reject rules that can call themselves before matching a character: they would expand without end."""
     empty: set[str] = set()  # rules that can match the empty text
-    looked = 0
+    checked = 0
 
     def can_be_empty(item: Item) -> bool:
-        nonlocal looked
-        looked += 1
-        if looked > MAX_LOOKED:
-            raise GrammarError("the grammar has too many parts that may be empty")
+        nonlocal checked
+        checked += 1
+        if checked > MAX_CHECKED:
+            raise GrammarError("the grammar has too many items that may be empty")
         if isinstance(item, Literal):
             return not item.data
         if isinstance(item, Reference):
@@ -272,7 +273,7 @@ def _check_left_recursion(rules: dict[str, Choice]) -> None:
             return item.low == 0 or can_be_empty(item.item)
         return isinstance(item, Choice) and any(all(map(can_be_empty, option)) for option in item.options)
 
-    def leftmost(item: Item):
+    def leftmost(item: Item) -> Iterator[str]:
         if isinstance(item, Reference):
             yield item.name
         elif isinstance(item, Repeat):

@@ -1,64 +1,67 @@
-"""A JSON schema as GBNF: the library's own translation, within bounds.
+"""A JSON schema as GBNF: llama-cpp-python's converter, with limits.
 
-The library writes a repetition out (`(a (a (a)?)?)?` for three at most) and follows references without end; here
-repetitions are counted as GBNF counts them, and what is written is. Knows nothing about tokens or models.
+The library expands a repetition (`(a (a (a)?)?)?` for up to three) and follows references without end. Here repetitions
+use GBNF's counts, and the size of the grammar is limited.
 """
 
 from __future__ import annotations
 
 import json
 from functools import cache
+from typing import Any
 
 from serve.engine.errors import GrammarError
 from serve.engine.grammar import gbnf
 
-MAX_PARTS = 5_000  # that are translated, those behind references each time
-MAX_PROPERTIES = 128  # of an object: the library's time grows with the third power of the optional ones
+MAX_PARTS = 5_000  # subschemas converted; a referenced one counts each time
+MAX_PROPERTIES = 128  # of an object: the library's time grows with the cube of the number of optional ones
 
 
-def grammar_from_schema(schema: dict | str) -> str:
-    """GBNF that admits the schema's documents. Raises GrammarError."""
+def grammar_from_schema(schema: dict[str, Any] | str) -> str:
+    """GBNF that admits exactly the schema's documents. Raises GrammarError."""
     try:
         converter = _converter()(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
-        read = json.loads(schema if isinstance(schema, str) else json.dumps(schema))  # it is changed below
-        converter.visit(converter.resolve_refs(read, ""), "")
-        return converter.format_grammar()
+        copy = json.loads(schema if isinstance(schema, str) else json.dumps(schema))  # the converter changes it
+        converter.visit(converter.resolve_refs(copy, ""), "")
+        return str(converter.format_grammar())
     except GrammarError:
         raise
     except RecursionError:
         raise GrammarError("the JSON schema is nested too deeply") from None
     except Exception as error:
-        raise GrammarError(f"the JSON schema cannot be turned into a grammar: {error!r}") from None
+        raise GrammarError(f"the JSON schema cannot be converted to a grammar: {error!r}") from None
 
 
 @cache
-def _converter() -> type:
+def _converter() -> Any:
     from llama_cpp import llama_grammar
 
+    base: Any = llama_grammar.SchemaConverter  # untyped
+
     class Converter(llama_grammar.SchemaConverter):
-        """The library's, with an end to what it does for one schema."""
+        """The library's converter, with limits for one schema."""
 
         parts = characters = 0
 
-        def visit(self, schema, name):
+        def visit(self, schema: Any, name: str) -> Any:
             self.parts += 1
             if self.parts > MAX_PARTS:
                 raise GrammarError(f"the JSON schema has more than {MAX_PARTS} parts: make it smaller")
-            return super().visit(schema, name)
+            return base.visit(self, schema, name)
 
-        def _add_rule(self, name, rule):
+        def _add_rule(self, name: str, rule: str) -> Any:
             self.characters += len(name) + len(rule)
             if self.characters > 4 * gbnf.MAX_CHARS:
-                raise GrammarError("the JSON schema is too long as a grammar: make it smaller")
-            return super()._add_rule(name, rule)
+                raise GrammarError("the JSON schema makes a grammar that is too long: make it smaller")
+            return base._add_rule(self, name, rule)
 
-        def _build_object_rule(self, properties, *more, **named):
+        def _build_object_rule(self, properties: Any, *more: Any, **named: Any) -> Any:
             if len(properties) > MAX_PROPERTIES:
                 raise GrammarError(f"an object of the JSON schema has more than {MAX_PROPERTIES} properties: split it")
-            return super()._build_object_rule(properties, *more, **named)
+            return base._build_object_rule(self, properties, *more, **named)
 
     assert callable(llama_grammar._build_repetition)
-    llama_grammar._build_repetition = _repetition  # what the library calls for every repetition
+    llama_grammar._build_repetition = _repetition  # the library calls it for every repetition
     return Converter
 
 
@@ -69,12 +72,12 @@ def _repetition(
     separator_rule: str | None = None,
     item_rule_is_literal: bool = False,
 ) -> str:
-    """The item between `min_items` and `max_items` times (None: without end), with a separator in between."""
+    """GBNF for the item between `min_items` and `max_items` times (None: unbounded), with a separator in between."""
     counts = [min_items] if max_items is None else [min_items, max_items]
     if not all(isinstance(n, int) and 0 <= n <= gbnf.MAX_REPEAT for n in counts) or counts != sorted(counts):
         raise GrammarError(
-            f"the JSON schema repeats something {' to '.join(map(str, counts))} times: whole numbers in order, "
-            f"up to {gbnf.MAX_REPEAT}, are taken"
+            f"the JSON schema has a repetition of {' to '.join(map(str, counts))} times: expected whole numbers in "
+            f"ascending order, up to {gbnf.MAX_REPEAT}"
         )
     if not separator_rule:
         return f"({item_rule}){{{min_items},{'' if max_items is None else max_items}}}"

@@ -1,14 +1,14 @@
-"""What a grammar means in tokens: all that a state admits, and those that it forces, which need no model.
+"""A grammar in tokens: all that a state admits, and those that it forces, which need no model.
 
-Not every forced byte can be taken: after "f", with "fours" and "fifties" to choose from, the model expects one token
-for a whole word and would be lost behind a single letter. So forced tokens are kept only as far as no token of the
-vocabulary spans the place where the force ends.
+Not every forced byte can be used: after the forced "f" of "fours" or "fifties", the model expects one token for the
+whole word and has not learnt to continue a single letter. So forced tokens end where a token of the vocabulary could
+span the end of the forced text.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -17,26 +17,26 @@ from serve.engine.grammar.automaton import State
 
 
 class Pieces(Protocol):
-    """What is needed of a vocabulary: texts of tokens, and the same in order with the tokens that have them."""
+    """The part of a vocabulary that is needed: texts by token, tokens by text, and the texts in order."""
 
     pieces: list[bytes]
     sorted_pieces: list[bytes]
     by_piece: dict[bytes, list[int]]
-    longest: int
-    eog: Collection[int]
+    longest: int  # bytes
+    eog: frozenset[int]
 
     def tokenize(self, text: str) -> list[int]: ...
 
 
 def admitted_tokens(state: State, vocabulary: Pieces) -> np.ndarray:
-    """Ids of all tokens with a text that may follow `state`; remembered in the state."""
+    """Ids of all tokens with a text that may follow `state`; cached in the state."""
     if state.admitted_tokens is None:
         state.admitted_tokens = np.array(_admitted_tokens(state, vocabulary), np.int32)
     return state.admitted_tokens
 
 
 def _admitted_tokens(state: State, vocabulary: Pieces) -> list[int]:
-    """Walks the sorted texts: what neighbours share is read once, and a refused byte leads to the next admitted one."""
+    """Walks the sorted texts: a common prefix is read once, and a rejected byte skips to the next admitted one."""
     texts, found = vocabulary.sorted_pieces, []
     states, read = [state], b""  # states[k] is where read[:k] leads
     i = 0
@@ -68,7 +68,7 @@ def _admitted_tokens(state: State, vocabulary: Pieces) -> list[int]:
 
 
 def forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:
-    """Tokens that must follow `state` and the state after them; remembered in the state."""
+    """Tokens that must follow `state`, and the state after them; cached in the state."""
     if state.forced_tokens is None:
         state.forced_tokens = _forced_tokens(state, vocabulary)
     return state.forced_tokens
@@ -80,7 +80,7 @@ def _forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:
         return [], state
     tokens = vocabulary.tokenize(data.decode())
     if b"".join(vocabulary.pieces[t] for t in tokens) != data:
-        return [], state  # the tokenizer adds or changes something (a leading space): leave it to the model
+        return [], state  # the tokenizer adds or changes something (a leading space): let the model generate it
     if after.complete:
         return tokens, after
     followers = list(_bytes_in(after.mask))
@@ -91,7 +91,9 @@ def _forced_tokens(state: State, vocabulary: Pieces) -> tuple[list[int], State]:
             break
         start += len(vocabulary.pieces[token])
     for token in tokens:
-        state = state.advance(vocabulary.pieces[token])
+        following = state.advance(vocabulary.pieces[token])
+        assert following is not None, "forced text is admitted"
+        state = following
     return tokens, state
 
 
@@ -103,7 +105,7 @@ def _bytes_in(mask: int) -> Iterator[bytes]:
 
 
 def _has_longer(text: bytes, followers: list[bytes], pieces: list[bytes]) -> bool:
-    """Whether a token begins with `text` and goes on with one of `followers`."""
+    """Whether a token begins with `text` and continues with one of `followers`."""
     for follower in followers:
         wanted = text + follower
         at = bisect_left(pieces, wanted)

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs requirements-train.txt")
 
-from train.pretrain import training as module  # noqa: E402
-from train.pretrain.__main__ import main  # noqa: E402
-from train.pretrain.config import PretrainConfig  # noqa: E402
-from train.pretrain.training import learning_rate, pretrain, sha256  # noqa: E402
+from train.pretrain import training as module
+from train.pretrain.__main__ import main
+from train.pretrain.config import PretrainConfig
+from train.pretrain.training import learning_rate, pretrain, sha256
 
 TOKENIZER = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 

@@ -20,7 +20,7 @@ from data.wording.conditions import (
     own_part,
 )
 
-__all__ = ["BOUND", "circumstance_phrases", "circumstances", "source_of", "subject", "who"]
+__all__ = ["BOUND", "circumstance_phrases", "circumstances", "source_of", "stated_phrases", "subject", "who"]
 
 
 def who(query: Query) -> str:
@@ -85,11 +85,25 @@ def circumstance_phrases(query: Query) -> list[str]:
         in_a_row = MEASURES[query.measures[0]].kind == "streak"
         own = MEASURES[query.measures[0]].source
         own = own if own in ("over", "batter_over") else source
-        words.append(each_words(query.each, own, in_a_row, _of_whom(query, named)))
+        said = each_words(query.each, own, in_a_row, _of_whom(query, named))
+        words.insert(0 if in_a_row else len(words), said)
     words += [having_words(h) for h in query.having]
     if query.reach is not None:
-        words.append(f"to {query.reach} {MEASURES[query.measures[0]].label}")
+        words.insert(0, f"to {query.reach} {MEASURES[query.measures[0]].label}")
     return [w for w in words if w]
+
+
+def stated_phrases(query: Query) -> list[str]:
+    """The conditions that a sentence has to state: facts of matches name the match, which shows most of them."""
+    if MEASURES[query.measures[0]].source == "match" and not query.each:
+        if not {f.key for f in query.filters} & _UNSEEN:
+            return []
+    return circumstance_phrases(query)
+
+
+# what a match's title, day, ground and stage do not show
+_UNSEEN = {"season", "with", "without", "half", "nth_match", "last_matches", "nth_innings", "last_innings", "month",
+           "weekday", "after", "before", "from", "to"}  # fmt: skip
 
 
 _DAYS = ("after", "before", "from", "to")

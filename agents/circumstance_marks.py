@@ -16,7 +16,8 @@ from data.query.language import DIMENSIONS, ENUMS, FILTERS, MEASURES, OPERATORS,
 from data.query.line import Filter, Having, Query
 from data.wording.circumstances import circumstance_phrases
 from data.wording.conditions import BOUND, HELD_ONCE, each_words
-from data.wording.figures import plural
+from data.wording.events import EVENTS
+from data.wording.figures import NTH, each_one, plural
 
 _ANY = "\0"  # stands for a name or number in a phrase
 _TEAM = "T1"  # a team in place of a ground is worded as its home
@@ -30,7 +31,8 @@ def circumstance_marks() -> re.Pattern[str]:
     """Finds the mark of any circumstance in a sentence in lower case."""
     labels = [m.label for m in MEASURES.values()]
     rows = [*map(plural, DIMENSIONS), "the team's"]  # "18 batters", "38 of the team's 131"
-    columns = [*labels, *(f"by {label}" for label in labels), *DIMENSIONS, *rows, *RANKS, *BOUND.values()]
+    rows += [*EVENTS.values(), *map(each_one, MEASURES), *(f"the team's {label}" for label in labels)]
+    columns = [*labels, *(f"by {label}" for label in labels), *DIMENSIONS, *rows, *NTH, *RANKS, *BOUND.values()]
     known = "\n".join(columns).lower()
     marks = {mark for phrase in set(_every_phrase()) if (mark := _mark(phrase.lower(), known))}
     longest_first = sorted(marks, key=lambda mark: (-len(mark), mark))

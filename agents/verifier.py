@@ -14,13 +14,13 @@ from data.query.language import MEASURES
 from data.query.table import Column
 from data.wording.circumstances import stated_phrases, subject
 from data.wording.figures import nouns
-from data.wording.sentence import is_undefined, words_before_cells, words_before_rows
+from data.wording.sentence import words_before_cells, words_before_rows
 from data.wording.sheet import MODEL_ROWS, REFERENCE, Sheet
 
 
 # In "40 in over A1", "against A1 40" and "gave away A1 extras" the words before the cell are no circumstance.
 def _before_cell(words: set[str]) -> re.Pattern[str]:
-    return re.compile(rf"\b(?i:{'|'.join(sorted(words, key=len, reverse=True))}) (?=[A-CE-OQRUWX]\d)")
+    return re.compile(rf"(?<!an )\b(?i:{'|'.join(sorted(words, key=len, reverse=True))}) (?=[A-CE-OQRUWX]\d)")
 
 
 _BEFORE_CELL, _BEFORE_ROW = _before_cell(words_before_cells()), _before_cell(words_before_rows())
@@ -77,8 +77,6 @@ def _must_be_stated(column: Column, table: StatTable, row: int) -> bool:
         return False
     if value is None and (kind == "event" or source == "person"):
         return False
-    if is_undefined(table):
-        return False
     return column.role == "asked" or (column.role == "dimension" and column.name not in ("on", "ground"))
 
 
@@ -89,14 +87,16 @@ def _misnamed(text: str, owners: dict[str, tuple[str, ...]]) -> str:
         return ""
     any_name = re.compile("|".join(rf"\b{re.escape(n)}(?!\w)" for n in names), re.IGNORECASE)
     cells = [m for m in REFERENCE.finditer(text) if m[1] in owners]
-    for i, m in enumerate(cells):
+    own_end = 0  # of the cell before, or of the name after it
+    for m in cells:
         own = owners[m[1]]
         after = any_name.match(text, m.end() + 1)
+        ended, own_end = own_end, (after or m).end()
         if after:
             if after[0].lower() not in own:
                 return f"{m[0]} is called {after[0]!r}"
             continue
-        start = max(cells[i - 1].end() if i else 0, text.rfind(". ", 0, m.start()))
+        start = max(ended, text.rfind(". ", 0, m.start()))
         before = any_name.findall(text[start : m.start()])
         if before and before[-1].lower() not in own:
             return f"{m[0]} is called {before[-1]!r}"

@@ -86,6 +86,8 @@ def circumstance_phrases(query: Query) -> list[str]:
         own = MEASURES[query.measures[0]].source
         own = own if own in ("over", "batter_over") else source
         said = each_words(query.each, own, in_a_row, _of_whom(query, named))
+        if query.measures in COUNTED:
+            said = said.removeprefix(f"in {COUNTED[query.measures]} ")  # "7 innings with at least 30 runs"
         words.insert(0 if in_a_row else len(words), said)
     words += [having_words(h) for h in query.having]
     if query.reach is not None:
@@ -106,6 +108,9 @@ _UNSEEN = {"season", "with", "without", "half", "nth_match", "last_matches", "nt
            "weekday", "after", "before", "from", "to"}  # fmt: skip
 
 
+# what single figures count: a condition on each of them is one on what is counted
+COUNTED = {("innings",): "innings", ("innings_played",): "innings", ("matches",): "matches", ("overs",): "overs",
+            ("stands",): "partnerships", ("wins",): "matches", ("losses",): "matches"}  # fmt: skip
 _DAYS = ("after", "before", "from", "to")
 
 

@@ -147,14 +147,12 @@ def own_part(f: Filter, owner: str) -> str:
     for value in f.values:
         low, dash, high = value.partition("-")
         if not dash:
-            parts.append(f"{'first' if low == '1' else nth(low)} {unit}")
+            parts.append(f"in {owner} {'first' if low == '1' else nth(low)} {unit}")
         elif not high:
-            parts.append(f"{units} from the {nth(low)} on")
-        elif low == "1":
-            parts.append(f"first {high} {units}")
+            parts.append(f"from {owner} {nth(low)} {unit} on")
         else:
-            parts.append(f"{units} {low}-{high}")
-    return f"in {owner} {joined(parts)}"
+            parts.append(f"in {owner} " + (f"first {high} {units}" if low == "1" else f"{units} {low}-{high}"))
+    return joined(parts)
 
 
 def balls_of_innings(f: Filter, whose: str) -> str:
@@ -194,8 +192,8 @@ def filter_words(f: Filter, source: str, grouped: bool = False) -> str:
         "fielder": f"other than {values}" if no else f"with {values} in the field",
         "player": f"other than {values}" if no else f"with {values} playing",
         "partner": f"with {either} at the other end",
-        "with": f"in matches with {either}",
-        "without": f"in matches without {either}",
+        "with": f"when {either} played",
+        "without": f"when {either} did not play",
         "team": f"other than {values}" if no else f"for {values}",
         "opponent": f"against sides other than {values}" if no else f"against {values}",
         "between": f"between {values}",
@@ -204,7 +202,7 @@ def filter_words(f: Filter, source: str, grouped: bool = False) -> str:
         "overs": _overs(f),
         "last": f"in the last {f.values[0]} overs" if f.values[0] != "1" else "in the last over",
         "ball": _ball(f),
-        "from_score": f"after reaching {values}" if source == "bat" else f"once the batter had {values}",
+        "from_score": f"after reaching {values}" if source == "bat" else f"after the batter reached {values}",
         "position": _position(f, source),
         "wicket": _span(f, "for wicket", "for wicket", "for wicket {} or later"),
         "margin": f"by {bound(f)}",
@@ -231,7 +229,7 @@ def _ball(f: Filter) -> str:
     if len(f.values) == 1 and "-" not in value:
         return f"on the {nth(value)} ball of an over"
     if len(f.values) == 1 and value.endswith("-"):
-        return f"from the {nth(value[:-1])} ball of an over on"
+        return f"on the {nth(value[:-1])} and later balls of an over"
     return f"on balls {joined(v + '6' if v.endswith('-') else v for v in f.values)} of an over"
 
 

@@ -10,7 +10,7 @@ from data.query.query import Query
 from data.wording.circumstances import subject
 from data.wording.figures import Told, in_an_over, nth
 
-_PLURALS = {"six_hit": "sixes", "four_hit": "fours", "wicket_fall": "wickets", "fifty_made": "fifties",
+EVENTS = {"six_hit": "sixes", "four_hit": "fours", "wicket_fall": "wickets", "fifty_made": "fifties",
             "hundred_made": "hundreds", "ball_bowled": "balls", "winning_hit": "winning hits"}  # fmt: skip
 
 
@@ -18,7 +18,7 @@ def of_events(told: Told) -> str:
     """Sixes, wickets, fifties reached ... in the order of play."""
     measure = told.query.measures[0]
     one = told.rows == 1
-    noun = MEASURES[measure].label if one else _PLURALS[measure]
+    noun = MEASURES[measure].label if one else EVENTS[measure]
     whose = f" for {told.name}" if told.name and not {f.key for f in subject(told.query)} & {"batter", "bowler"} else ""
     opening = told.pick([f"{in_time(told.query)}{noun}{whose}{told.about}: "])
     return f"{opening}{told.listed(lambda row: _event(told, row, one))}{told.qualification}."

@@ -12,6 +12,7 @@ from data.query.table import Column, StatTable
 from data.text import ordinal
 
 PLAIN_ROWS = 12  # rows that the plain sentence lists
+WHOLE_LIST = 30  # of those that are asked for as a whole
 
 Pick = Callable[[Sequence[str]], str]  # chooses one of several wordings
 Cells = list[tuple[Column, str]]  # columns, each with its letter
@@ -45,6 +46,15 @@ class Told:
         """The raw value of a column in a row; None where there is no such column."""
         place = next((i for i, c in enumerate(self.table.columns) if c.name == column), None)
         return None if place is None else self.table.rows[row - 1][place]
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows are listed: of a squad and of seasons all."""
+        query = self.query
+        whole = query.by == ("season",) or (
+            (query.measures, query.by, query.rank) == (("matches",), ("player",), None) and query.filter("team")
+        )
+        return WHOLE_LIST if whole else PLAIN_ROWS
 
     def listed(self, row: Callable[[int], str], most: int = PLAIN_ROWS) -> str:
         """The rows one after the other, and how many more there are."""
@@ -91,7 +101,7 @@ _ONE = {"matches": "match", "team_matches": "match", "innings": "innings", "inni
 # what an over's figures are called beside the over
 _IN_AN_OVER = {"over_runs": "runs", "over_wickets": "wickets", "over_batter_runs": "runs", "over_fours": "fours",
                "over_sixes": "sixes"}  # fmt: skip
-_NTH = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+NTH = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
 def plural(dimension: str) -> str:
@@ -101,7 +111,7 @@ def plural(dimension: str) -> str:
 
 def nth(number: int) -> str:
     """second, tenth, 11th."""
-    return _NTH[number] if number < len(_NTH) else ordinal(number)
+    return NTH[number] if number < len(NTH) else ordinal(number)
 
 
 def label(measure: str) -> str:
@@ -124,7 +134,9 @@ def kind_of(column: Column) -> str:
     """The kind of a column's measure; a column that is none holds a count."""
     if parts_of(column):
         return "rate"
-    return MEASURES[column.name].kind if column.name in MEASURES else "count"
+    if column.name not in MEASURES or MEASURES[column.name].source in ("over", "batter_over", "run"):
+        return "count"
+    return MEASURES[column.name].kind
 
 
 def in_an_over(column: Column) -> str:

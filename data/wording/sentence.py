@@ -13,9 +13,9 @@ from data.query.engine import StatTable
 from data.query.language import LESS_IS_BETTER, MEASURES
 from data.query.line import Query
 from data.query.table import Column
-from data.wording.circumstances import circumstances, stated_phrases, subject, who
+from data.wording.circumstances import COUNTED, circumstances, stated_phrases, subject, who
 from data.wording.events import of_events, of_overs
-from data.wording.figures import DID, PLAIN_ROWS, Cells, Pick, Told, figure, in_brackets, nth, parts_of
+from data.wording.figures import DID, PLAIN_ROWS, Cells, Pick, Told, figure, in_brackets, kind_of, nth, parts_of
 from data.wording.people import of_lineups, of_number, of_people
 from data.wording.shares import of_place, of_ratio, share_of_row
 from data.wording.sheet import REFERENCE, Sheet, is_shown
@@ -77,7 +77,7 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lay
     """The sentence about one table."""
     query = table.query
     about = circumstances(query)
-    if not rows or is_undefined(table):
+    if not rows:
         return _nothing(table, about, pick)
     by = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "dimension"]
     asked = [(c, x) for c, x in zip(columns, letters, strict=True) if c.role == "asked"]
@@ -95,17 +95,10 @@ def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, lay
     if of_kind := _layout_of(told):
         return of_kind(told)
     if MEASURES[query.measures[0]].kind == "fact":
-        return _facts(query, by, asked, rows, pick)
+        return _facts(told, layout)
     if not by:
         return _single(query, asked, shown, at, about, pick)
     return _table(told, layout)
-
-
-def is_undefined(table: StatTable) -> bool:
-    """Whether the only figure is a ratio whose divisor is nothing."""
-    asked = [i for i, c in enumerate(table.columns) if c.role == "asked"]
-    ratio = len(asked) == 1 and parts_of(table.columns[asked[0]]) is not None
-    return ratio and not table.query.by and table.rows[0][asked[0]] is None
 
 
 def _layout_of(told: Told) -> Callable[[Told], str] | None:
@@ -144,18 +137,24 @@ def _table(told: Told, layout: Sheet) -> str:
             figures, qualifies = share_of_row(told, 1), ""
         name = _names(by, 1, source)
         lead = _lead(query, pick)
+        if query.each and query.measures in COUNTED:
+            return f"{lead}{name}: {figures}{about}{where}{qualifies}{end}."
         return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
     listed = told.listed(lambda r: _listed(
         by, r, ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked), source
-    ) + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at)))  # fmt: skip
+    ) + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at)), told.most_rows)  # fmt: skip
     labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
-    tail = "".join(f"; a difference of Z{k}" for k in range(1, 4) if f"Z{k}" in layout.values)
-    tail += "".join(f"; S{k} in all" for k in range(1, 4) if f"S{k}" in layout.values)
     if query.rank and query.rank.nth:
         opening = f"level in {nth(query.rank.n)} place from the {_NTH_FROM[query.rank.kind]} by {labels}{about}: "
     else:
         opening = pick([f"{labels}{about}: ", f"{_lead(query, pick)}{labels}{about}: ", f"by {labels}{about}: "])
-    return f"{opening}{listed}{tail}{end}."
+    return f"{opening}{listed}{_sums(layout)}{end}."
+
+
+def _sums(layout: Sheet) -> str:
+    """The difference of two rows, or the total of all."""
+    tail = "".join(f"; a difference of Z{k}" for k in range(1, 9) if f"Z{k}" in layout.values)
+    return tail + "".join(f"; S{k} in all" for k in range(1, 9) if f"S{k}" in layout.values)
 
 
 _NTH_FROM = {"top": "top", "bottom": "bottom", "first": "start", "last": "end"}
@@ -179,7 +178,7 @@ def _single(query: Query, asked: Cells, shown: Cells, at: Cells, about: str, pic
     qualifies = in_brackets(shown)
     rate = len(asked) == 1 and asked[0][0].decimals
     column, letter = asked[0]
-    if rate or (len(asked) == 1 and MEASURES[column.name].kind == "best"):
+    if rate or (len(asked) == 1 and kind_of(column) == "best"):
         owner = f"{name}'s" if name else "the"
         text = pick([
             f"{owner} {column.label}{about} was {letter}1",
@@ -203,11 +202,12 @@ def _single(query: Query, asked: Cells, shown: Cells, at: Cells, about: str, pic
     ])  # fmt: skip
 
 
-def _facts(query: Query, by: Cells, asked: Cells, rows: int, pick: Pick) -> str:
+def _facts(told: Told, layout: Sheet) -> str:
     """Facts of matches: "T1 v T2, 26 May 2024: T1 won by 8 wickets"."""
+    query, by, asked, rows, pick = told.query, told.by, told.asked, told.rows, told.pick
     lines = []
     for r in range(1, min(rows, PLAIN_ROWS) + 1):
-        match = f"{by[0][1]}{r}"
+        match = f"{'IPL ' if by[0][0].name == 'season' else ''}{by[0][1]}{r}"
         when = "".join(f", {x}{r}" for c, x in by[1:])
         facts = {c.name: f"{x}{r}" for c, x in asked}
         said = []
@@ -223,7 +223,7 @@ def _facts(query: Query, by: Cells, asked: Cells, rows: int, pick: Pick) -> str:
         lines.append(f"{match}{when}: {', '.join(said)}")
     more = f"; and {rows - PLAIN_ROWS} more" if rows > PLAIN_ROWS and stated_phrases(query) else ""
     opening = f"{' '.join(stated_phrases(query))}: " if stated_phrases(query) else ""
-    return f"{opening}{'; '.join(lines)}{more}."
+    return f"{opening}{'; '.join(lines)}{more}{_sums(layout) if len(layout.rows) == 1 else ''}."
 
 
 def _nothing(table: StatTable, about: str, pick: Pick) -> str:
@@ -288,11 +288,17 @@ _NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": (
              "city": ("in",)}  # fmt: skip
 
 
+_TIMES_AND_PLACES = frozenset({"season", "month", "weekday", "city"})  # told after the figure: "973 in IPL 2016"
+
+
 def _listed(by: Cells, row: int, figures: str, source: str) -> str:
     """A row of a list: "V Kohli 741", but "4 in innings 1"."""
     if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
         return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
-    return f"{_names(by, row, source)}{_place(by, row)} {figures}"
+    when = [(c, x) for c, x in by if c.name in _TIMES_AND_PLACES]
+    named = [(c, x) for c, x in by if c.name not in _TIMES_AND_PLACES]
+    after = "".join(f" {' '.join(_NUMBERED[c.name])} {x}{row}" for c, x in when)
+    return f"{_names(named, row, source)}{_place(by, row)} {figures}{after}".strip()
 
 
 # what precedes a row's name where the figure is not that person's or team's own

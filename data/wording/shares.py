@@ -40,7 +40,7 @@ def whole(told: Told, parts: Parts) -> str:
     column = next((c for c, _ in told.shown if c.name == f"{parts.below}_{parts.above}"), None)
     owner = "the team's" if parts.below == "team" else "all"
     said = column.label if column else f"{owner} {label(parts.above)}"
-    return said.replace("(", "").replace(")", "").replace("run-outs included", "with run-outs")
+    return said.replace("taken (run-outs included)", "with run-outs").replace("(", "").replace(")", "")
 
 
 def share_of_row(told: Told, row: int) -> str:

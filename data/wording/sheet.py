@@ -73,14 +73,14 @@ def _as_said(table: StatTable, row: list[str]) -> list[str]:
 
 
 def _is_empty(table: StatTable) -> bool:
-    """Whether the table is a best figure that does not exist: the highest score of a player who never batted."""
+    """Whether the only row is of what does not exist: the highest score of a player who never batted, a ratio to
+    nothing."""
     asked = [i for i, c in enumerate(table.columns) if c.role == "asked"]
-    best = (
-        table.query.reach is None
-        and not table.query.by
-        and (all(MEASURES[table.columns[i].name].kind == "best" for i in asked))
-    )
-    return best and all(row[i] is None for row in table.rows for i in asked)
+    names = [table.columns[i].name for i in asked]
+    if table.query.by or table.query.reach is not None or any(row[i] is not None for row in table.rows for i in asked):
+        return False
+    ratio = len(names) == 1 and MEASURES.parts(names[0]) is not None
+    return ratio or all(MEASURES[name].kind == "best" for name in names)
 
 
 def is_shown(role: str, name: str, table: StatTable) -> bool:
@@ -90,9 +90,11 @@ def is_shown(role: str, name: str, table: StatTable) -> bool:
 
 def _difference(table: StatTable) -> dict[str, str]:
     """By measure the difference between the two rows of a comparison."""
+    in_time = table.query.reach is not None or MEASURES[table.query.measures[0]].kind == "streak"
     if (
         len(table.rows) != 2
         or table.query.rank
+        or in_time
         or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}
     ):
         return {}

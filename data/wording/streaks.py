@@ -21,7 +21,8 @@ def of_streaks(told: Told) -> str:
     if not told.by:
         which = "longest" if "streak" in query.measures else "current"
         owner = f"{told.name}'s" if told.name else "the"
-        return told.pick([f"{owner} {which} run was {_streak(told, 1, f' {unit}{told.about}')}.",
+        is_or_was = "was" if which == "longest" else "is"
+        return told.pick([f"{owner} {which} run {is_or_was} {_streak(told, 1, f' {unit}{told.about}')}.",
                           f"{owner} {which} run: {_streak(told, 1, f' {unit}{told.about}')}."])  # fmt: skip
     whose = f" for {told.name}" if own else ""
     if told.rows == 1:

@@ -70,9 +70,9 @@ def _every_phrase() -> Iterator[str]:
     for measure, operator in product(measures, OPERATORS):
         for phrase in circumstance_phrases(Query((measure,), having=(Having(measure, operator, _FIGURE),))):
             yield phrase.replace(f"{_FIGURE:g}", _ANY)
-    for measure in (m for m in MEASURES.values() if m.kind == "count"):
-        once = 1.0 if measure.name in HELD_ONCE else 0.0
-        yield each_words((Having(measure.name, "=", once),), measure.source)
+    for count in (m for m in MEASURES.values() if m.kind == "count"):
+        once = 1.0 if count.name in HELD_ONCE else 0.0
+        yield each_words((Having(count.name, "=", once),), count.source)
 
 
 # measures whose conditions are worded as those of other sources: data.wording.circumstances.source_of

@@ -530,7 +530,8 @@ def test_every_filter_leaves_its_phrase_beside_every_kind_of_figure():
     """Whatever the subject, no value of a filter is lost."""
     measures = {m.source: m.name for m in MEASURES.values() if m.kind != "summary"}.values()
     values = {"P": ("X Y",), "T": ("Team",), "V": ("Ground",), "D": ("2024-05-26",),
-              "Y": ("2016", "2018-", "2012-2014"), "range": ("3", "3-", "3-5"), "whole": ("4",), "number": ("4",)}  # fmt: skip
+              "Y": ("2016", "2018-", "2012-2014"), "range": ("3", "3-", "3-5"), "whole": ("4",),
+              "number": ("4",)}  # fmt: skip
     for measure, key in product(measures, FILTERS.values()):
         for value in values.get(key.takes, ()):
             for op in ("=", "!=") if key.negatable else ("=",):

@@ -48,7 +48,7 @@ class Names:
         """A ground or a town; the candidates of a town are all its grounds, which are meant together."""
         outcome = self._by_itself(text, "venue")
         if outcome.status == UNKNOWN and (team := self._search(text, "team")):
-            return self._grounds_for(team)
+            return self._grounds_for(team, self.roster.years)
         return outcome
 
     def _by_itself(self, text: str, kind: str) -> Outcome:

@@ -28,7 +28,8 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     Raises PhraseFileMissing.
     """
     lines = (line.strip() for line in _text(path).splitlines())
-    return [tuple(line.rsplit(" => ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+    parts = (line.rpartition(" => ") for line in lines if line and not line.startswith("#"))
+    return [(question, query_line) for question, _, query_line in parts]
 
 
 def read_bank(path: Path) -> Any:

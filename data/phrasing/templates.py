@@ -68,6 +68,7 @@ class Templates:
     def _fact(self, rng: random.Random, name: str, bank: dict) -> Phrasing:
         """A fact of one match, named by its stage or its two teams: "who won T1 v T2 at V1"."""
         day, place = rng.random() < 0.3, rng.random() < 0.3
+        filters: tuple[Filter, ...]
         roll = rng.random()
         if roll < 0.25:
             stage = rng.choice(["final", "qualifier_1", "qualifier_2", "eliminator"])
@@ -297,7 +298,7 @@ class Templates:
     def _against(self, rng: random.Random) -> Phrasing | None:
         """A batter's line against a bowler."""
         duel = rng.choice(self.frames["duel"]).replace("{a}", "P1").replace("{b}", "P2")
-        measures = ("runs", "balls", "dismissals")
+        measures: tuple[str, ...] = ("runs", "balls", "dismissals")
         question = duel
         if "{noun" not in duel and rng.random() < 0.7:
             measures = tuple(rng.sample(["runs", "balls", "dismissals", "strike_rate", "fours", "sixes", "dots"],

@@ -124,7 +124,7 @@ def _owner(f: Filter, query: Query, source: str) -> str:
     person = spec.subject if spec and spec.subject else None
     keys = ("player", person) if person in ("batter", "bowler", "fielder") else PLAYER_KEYS
     named = [g for g in query.filters if g.op == "=" and g.key in keys]
-    if not named and query.filter("team") and query.filter("team").op == "=":  # type: ignore[union-attr]
+    if not named and query.filter("team") and query.filter("team").op == "=":
         named = [g for g in query.filters if g.key == "team" and g.op == "="]
     if named:
         values = [value for g in named for value in g.values]

@@ -65,7 +65,10 @@ def _capitalised(text: str) -> str:
     return text[0].upper() + text[1:] if not REFERENCE.match(text) else text
 
 
-def _parts(tables: Sequence[StatTable], layout: Sheet) -> list[tuple]:
+Part = tuple[StatTable, list[Column], Sequence[str], int]
+
+
+def _parts(tables: Sequence[StatTable], layout: Sheet) -> list[Part]:
     """For each table the first arguments of `_one`: the table, its shown columns, their letters, its row count."""
     return [
         (table, [c for c in table.columns if is_shown(c.role, c.name, table)], letters, rows)
@@ -73,7 +76,7 @@ def _parts(tables: Sequence[StatTable], layout: Sheet) -> list[tuple]:
     ]
 
 
-def _one(table: StatTable, columns: list, letters: Sequence[str], rows: int, layout: Sheet, pick: Pick) -> str:
+def _one(table: StatTable, columns: list[Column], letters: Sequence[str], rows: int, layout: Sheet, pick: Pick) -> str:
     """The sentence about one table."""
     query = table.query
     about = circumstances(query)

@@ -60,8 +60,8 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
         for k, (name, value) in enumerate(_difference(table).items(), 1):
             values[f"Z{k}"] = value
             parts[-1] += f" Z{k} difference {name}"
-        for k, (name, value) in enumerate(() if _difference(table) else table.totals.items(), 1):
-            values[f"S{k}"] = f"{value:g}"
+        for k, (name, total) in enumerate(() if _difference(table) else table.totals.items(), 1):
+            values[f"S{k}"] = f"{total:g}"
             parts[-1] += f" S{k} total {name}"
     return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
 

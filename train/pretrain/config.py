@@ -12,6 +12,7 @@ class PretrainConfig:
     out: str = "train/base"
     work: str = "runs/pretrain"
     pool: str = ""
+    start: str = ""  # a base whose tokenizer and weights are taken up; none: from random weights
     phrasings: float = 1.0
     steps: int = 10_250
     hidden: int = 256
@@ -34,6 +35,7 @@ HELP = {
     "out": "folder of the finished model and tokenizer",
     "work": "folder of checkpoints and text; a stopped run goes on from there",
     "pool": "answers computed on other seasons (python -m data.dataset.pretraining); without it: plans only",
+    "start": "a base folder whose tokenizer and weights are taken up; empty: random weights",
     "phrasings": "share of the hand-written pairs that is used",
     "steps": "optimiser steps",
     "hidden": "width of the model",

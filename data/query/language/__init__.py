@@ -43,4 +43,5 @@ DECLINES: dict[str, str] = {
     "not_recorded": "ball-by-ball data does not record it",
     "opinion": "it asks for an opinion rather than a figure",
     "off_topic": "it is not a question about the season's cricket",
+    "chat": "it is small talk",
 }

@@ -1,7 +1,7 @@
 """One condition of a query in English: a filter ("in the powerplay", "since IPL 2018"), a bound on single innings or
 matches ("in innings without a six"), a bound on rows ("with at least 300 runs").
 
-Knows nothing about which filters name the subject: see data.wording.circumstances.
+Which filters name the subject is said in data.wording.circumstances.
 """
 
 from __future__ import annotations

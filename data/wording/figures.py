@@ -164,7 +164,7 @@ def nouns(column: Column) -> tuple[str, ...]:
     if parts := parts_of(column):
         above = Column(parts.above, label(parts.above), "shown")
         return (column.label, *nouns(above))
-    if column.name not in MEASURES:
+    if column.name not in MEASURES or column.label.startswith("the team's "):  # a share's whole is called team_sixes
         return ()
     found = [column.label, MEASURES[column.name].label, label(column.name)]
     found += [words[column.name] for words in (_IN_AN_OVER,) if column.name in words]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data.wording.circumstances import subject
-from data.wording.figures import PLAIN_ROWS, Told
+from data.wording.figures import PLAIN_ROWS, Told, figure
 
 MOST_PLAYERS = 26  # both sides of a match with their substitutes
 
@@ -36,7 +36,9 @@ def of_lineups(told: Told) -> str:
         match = ", ".join(str(told.value(c, r)) for c in ("match", "on"))
         matches.setdefault(match, [f"{told.cell('match', r)}, {told.cell('on', r)}: "])
         others = [f"{x}{r}" for c, x in told.by if c.name not in ("player", "match", "on", "ground")]
-        matches[match].append(", ".join([told.cell("player", r), *others]) + (" (substitute)" if came_in else ""))
+        figures = [figure(c, f"{x}{r}") for c, x in told.asked if c.name != "eleven"]
+        beside = ", ".join([*(["substitute"] if came_in else []), *figures])
+        matches[match].append(", ".join([told.cell("player", r), *others]) + (f" ({beside})" if beside else ""))
     listed = "; ".join(head + ", ".join(players) for head, *players in matches.values())
     more = f"; and {told.rows - most} more" if told.rows > most else ""
     return f"played{whose}{told.about}: {listed}{more}."

@@ -27,12 +27,12 @@ MAX_WORDINGS = 64  # alternatives for one table
 def sentence(tables: Sequence[StatTable], layout: Sheet, rng: random.Random | None = None) -> str:
     """A sentence over the cells that states everything asked: the plain one, or with `rng` a random wording."""
     pick = rng.choice if rng else (lambda options: options[0])
-    return _capitalised(" ".join(_one(*part, layout, pick) for part in _parts(tables, layout)))
+    return _capitalised(" ".join(_one(part, layout, pick) for part in _parts(tables, layout)))
 
 
 def wordings(tables: Sequence[StatTable], layout: Sheet) -> list[list[str]]:
     """For each table its alternative wordings, the plain one first; one of each, joined, makes a sentence."""
-    first, *others = ([*_all_of(lambda pick, part=part: _one(*part, layout, pick))] for part in _parts(tables, layout))
+    first, *others = ([*_all_of(lambda pick, part=part: _one(part, layout, pick))] for part in _parts(tables, layout))
     return [[_capitalised(text) for text in first], *others]
 
 
@@ -76,8 +76,9 @@ def _parts(tables: Sequence[StatTable], layout: Sheet) -> list[Part]:
     ]
 
 
-def _one(table: StatTable, columns: list[Column], letters: Sequence[str], rows: int, layout: Sheet, pick: Pick) -> str:
+def _one(part: Part, layout: Sheet, pick: Pick) -> str:
     """The sentence about one table."""
+    table, columns, letters, rows = part
     query = table.query
     about = circumstances(query)
     if not rows:

@@ -60,10 +60,16 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
         for k, (name, value) in enumerate(_difference(table).items(), 1):
             values[f"Z{k}"] = value
             parts[-1] += f" Z{k} difference {name}"
-        for k, (name, total) in enumerate(() if _difference(table) else table.totals.items(), 1):
+        for k, (name, total) in enumerate(_totals(table).items(), 1):
             values[f"S{k}"] = f"{total:g}"
             parts[-1] += f" S{k} total {name}"
     return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
+
+
+def _totals(table: StatTable) -> dict[str, float]:
+    """By measure the total of the rows; none beside a difference, or of people who are listed."""
+    people = MEASURES[table.query.measures[0]].source in ("person", "lineup")
+    return {} if people or _difference(table) else table.totals
 
 
 def _as_said(table: StatTable, row: list[str]) -> list[str]:

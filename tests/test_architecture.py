@@ -103,6 +103,8 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "data.query.table": ("data.query.engine", "data.query.relation", "duckdb"),
     "data.season": ("data.cricsheet", "data.query", "data.linking"),
     "data.season.derived": ("data.cricsheet", "pathlib"),
+    "data.season.loading": ("data.cricsheet",),
+    "data.season.store": ("data.cricsheet", "data.query"),
     "data.season.tables": ("data.cricsheet", "data.query", *QUESTIONS),
     "data.text": ("data",),
     "data.wording.circumstances": ("data.query.table", "data.query.engine", "data.season"),

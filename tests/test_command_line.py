@@ -179,9 +179,11 @@ def test_a_trace_is_part_of_the_json() -> None:
 
 
 def test_names_are_looked_up_as_people_write_them() -> None:
-    done = python("-m", "data", "names", "king kohli", "motera", "stokes", "xyzzy", "--json")
+    done = python("-m", "data", "names", "king kohli", "csk", "motera", "stokes", "xyzzy", "--json")
     assert [(r["kind"], r["status"], r["stands for"]) for r in json.loads(done.stdout)] == [
         ("player", "found", "Virat Kohli"),
+        ("team", "found", "Chennai Super Kings"),
+        ("venue", "found", "MA Chidambaram Stadium"),
         ("venue", "found", "Narendra Modi Stadium"),
         ("player", "absent", "Ben Stokes"),
         ("", "unknown", ""),

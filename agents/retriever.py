@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
 from agents.coverage import left_out
@@ -20,8 +20,10 @@ from data.phrasing.composer import Phrasebook
 from data.prompts import plan_messages
 from data.query import Plan, Query, QueryError, Statistics, parse
 from data.query.grammar import gbnf
+from data.query.line import Filter
+from data.query.sources import PLAYER_KEYS
 from data.season import Season
-from data.text import plain
+from data.text import PLACEHOLDER, plain
 
 MAX_PLAN_TOKENS = 96
 REDRAWS, REDRAW_TEMPERATURE = 4, 0.7  # when the first plan leaves a name or number of the question out
@@ -47,7 +49,7 @@ class RetrieverAgent:
         """The refusal of a question that names what the season does not have, which needs no plan."""
         title = self.season.title
         for mention in linked.mentions:
-            if mention.kind == "season":
+            if mention.kind == "season" and mention.status != FOUND:
                 if self._is_in_future(mention):
                     return Refusal(DECLINED, f"I can't predict: I only know what happened in {title}.", "prediction")
                 return Refusal(DECLINED, f"I only have data on {title}: {mention.text} is outside it.", "other_season")
@@ -68,7 +70,7 @@ class RetrieverAgent:
         leaves out least, was sampled most often, came first. Raises QueryError where none can be read.
         """
         text = plain(linked.text)
-        grammar = gbnf(p for p in linked.by_placeholder() if p[0] in "PTVD")
+        grammar = gbnf(p for p in linked.by_placeholder() if p[0] in "PTVDY")
         began = time.monotonic()
 
         def draw(temperature: float = 0.0, seed: int | None = None) -> Awaitable[Generation]:
@@ -101,12 +103,17 @@ class RetrieverAgent:
         plan = planned.plan
         if plan.decline:
             return Refusal(DECLINED, decline_sentence(plan.decline, self.season.title), plan.decline)
+        unsupported = [words for query in plan.queries for words in query.unsupported]
+        if unsupported:
+            return Refusal(DECLINED, _without(unsupported, self.season.title), "unsupported")
         mentions = planned.linked.by_placeholder()
         keys: dict[tuple[str, str], tuple[str, ...]] = {}
         for name in resolve_plan(plan, mentions, self.names):
             if name.outcome.status != FOUND:
                 return self._refusal(name.outcome)
             keys[name.filter, name.value] = name.outcome.candidates
+
+        plan = self._over_his_seasons(plan, keys)
 
         def resolve(filter_key: str, value: str) -> tuple[str, ...]:
             exchanged = {"batter": "bowler", "bowler": "batter"}.get(filter_key, filter_key)  # see _exchanged
@@ -123,6 +130,18 @@ class RetrieverAgent:
             return Refusal(DECLINED, f"I can't compute that: {error}.", "not_computable")
         names = shown_names(mentions, keys, self.names)
         return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names)
+
+    def _over_his_seasons(self, plan: Plan, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
+        """Over all seasons where the line names none and somebody in it played only in earlier ones."""
+
+        def widened(query: Query) -> Query:
+            people = [f for f in query.filters if f.op == "=" and f.key in PLAYER_KEYS]
+            absent = any(self.names.absence(key) for f in people for v in f.values for key in keys[f.key, v])
+            if not absent or query.filter("season") or "season" in query.by:
+                return query
+            return replace(query, filters=(*query.filters, Filter("season", "=", ("all",)))).canonical()
+
+        return replace(plan, queries=tuple(map(widened, plan.queries)))
 
     def _refusal(self, outcome: Outcome) -> Refusal:
         if outcome.status == AMBIGUOUS:
@@ -153,6 +172,12 @@ def _exchanged(query: Query) -> Query | None:
     return replace(query, filters=tuple(exchanged.get(f, f) for f in query.filters)).canonical()
 
 
+def _without(unsupported: list[str], title: str) -> str:
+    """What the reply says of conditions that the record does not hold."""
+    said = " or ".join(f'"{words}"' for words in dict.fromkeys(unsupported))
+    return f"I can't answer that: the record of {title} does not hold {said}. Without it I can compute the rest."
+
+
 def decline_sentence(reason: str, title: str) -> str:
     """What the reply says where the plan declines for one of `data.query.language.DECLINES`."""
     return {
@@ -166,8 +191,17 @@ def decline_sentence(reason: str, title: str) -> str:
 
 
 def _with_names(plan: Plan, names: dict[str, str]) -> str:
+    """The plan's line with names instead of placeholders."""
+
+    def named(value: str) -> str:
+        return PLACEHOLDER.sub(lambda m: names.get(m[0], m[0]), names.get(value, value))
+
     queries = tuple(
-        replace(q, filters=tuple(replace(f, values=tuple(names.get(v, v) for v in f.values)) for f in q.filters))
-        for q in plan.queries
+        replace(
+            query,
+            filters=tuple(replace(f, values=tuple(map(named, f.values))) for f in query.filters),
+            place=query.place and named(query.place),
+        )
+        for query in plan.queries
     )
     return str(replace(plan, queries=queries))

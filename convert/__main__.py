@@ -7,113 +7,175 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
 
 from convert import hub
 from convert.errors import ConvertError
 from convert.manifest import ManifestError, verify
+from data.command_line import command_line, reported, run
 
 _STEPS = ("all", "merge", "gguf", "lora", "imatrix", "quantise", "gate")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+class _Conversion(TyperGroup):
+    """Options without a command are those of `all`; an error never shows a token."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0].startswith("-") and args[0] not in ctx.help_option_names:
+            args = ["all", *args]
+        return super().parse_args(ctx, args)
+
+    @reported(
+        ConvertError,
+        ManifestError,
+        hub.HubError,
+        text=hub.without_token,
+        interrupted="interrupted: nothing half-written is left, run the same command to go on",
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for step in _STEPS:
-        about = "every step (the default command)" if step == "all" else f"the steps up to {step}"
-        one = commands.add_parser(step, help=about)
-        one.add_argument("--run", type=Path, required=True, help="training run: runs/<name>")
-        one.add_argument("--out", type=Path, help="model folder to write, default models/<name>")
-        one.add_argument("--base", help="base model folder or hub id, default: the one the run names")
-        one.add_argument(
-            "--examples",
-            type=Path,
-            help=(
-                "held-out examples for proofs and gate (JSONL with messages and "
-                "completion), default data/seasons/<season>/qa/validation.jsonl"
+    def invoke(self, ctx: Any) -> Any:
+        return super().invoke(ctx)
+
+
+app = command_line(
+    "From a training run to a published model. Without a command: all steps, `convert --run runs/<name>`.",
+    cls=_Conversion,
+)
+
+
+def _until(step: str) -> Callable[..., None]:
+    """The command that runs the steps up to this one."""
+
+    def command(
+        run: Annotated[Path, typer.Option(help="training run: runs/<name>")],
+        out: Annotated[Path | None, typer.Option(help="model folder to write, default models/<name>")] = None,
+        base: Annotated[
+            str | None, typer.Option(help="base model folder or hub id, default: the one the run names")
+        ] = None,
+        examples: Annotated[
+            Path | None,
+            typer.Option(
+                help="held-out examples for proofs and gate (JSONL with messages and completion), default "
+                "data/seasons/<season>/qa/validation.jsonl"
             ),
-        )
-        one.add_argument(
-            "--imatrix-examples",
-            type=Path,
-            help=("examples for the importance matrix, default train.jsonl beside --examples, or --examples itself"),
-        )
-        one.add_argument("--count", type=int, default=200, help="how many examples, default 200")
-        one.add_argument("--quantisations", help="comma-separated, default all: F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,IQ4_XS")
-        one.add_argument(
-            "--min-accuracy",
-            type=float,
-            default=0.2,
-            help="share of right answers below which the gate fails, default 0.2",
-        )
-        one.add_argument(
-            "--accuracy-command",
-            help=(
-                "task accuracy by a command: {gguf} is replaced by the file, the last "
-                'line it prints is {"accuracy": 0.97}'
+        ] = None,
+        imatrix_examples: Annotated[
+            Path | None,
+            typer.Option(
+                help="examples for the importance matrix, default train.jsonl beside --examples, or --examples itself"
             ),
+        ] = None,
+        count: Annotated[int, typer.Option(help="how many examples")] = 200,
+        quantisations: Annotated[
+            str | None, typer.Option(help="comma-separated, default all: F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,IQ4_XS")
+        ] = None,
+        min_accuracy: Annotated[float, typer.Option(help="share of right answers below which the gate fails")] = 0.2,
+        accuracy_command: Annotated[
+            str | None,
+            typer.Option(
+                help="task accuracy by a command: {gguf} is replaced by the file, the last line it prints is "
+                '{"accuracy": 0.97}'
+            ),
+        ] = None,
+        force: Annotated[bool, typer.Option("--force", help="exit 0 although the gate failed")] = False,
+    ) -> None:
+        # imported here: verify, push and pull need neither torch nor transformers
+        import transformers
+
+        from convert.gate import report as gate_report
+        from convert.gguf import quantise
+        from convert.pipeline import Pipeline, Settings
+        from convert.run_folder import read_run
+
+        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()
+        warnings.simplefilter("ignore", FutureWarning)  # of peft and transformers about each other
+        begin = time.monotonic()
+        training = read_run(run, base)
+        held_out = examples or _default_examples(run, training.season)
+        beside = held_out.with_name("train.jsonl")
+        names = [name.strip() for name in quantisations.split(",")] if quantisations else None
+        if names and (unknown := [name for name in names if name not in quantise.QUANTISATIONS]):
+            raise ConvertError(f"unknown quantisation {unknown[0]!r}: choose among {', '.join(quantise.QUANTISATIONS)}")
+        settings = Settings(
+            examples=held_out,
+            imatrix_examples=imatrix_examples or (beside if beside.is_file() else held_out),
+            count=count,
+            quantisations=tuple(names or quantise.QUANTISATIONS),
+            min_accuracy=min_accuracy,
+            accuracy_command=accuracy_command,
         )
-        one.add_argument("--force", action="store_true", help="exit 0 although the gate failed")
-    check = commands.add_parser("verify", help="check a model folder against its manifest")
-    check.add_argument("folder", type=Path)
-    push = commands.add_parser("push", help="publish a model folder, privately")
-    push.add_argument("folder", type=Path)
-    push.add_argument(
-        "--to",
-        help=(
-            "hub repository (owner/name, with HF_TOKEN set) or a local folder; default MODEL_REPO, "
-            "or models/published/<name>"
+        folder = out or Path("models") / run.name
+        result = Pipeline(training, folder, settings).until("manifest" if step == "all" else step)
+        if result is not None:
+            print(gate_report.text_table(result))
+        print(f"{folder} in {time.monotonic() - begin:.1f} s")
+        if result is not None and not result.passed and not force:
+            raise ConvertError(f"the gate failed, so `push` will refuse {folder}: {'; '.join(result.reasons)}")
+
+    return command
+
+
+for _step in _STEPS:
+    app.command(_step, help="Every step (the default command)." if _step == "all" else f"The steps up to {_step}.")(
+        _until(_step)
+    )
+
+
+@app.command("verify")
+def _verify(folder: Annotated[Path, typer.Argument(help="model folder")]) -> None:
+    """Check a model folder against its manifest."""
+    manifest = verify(folder)
+    print(f"{folder}: {len(manifest.files)} files are as the manifest says, default {manifest.default_file}")
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="model folder")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="hub repository (owner/name, with HF_TOKEN set) or a local folder; default MODEL_REPO, or "
+            "models/published/<name>"
         ),
-    )
-    push.add_argument("--tag", help="version to tag, default the next of v1, v2, ...")
-    push.add_argument("--force", action="store_true", help="publish although the gate failed; the card says so")
-    pull = commands.add_parser("pull", help="fetch a published model and check it")
-    pull.add_argument("repository", nargs="?", help="hub repository or local folder, default MODEL_REPO")
-    pull.add_argument("--revision", help="commit, tag or branch, default MODEL_REVISION; a commit pins the files")
-    pull.add_argument(
-        "--file", help="which model file, default MODEL_FILE or the manifest's default; 'all' for all files"
-    )
-    return parser
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="version to tag, default the next of v1, v2, ...")] = None,
+    force: Annotated[bool, typer.Option("--force", help="publish although the gate failed; the card says so")] = False,
+) -> None:
+    """Publish a model folder, privately."""
+    print(hub.push(folder, to or _repository_from_environment(), tag=tag, force=force).line())
 
 
-def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0].startswith("--") and arguments[0] != "--help":
-        arguments = ["all", *arguments]
-    options = _parser().parse_args(arguments)
-    try:
-        if options.command == "verify":
-            manifest = verify(options.folder)
-            print(
-                f"{options.folder}: {len(manifest.files)} files are as the manifest says, default"
-                f" {manifest.default_file}"
-            )
-            return 0
-        if options.command == "push":
-            print(
-                hub.push(
-                    options.folder,
-                    options.to or _repository_from_environment(),
-                    tag=options.tag,
-                    force=options.force,
-                ).line()
-            )
-            return 0
-        if options.command == "pull":
-            return _pull(options)
-        return _convert(options)
-    except (ConvertError, ManifestError, hub.HubError) as error:
-        print(f"error: {hub.without_token(str(error))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left, run the same command to go on", file=sys.stderr)
-        return 130
+@app.command()
+def pull(
+    repository: Annotated[str | None, typer.Argument(help="hub repository or local folder, default MODEL_REPO")] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="commit, tag or branch, default MODEL_REVISION; a commit pins the files")
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(help="which model file, default MODEL_FILE or the manifest's default; 'all' for all files"),
+    ] = None,
+) -> None:
+    """Fetch a published model and check it."""
+    found = repository or os.environ.get("MODEL_REPO")
+    if not found:
+        raise hub.HubError("which repository? Name it (python -m convert pull owner/name) or set MODEL_REPO")
+    print(
+        hub.pull(
+            found,
+            revision or os.environ.get("MODEL_REVISION") or None,
+            file or os.environ.get("MODEL_FILE") or None,
+        )
+    )
 
 
 def _repository_from_environment() -> str | None:
@@ -125,66 +187,18 @@ def _repository_from_environment() -> str | None:
     return repository or None
 
 
-def _pull(options: argparse.Namespace) -> int:
-    repository = options.repository or os.environ.get("MODEL_REPO")
-    if not repository:
-        raise hub.HubError("which repository? Name it (python -m convert pull owner/name) or set MODEL_REPO")
-    folder = hub.pull(
-        repository,
-        options.revision or os.environ.get("MODEL_REVISION") or None,
-        options.file or os.environ.get("MODEL_FILE") or None,
-    )
-    print(folder)
-    return 0
-
-
 def _default_examples(run: Path, season: str | None) -> Path:
     """The validation split that the run itself kept, if it did, else the season's."""
+    from data.season import SEASONS
+
     kept = [run / "examples" / "validation.jsonl", run / "validation.jsonl"]
-    ours = Path("data/seasons") / (season or "ipl_2024") / "qa" / "validation.jsonl"
+    ours = SEASONS / (season or "ipl_2024") / "qa" / "validation.jsonl"
     return next((path for path in kept if path.is_file()), ours)
 
 
-def _convert(options: argparse.Namespace) -> int:
-    # imported here: verify, push and pull need neither torch nor transformers
-    import transformers
-
-    from convert.gate import report as gate_report
-    from convert.gguf import quantise
-    from convert.pipeline import Pipeline, Settings
-    from convert.run_folder import read_run
-
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    warnings.simplefilter("ignore", FutureWarning)  # of peft and transformers about each other
-    begin = time.monotonic()
-    run = read_run(options.run, options.base)
-    examples = options.examples or _default_examples(options.run, run.season)
-    beside = examples.with_name("train.jsonl")
-    names = [name.strip() for name in options.quantisations.split(",")] if options.quantisations else None
-    if names and (unknown := [name for name in names if name not in quantise.QUANTISATIONS]):
-        raise ConvertError(f"unknown quantisation {unknown[0]!r}: choose among {', '.join(quantise.QUANTISATIONS)}")
-    settings = Settings(
-        examples=examples,
-        imatrix_examples=options.imatrix_examples or (beside if beside.is_file() else examples),
-        count=options.count,
-        quantisations=tuple(names or quantise.QUANTISATIONS),
-        min_accuracy=options.min_accuracy,
-        accuracy_command=options.accuracy_command,
-    )
-    out = options.out or Path("models") / options.run.name
-    result = Pipeline(run, out, settings).until("manifest" if options.command == "all" else options.command)
-    if result is not None:
-        print(gate_report.text_table(result))
-    print(f"{out} in {time.monotonic() - begin:.1f} s")
-    if result is not None and not result.passed and not options.force:
-        print(
-            f"error: the gate failed, so `push` will refuse {out}: {'; '.join(result.reasons)}",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+def main(arguments: list[str] | None = None) -> int:
+    return run(app, arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

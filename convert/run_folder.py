@@ -183,7 +183,9 @@ def _portable(base_id: str) -> str:
 
 
 def _data_sha256(season: str | None) -> str | None:
-    folder = Path("data/seasons") / (season or "") / "qa"
+    from data.season import SEASONS
+
+    folder = SEASONS / (season or "") / "qa"
     files = sorted(folder.glob("*.jsonl*")) if season else []
     return sha256_files(files, folder) if files else None
 

@@ -4,3 +4,7 @@ The other packages import this one; it imports none of them.
 
     python -m data import ipl_2023_json.zip --name ipl_2023
 """
+
+from data import moved
+
+moved.install()

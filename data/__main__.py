@@ -1,110 +1,124 @@
-"""Command line of the data: `python -m data import|ask|seasons|language|bench|qa`.
+"""The season's data on the command line: import seasons, ask query lines, look names up, make questions and answers.
 
-    python -m data import ipl_2023_json.zip --name ipl_2023
-    python -m data ask "economy by bowler | phase=death | top 3" --season ipl_2023 --trace
-    python -m data language > docs.md
-
-SEASON in the environment is the season of `ask` and `bench` where --season does not say otherwise.
+python -m data import ipl_2023_json.zip --name ipl_2023
+python -m data ask "economy by bowler | phase=death | top 3" --season ipl_2023 --trace
+python -m data names "king kohli" motera
+python -m data language > docs.md
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from data.command_line import (
+    Csv,
+    Json,
+    as_csv,
+    as_json,
+    aside,
+    command_line,
+    heading,
+    output_form,
+    print_records,
+    reported,
+    run,
+)
 from data.errors import DataError
-from data.season import SEASONS, load, seasons
+
+if TYPE_CHECKING:
+    from data.query import StatTable
+    from data.query.trace import Trace
 
 TRACED = 40  # deliveries that --trace prints; --all prints every one
 
-
-def main(arguments: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        if arguments[:1] == ["qa"]:  # has options of its own
-            from data.dataset import build as qa
-
-            return qa.main(arguments[1:])
-        args = _parser().parse_args(arguments)
-        args.run(args)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: nothing was left half-written", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `python -m data language | head`
-        sys.stderr.close()
-    return 0
+app = command_line("Seasons, query lines, names, and questions with answers.")
+_errors = reported(DataError, interrupted="interrupted: nothing was left half-written")
+Season = Annotated[str, typer.Option(envvar="SEASON", help="name of the season")]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m data", description="Seasons, and questions to their tables.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    season = os.environ.get("SEASON") or "ipl_2024"
-
-    one = commands.add_parser("import", help="Cricsheet's zip or folder becomes a season")
-    one.add_argument("source", help="zip or folder of Cricsheet's JSON files")
-    one.add_argument("--name", required=True, help="name of the season, such as ipl_2023; one ending in _all takes all")
-    one.add_argument(
-        "--pick", metavar="SEASON", help="the season to take from a source that holds several: 2023, 2007/08"
-    )
-    one.add_argument("--replace", action="store_true", help="overwrite a season of that name")
-    one.set_defaults(run=_import)
-
-    one = commands.add_parser("ask", help="answer a query line with a table")
-    one.add_argument("line", help="such as 'runs by batter | top 3'; `python -m data language` explains it")
-    one.add_argument("--season", default=season, help="name of the season (default: %(default)s)")
-    one.add_argument("--trace", action="store_true", help="print the matches and deliveries behind the figures")
-    one.add_argument("--all", action="store_true", help=f"with --trace: every delivery, not the first {TRACED}")
-    one.set_defaults(run=_ask)
-
-    one = commands.add_parser("seasons", help="list the imported seasons")
-    one.set_defaults(run=_seasons)
-
-    one = commands.add_parser("language", help="print the documentation of the query line, from its definition")
-    one.set_defaults(run=_language)
-
-    one = commands.add_parser("bench", help="time random query lines")
-    one.add_argument("--season", default=season, help="name of the season (default: %(default)s)")
-    one.add_argument("--lines", type=int, default=300, help="how many (default: %(default)s)")
-    one.add_argument("--seed", type=int, default=1, help="of the random lines (default: %(default)s)")
-    one.set_defaults(run=_bench)
-
-    commands.add_parser("qa", help="make the question-and-answer dataset of a season; see `python -m data qa --help`")
-    return parser
-
-
-def _import(args: argparse.Namespace) -> None:
+@app.command("import")
+@_errors
+def import_(
+    source: Annotated[str, typer.Argument(help="zip or folder of Cricsheet's JSON files")],
+    name: Annotated[str, typer.Option(help="name of the season, such as ipl_2023; one ending in _all takes all")],
+    pick: Annotated[
+        str | None,
+        typer.Option(metavar="SEASON", help="the season to take from a source that holds several: 2023, 2007/08"),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="overwrite a season of that name")] = False,
+) -> None:
+    """Make a season from Cricsheet's zip or folder."""
     from data.cricsheet.importer import import_season
+    from data.season import SEASONS
 
     began = time.perf_counter()
-    about = import_season(args.source, args.name, season=args.pick, replace=args.replace)
-    print(f"{about.title}: {about.matches} matches in {SEASONS / args.name}, {time.perf_counter() - began:.1f} s; "
-          f"ask it with `python -m data ask --season {args.name} 'runs by batter | top 3'`")  # fmt: skip
+    about = import_season(source, name, season=pick, replace=replace)
+    print(f"{about.title}: {about.matches} matches in {SEASONS / name}, {time.perf_counter() - began:.1f} s; "
+          f"ask it with `python -m data ask --season {name} 'runs by batter | top 3'`")  # fmt: skip
 
 
-def _ask(args: argparse.Namespace) -> None:
-    from data.ask import as_text, ask, resolver
+@app.command()
+@_errors
+def ask(
+    line: Annotated[str, typer.Argument(help="such as 'runs by batter | top 3'; `data language` explains it")],
+    season: Season = "ipl_2024",
+    trace: Annotated[
+        bool, typer.Option("--trace", help="print the matches and deliveries behind the figures as well")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help=f"with --trace: every delivery, not the first {TRACED}")] = False,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Answer a query line with a table."""
+    from data.ask import as_text, resolver
+    from data.ask import ask as answer
     from data.linking.resolver import Names
     from data.query import Statistics, parse
+    from data.season import load
 
-    plan = parse(args.line)
+    form = output_form(json, csv)
+    plan = parse(line)
     if plan.decline:
-        print(f"declined: {plan.decline}")
+        print(as_json({"declined": plan.decline}) if form == "json" else f"declined: {plan.decline}",
+              file=sys.stderr if form == "csv" else sys.stdout)  # fmt: skip
         return
-    season = load(args.season)
-    statistics, names = Statistics(season), Names.for_season(season)
-    tables = ask(args.line, statistics, names)
-    for i, (query, table) in enumerate(zip(plan.queries, tables, strict=True)):
-        print(("\n" if i else "") + as_text(table))
-        if args.trace:
-            _print_trace(statistics.trace(query, resolver(names)), args.all)
+    loaded = load(season)
+    statistics, names = Statistics(loaded), Names.for_season(loaded)
+    tables = answer(line, statistics, names)
+    traces = [statistics.trace(query, resolver(names)) if trace else None for query in plan.queries]
+    if form == "json":
+        print(as_json({"tables": [_as_dict(*pair) for pair in zip(tables, traces, strict=True)]}))
+        return
+    for i, (table, found) in enumerate(zip(tables, traces, strict=True)):
+        if i:
+            print()
+        if form == "csv":
+            print(as_csv([c.label for c in table.columns], table.rows), end="")
+            continue
+        labels, rule, *rest = as_text(table).split("\n")
+        print("\n".join([heading(labels), aside(rule), *rest]))
+        if found:
+            _print_trace(found, every)
 
 
-def _print_trace(trace, every: bool) -> None:
+def _as_dict(table: StatTable, trace: Trace | None) -> dict[str, Any]:
+    found = {
+        "query": str(table.query),
+        "columns": [asdict(column) for column in table.columns],
+        "rows": table.rows,
+        "qualification": table.qualification,
+        "totals": table.totals,
+    }
+    return found | ({"trace": asdict(trace)} if trace else {})
+
+
+def _print_trace(trace: Trace, every: bool) -> None:
     print(f"\nfrom {len(trace.matches)} matches:")
     for match in trace.matches:
         print(f"  {match.title}, {match.date:%d %b %Y}, {match.venue}: {match.facts['scores']}")
@@ -117,30 +131,96 @@ def _print_trace(trace, every: bool) -> None:
             print(f"  ... and {len(trace.deliveries) - len(shown)} more; --all prints them")
 
 
-def _seasons(args: argparse.Namespace) -> None:
-    for name in seasons():
+@app.command()
+@_errors
+def names(
+    texts: Annotated[list[str], typer.Argument(metavar="NAME...", help="as people write them: 'king kohli', motera")],
+    season: Season = "ipl_2024",
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Say which players, teams or grounds a name stands for."""
+    from data.linking.mention import UNKNOWN
+    from data.linking.resolver import Names
+    from data.season import load
+
+    form = output_form(json, csv)
+    known = Names.for_season(load(season))
+    found = []
+    for text in texts:
+        outcomes = [(kind, getattr(known, kind)(text)) for kind in ("player", "team", "venue")]
+        for kind, outcome in [o for o in outcomes if o[1].status != UNKNOWN] or [("", outcomes[0][1])]:
+            stands_for = ", ".join(known.display(key) for key in outcome.candidates)
+            found.append({"name": text, "kind": kind, "status": outcome.status, "stands for": stands_for})
+    print_records(found, form)
+
+
+@app.command()
+@_errors
+def seasons(json: Json = False, csv: Csv = False) -> None:
+    """List the imported seasons."""
+    from data.season import load
+    from data.season import seasons as imported
+
+    form = output_form(json, csv)
+    found = []
+    for name in imported():
         season = load(name)
         (matches,) = season.connection.execute("SELECT count(*) FROM matches").fetchone()
-        print(f"{name:16} {season.title}, {matches} matches, digest {season.digest[:12]}")
+        found.append({"name": name, "title": season.title, "matches": matches, "digest": season.digest[:12]})
+    print_records(found, form)
 
 
-def _language(args: argparse.Namespace) -> None:
+@app.command()
+@_errors
+def language() -> None:
+    """Print the documentation of the query line, from its definition."""
     from data.query.documentation import text
 
     print(text())
 
 
-def _bench(args: argparse.Namespace) -> None:
+@app.command()
+@_errors
+def bench(
+    season: Season = "ipl_2024",
+    lines: Annotated[int, typer.Option(help="how many")] = 300,
+    seed: Annotated[int, typer.Option(help="of the random lines")] = 1,
+) -> None:
+    """Time random query lines."""
     from data.query import Statistics
     from data.query.bench import measure
+    from data.season import load
 
     began = time.perf_counter()
-    statistics = Statistics(load(args.season))
-    print(f"{args.season}: loaded in {time.perf_counter() - began:.1f} s")
-    speed = measure(statistics, args.lines, args.seed)
+    statistics = Statistics(load(season))
+    print(f"{season}: loaded in {time.perf_counter() - began:.1f} s")
+    speed = measure(statistics, lines, seed)
     print(speed)
     for ms, line in speed.slowest:
         print(f"  {ms:6.1f} ms  {line}")
+
+
+@app.command()
+@_errors
+def qa(
+    season: Annotated[str, typer.Option(help="name of the season")] = "ipl_2024",
+    seed: Annotated[int, typer.Option(help="of everything that is drawn")] = 2024,
+    out: Annotated[Path | None, typer.Option(help="folder to write, not data/seasons/<season>/qa")] = None,
+    heldout: Annotated[Path | None, typer.Option(help="phrasings of the test split, not the included ones")] = None,
+    train: Annotated[int | None, typer.Option(help="records", show_default="6000")] = None,
+    validation: Annotated[int | None, typer.Option(help="records", show_default="300")] = None,
+    test: Annotated[int | None, typer.Option(help="records", show_default="600")] = None,
+) -> None:
+    """Make the question-and-answer dataset of a season, and its data card."""
+    from data.dataset.build import SIZES, write_dataset
+
+    given = {"train": train, "validation": validation, "test": test}
+    print(write_dataset(season, seed, {**SIZES, **{s: n for s, n in given.items() if n is not None}}, out, heldout))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return run(app, arguments)
 
 
 if __name__ == "__main__":

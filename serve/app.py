@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
+from data.version import version
 from serve.api import health, infer, openai_compat, page, problems
 from serve.api.middleware import RequestMiddleware
 from serve.api.security import AccessControl
@@ -39,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="Cricket inference",
-        version="0.1.0",
+        version=version(),
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from other hosts; /docs is in serve/page

@@ -14,7 +14,11 @@ from serve.bench.traffic import BenchRequest
 async def exchange(requests, clients, answer, pieces=1):
     """Send requests to a server that replies `answer(body)` in so many pieces, or closes the connection if None."""
     loop = asyncio.get_running_loop()
-    bodies = []
+    bodies, connections = [], []
+
+    def accept() -> Connection:
+        connections.append(Connection(received))
+        return connections[-1]
 
     def received(connection: Connection, head: bytes, body: bytes) -> None:
         assert head.startswith(b"POST /completion HTTP/1.1\r\n")
@@ -29,13 +33,15 @@ async def exchange(requests, clients, answer, pieces=1):
         for i in range(pieces):
             loop.call_later(0.002 * i, connection.send, data[i * size : (i + 1) * size])
 
-    server = await loop.create_server(lambda: Connection(received), "127.0.0.1", 0)
+    server = await loop.create_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     address = SimpleNamespace(name="the server", port=port, api=LLAMA_SERVER)
     try:
         return await asyncio.wait_for(send_all(address, requests, clients, True), 10), bodies
     finally:
         server.close()
+        for connection in connections:
+            connection.close()
 
 
 @pytest.mark.parametrize(("clients", "pieces"), [(1, 1), (3, 4), (16, 2)])

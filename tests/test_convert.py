@@ -17,26 +17,26 @@ import pytest
 
 pytest.importorskip("torch", reason="the conversion needs requirements-train.txt")
 
-import torch  # noqa: E402
-import yaml  # noqa: E402
-from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from convert import examples, gate  # noqa: E402
-from convert.__main__ import main  # noqa: E402
-from convert.errors import ConvertError  # noqa: E402
-from convert.gate import proofs  # noqa: E402
+from convert import examples, gate
+from convert.__main__ import main
+from convert.errors import ConvertError
+from convert.gate import proofs
 from convert.gguf import (
-    imatrix,  # noqa: E402
-    quantise,  # noqa: E402
+    imatrix,
+    quantise,
 )
-from convert.gguf.conversion import lora_to_gguf, to_f16  # noqa: E402
-from convert.gguf.llama_cpp_source import llama_cpp_source  # noqa: E402
-from convert.gguf.runtime import Runtime, Sequence  # noqa: E402
-from convert.manifest import load  # noqa: E402
-from convert.merge import merge  # noqa: E402
-from data.dataset.encoding import EncodedExample, encode_prompt  # noqa: E402
-from data.dataset.examples import Example  # noqa: E402
-from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model  # noqa: E402
+from convert.gguf.conversion import lora_to_gguf, to_f16
+from convert.gguf.llama_cpp_source import llama_cpp_source
+from convert.gguf.runtime import Runtime, Sequence
+from convert.manifest import load
+from convert.merge import merge
+from data.dataset.encoding import EncodedExample, encode_prompt
+from data.dataset.examples import Example
+from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model
 
 ROOT = Path(__file__).resolve().parent.parent
 

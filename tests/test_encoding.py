@@ -10,15 +10,15 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs requirements-train.txt")
 
-from transformers import AutoTokenizer  # noqa: E402
+from transformers import AutoTokenizer
 
-from convert import examples as gate_examples  # noqa: E402
-from data.dataset.encoding import EncodedExample, encode, encode_prompt  # noqa: E402
-from data.dataset.examples import Example, ExampleError, of_line, read, write  # noqa: E402
-from data.season import SEASONS  # noqa: E402
-from tests.support.tiny_models import KINDS, make_model  # noqa: E402
-from train import dataset  # noqa: E402
-from train.pretrain.training import batches  # noqa: E402
+from convert import examples as gate_examples
+from data.dataset.encoding import EncodedExample, encode, encode_prompt
+from data.dataset.examples import Example, ExampleError, of_line, read, write
+from data.season import SEASONS
+from tests.support.tiny_models import KINDS, make_model
+from train import dataset
+from train.pretrain.training import batches
 
 VALIDATION = SEASONS / "ipl_2024" / "qa" / "validation.jsonl"
 TEMPLATES = {

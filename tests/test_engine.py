@@ -611,7 +611,7 @@ def test_control_tokens_come_from_the_template_and_never_from_the_user(model, en
             model.prompt([{"role": role, "content": "x"}])
 
 
-def test_generate_answers_concurrent_calls_and_streams_on_the_event_loop(model):
+def test_concurrent_calls_are_answered_and_stream_on_the_event_loop(model):
     async def scenario():
         loop_thread, seen = threading.current_thread(), []
 
@@ -619,15 +619,10 @@ def test_generate_answers_concurrent_calls_and_streams_on_the_event_loop(model):
             assert threading.current_thread() is loop_thread
             seen.append(text)
 
-        ask = [
-            model.generate(
-                [{"role": "user", "content": f"runs of {i}"}],
-                max_tokens=20,
-                on_text=on_text if i == 0 else None,
-            )
-            for i in range(8)
-        ]
-        generations = await asyncio.gather(*ask)
+        conversations = [[{"role": "user", "content": f"runs of {i}"}] for i in range(8)]
+        streamed = model.run(Request(model.prompt(conversations[0]), 20), on_text)
+        others = [model.generate(messages, max_tokens=20) for messages in conversations[1:]]
+        generations = await asyncio.gather(streamed, *others)
         assert "".join(seen) == generations[0].text
         assert all(g.completion_tokens <= 20 and g.prompt_tokens > 3 for g in generations)
 

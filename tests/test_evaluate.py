@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents.model import Generation
-from train.evaluate.exam import FAN_QUESTIONS, Case, cases, evaluate, main, score
+from train.evaluate.__main__ import main
+from train.evaluate.exam import FAN_QUESTIONS, Case, cases, evaluate, score
 from train.evaluate.nearest_phrasing import NearestPhrasing
 from train.evaluate.report import Evaluation, Scored, figures, side_by_side
 from train.evaluate.scoring import judge, numbers

@@ -1,8 +1,8 @@
 """The image: its Dockerfile read by a linter, and built, run and put into a pod for real.
 
 The first tests need nothing. Those marked `deploy` need root, podman, buildah, runc, catatonit and debootstrap
-(tests/support/deploy_tools.py says how to get them), and take a minute and a half on two cores, a quarter of an hour when
-the libraries have to be compiled and the base image made first.
+(tests/support/deploy_tools.py says how to get them), and take a minute and a half on two cores, a quarter of an hour
+when the libraries have to be compiled and the base image made first.
 
     pytest tests/test_image.py                  # the light ones
     make test-deploy                            # all

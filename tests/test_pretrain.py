@@ -9,8 +9,10 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs requirements-train.txt")
 
-from train.pretrain import training as module  # noqa: E402
-from train.pretrain.training import PretrainConfig, learning_rate, main, pretrain, sha256  # noqa: E402
+from train.pretrain import training as module
+from train.pretrain.__main__ import main
+from train.pretrain.config import PretrainConfig
+from train.pretrain.training import learning_rate, pretrain, sha256
 
 TOKENIZER = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 
@@ -45,9 +47,9 @@ def test_a_stopped_run_resumes_and_ends_with_the_same_weights(tmp_path: Path, mo
     assert made and weights[0] == weights[1]
 
 
-def test_a_missing_pool_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="python -m data.dataset.pretraining"):
-        main(["--pool", str(tmp_path / "none.jsonl"), "--work", str(tmp_path)])
+def test_a_missing_pool_names_the_command_that_makes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--pool", str(tmp_path / "none.jsonl"), "--work", str(tmp_path)]) == 1
+    assert "python -m data.dataset.pretraining" in capsys.readouterr().err
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:

@@ -75,6 +75,7 @@ def collected(launch: Launch, random_model: Path) -> Iterator[tuple[Collector, S
     assert service.stop() == 0
     yield collector, service, reply
     collector.server.shutdown()
+    collector.server.server_close()
 
 
 def attributes(span: Any) -> dict[str, Any]:

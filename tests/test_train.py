@@ -384,13 +384,13 @@ def test_a_settings_file_with_mistakes_is_refused(text, message, tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(TrainError, match=message):
-        config.parse(["--config", str(path)])
+        config.resolve({}, path)
 
 
 def test_the_command_line_overrides_the_settings_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("rank: 8\nlearning_rate: 1\n")
-    found = config.parse(["--config", str(path), "--rank", "4"])
+    found = config.resolve({"rank": 4}, path)
     assert (found.rank, found.learning_rate, found.alpha) == (4, 1, SftConfig().alpha)
     assert set(config.HELP) == set(config.as_dict(found))
 

@@ -3,40 +3,40 @@ lists all settings."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import sys
 import time
 import warnings
+from pathlib import Path
+from typing import Any
 
-from train.config import parse
+from data.command_line import Setting, command_line, command_of, reported, run
+from train.config import CHOICES, HELP, SftConfig, resolve
 from train.errors import TrainError
 
+_FILE = Setting("config", Path, None, "YAML file with any of the settings below")
 
-def main(arguments: list[str] | None = None) -> int:
+
+@reported(TrainError, interrupted="interrupted: the same command goes on from the last checkpoint")
+def _train(given: dict[str, Any]) -> None:
     began = time.monotonic()
-    try:
-        config = parse(arguments)
-        if config.threads and "OMP_NUM_THREADS" not in os.environ:
-            os.environ["OMP_NUM_THREADS"] = str(config.threads)
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        # imported here: --help and a mistyped setting need no torch
-        warnings.filterwarnings("ignore", category=UserWarning)
-        warnings.filterwarnings("ignore", category=FutureWarning)
-        import transformers
+    config = resolve({name: value for name, value in given.items() if name != "config"}, given.get("config"))
+    if config.threads and "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = str(config.threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # imported here: --help and a mistyped setting need no torch
+    warnings.filterwarnings("ignore", category=UserWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    import transformers
 
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()  # of loading weights
-        logging.getLogger("trl").setLevel(logging.ERROR)
-        from train.train_sft import RUNS, train
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()  # of loading weights
+    logging.getLogger("trl").setLevel(logging.ERROR)
+    from train.train_sft import RUNS, train
 
-        result, worked = train(config, began=began)
-    except TrainError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    result, worked = train(config, began=began)
     if int(os.environ.get("RANK", 0)) == 0:
         gained = ", ".join(
             f"{task} {100 * result.base_exact_match.get(task, 0):.1f} -> {100 * share:.1f} %"
@@ -51,7 +51,21 @@ def main(arguments: list[str] | None = None) -> int:
             f"{RUNS / config.run}: {made}; validation loss {result.validation_loss:.4f}; exact match {gained}; "
             f"adapter {result.adapter_sha256[:12]}; {time.monotonic() - began:.0f} s in all"
         )
-    return 0
+
+
+def _settings() -> list[Setting]:
+    return [
+        Setting(field.name, CHOICES.get(field.name, type(field.default)), field.default, HELP[field.name])
+        for field in dataclasses.fields(SftConfig)
+    ]
+
+
+app = command_line()
+app.command(help="Fine-tune a base model on questions and answers.")(command_of([_FILE, *_settings()], _train))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return run(app, arguments)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ def _token() -> str | bool:
 
 def _explained(base: str, revision: str, error: Exception) -> BaseModelError:
     """The error for a failed download or a damaged folder, with what to do."""
-    chain, seen = [], error
+    chain: list[BaseException] = []
+    seen: BaseException | None = error
     while seen is not None and len(chain) < 6:
         chain.append(seen)
         seen = seen.__cause__ or seen.__context__

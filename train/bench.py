@@ -28,11 +28,12 @@ from trl import SFTConfig as TrlConfig
 from trl import SFTTrainer
 
 from data import text_table
+from data.season import SEASONS
 from train import dataset
 from train.base_model import load_model, load_tokenizer
 from train.config import SftConfig
 from train.errors import TrainError
-from train.train_sft import SEASONS, lora_config, rows, training_arguments
+from train.train_sft import lora_config, rows, training_arguments
 from train.trainer import Trainer
 
 WARM_STEPS = 2  # the first steps allocate memory and choose kernels

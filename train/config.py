@@ -5,17 +5,17 @@ The resolved settings are saved as runs/<name>/config.yaml.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from train.errors import TrainError
 
-METHODS = ("lora", "qlora", "full")
+CHOICES: dict[str, Any] = {"method": Literal["lora", "qlora", "full"], "bf16": Literal["auto", "yes", "no"]}
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,8 @@ HELP = {
 UNHASHED = ("run", "replace", "threads", "minutes")  # settings that do not change what is trained
 
 
-def parse(arguments: list[str] | None) -> SftConfig:
-    """The settings of a command line, None: of this process. Raises TrainError."""
-    parser = argparse.ArgumentParser(
-        prog="python -m train", description="Fine-tune a base model on questions and answers."
-    )
-    parser.add_argument("--config", type=Path, help="YAML file with any of the settings below")
-    for field in dataclasses.fields(SftConfig):
-        flag, default = f"--{field.name.replace('_', '-')}", field.default
-        text = f"{HELP[field.name]} (default {default!r})".replace("%", "%%")
-        if isinstance(default, bool):
-            parser.add_argument(flag, action="store_true", default=None, help=text)
-        else:
-            choices = METHODS if field.name == "method" else ("auto", "yes", "no") if field.name == "bf16" else None
-            parser.add_argument(flag, type=type(default), default=None, help=text, choices=choices)
-    given = {k: v for k, v in vars(parser.parse_args(arguments)).items() if v is not None}
-    file = given.pop("config", None)
+def resolve(given: Mapping[str, Any], file: Path | None = None) -> SftConfig:
+    """Defaults, over them the YAML file, over it what was given. TrainError for what is unknown or ill-typed."""
     config = SftConfig(**{**(_from_yaml(file) if file else {}), **given})
     if not config.run or "/" in config.run or config.run.startswith("."):
         raise TrainError(f"--run {config.run!r}: give a plain name such as demo, it becomes the folder runs/<name>")

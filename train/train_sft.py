@@ -32,6 +32,7 @@ from trl import SFTConfig as TrlConfig
 
 from data.atomic_write import atomic_write
 from data.dataset.encoding import EncodedExample
+from data.season import SEASONS
 from train import dataset, run_folder
 from train.base_model import is_out_of_memory, load_model, load_tokenizer
 from train.callbacks import CheckpointMarker, MetricsRecorder, ProgressBar, TimeLimit, draw_loss
@@ -41,7 +42,6 @@ from train.run_folder import Result, is_main_process
 from train.trainer import Trainer
 
 RUNS = Path("runs")
-SEASONS = Path("data/seasons")
 VALIDATION_EXAMPLES = 400  # enough for a curve; an evaluation takes a second with the embedded base
 BF16_FROM = 3_000_000  # parameters from which bf16 on a CPU is faster than float32 (python -m train.bench)
 # (parameters up to which, examples in a forward pass)

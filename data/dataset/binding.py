@@ -53,8 +53,9 @@ class Binder:
             own, other = (anchor.batting, anchor.bowling) if batting else (anchor.bowling, anchor.batting)
             first = {"batter": anchor.batter, "bowler": anchor.bowler, "fielder": rng.choice(self.fielders),
                      "player": rng.choice([anchor.batter, anchor.bowler]), "team": own, "opponent": other,
-                     "venue": anchor.venue, "date": anchor.date}  # fmt: skip
-            for f in query.filters:
+                     "venue": anchor.venue}  # fmt: skip
+            first |= dict.fromkeys(("date", "after", "before", "from", "to"), anchor.date)
+            for f in (*query.filters, *query.place_filter()):
                 if FILTERS[f.key].takes not in "PTVD":
                     continue
                 for i, name in enumerate(f.values):
@@ -62,8 +63,8 @@ class Binder:
                         continue
                     if f.key == "between":
                         value = (own, other)[i]
-                    elif f.op == "!=" or i or name not in first.values() and first[f.key] in chosen.values():
-                        value = self._another(f.key, rng, set(chosen.values()) | {first[f.key]})
+                    elif f.op == "!=" or i or f.key not in first or first[f.key] in chosen.values():
+                        value = self._another(f.key, rng, set(chosen.values()) | {first.get(f.key, "")})
                     else:
                         value = first[f.key]
                     chosen[name] = value
@@ -73,9 +74,9 @@ class Binder:
         """A value for the filter that is not in `taken`, as far as 50 draws find one."""
         for _ in range(50):
             anchor = rng.choice(self.anchors)
-            value = {"batter": anchor.batter, "bowler": anchor.bowler, "fielder": rng.choice(self.fielders),
-                     "player": anchor.batter, "venue": anchor.venue,
-                     "date": anchor.date}.get(key, anchor.batting)  # fmt: skip
+            values = {"batter": anchor.batter, "bowler": anchor.bowler, "fielder": rng.choice(self.fielders),
+                      "P": anchor.batter, "V": anchor.venue, "T": anchor.batting, "D": anchor.date}  # fmt: skip
+            value = values.get(key) or values[FILTERS[key].takes]
             if value not in taken:
                 return value
         return value

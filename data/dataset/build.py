@@ -8,9 +8,7 @@ held-out players, and training sees neither.
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from tqdm import tqdm
 
 from data.atomic_write import atomic_write
 from data.dataset.card import card
-from data.dataset.leakage import FAN_QUESTIONS, NEAR, TEST_PHRASES, LeakageGuard
+from data.dataset.leakage import EXAMS, NEAR, TEST_PHRASES, LeakageGuard
 from data.dataset.record import Record, RecordBuilder
 from data.errors import DataError
 from data.phrasing.phrase_files import expand, read_pairs
@@ -39,7 +37,7 @@ def build(
     sizes: Mapping[str, int] = SIZES,
     folder: Path = SEASONS,
     phrases: Path = TEST_PHRASES,
-    fans: Path = FAN_QUESTIONS,
+    people: Path = EXAMS,
     progress: bool = True,
 ) -> dict[str, list[Record]]:
     """The records of each split. Raises DatasetError where `phrases`, the test split's, are missing."""
@@ -51,7 +49,7 @@ def build(
     trained = LeakageGuard(plain(expand(q, random.Random(seed))) for q, _ in builder.book.pairs)
     test = _held_out_stream(builder, read_pairs(phrases), seed)
     made = {"test": list(_take(test, sizes["test"], progress, "test", trained, set()))}
-    exams = LeakageGuard.of_exams(phrases, fans, seed).joined(LeakageGuard(r.linked for r in made["test"]))
+    exams = LeakageGuard.of_exams(phrases, people, seed).joined(LeakageGuard(r.linked for r in made["test"]))
     seen: set[str] = set()
     for split, offset in (("validation", 1), ("train", 2)):
         stream = _composed_stream(builder, split, random.Random(seed * 10 + offset))
@@ -103,27 +101,17 @@ def write(made: Mapping[str, list[Record]], folder: Path) -> None:
         atomic_write(folder / f"{split}.jsonl", "".join(r.as_json() + "\n" for r in records))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m data qa", description=__doc__.split("\n")[0])
-    parser.add_argument("--season", default="ipl_2024", help="name of the season (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=2024, help="of the random choices (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="folder to write, default data/seasons/<season>/qa")
-    parser.add_argument("--heldout", type=Path, default=TEST_PHRASES, help="phrasings of the test split")
-    for split, size in SIZES.items():
-        parser.add_argument(f"--{split}", type=int, default=size, help=f"records, default {size}")
-    args = parser.parse_args(arguments)
-    out = args.out or SEASONS / args.season / "qa"
-    try:
-        made = build(args.season, args.seed, {s: getattr(args, s) for s in SPLITS}, phrases=args.heldout)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    write(made, out)
-    atomic_write(out / "DATA_CARD.md", card(made, args.season, args.seed, NEAR))
-    size = sum(p.stat().st_size for p in out.glob("*.jsonl"))
-    print(f"{out}: " + ", ".join(f"{len(r)} {s}" for s, r in made.items()) + f"; {size / 1e6:.1f} MB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def write_dataset(
+    season: str,
+    seed: int = 2024,
+    sizes: Mapping[str, int] = SIZES,
+    out: Path | None = None,
+    heldout: Path | None = None,
+) -> str:
+    """Write a season's splits and data card to `out`, by default its own folder; a line that says what was made."""
+    folder = out or SEASONS / season / "qa"
+    made = build(season, seed, sizes, phrases=heldout or TEST_PHRASES)
+    write(made, folder)
+    atomic_write(folder / "DATA_CARD.md", card(made, season, seed, NEAR))
+    size = sum(p.stat().st_size for p in folder.glob("*.jsonl"))
+    return f"{folder}: " + ", ".join(f"{len(r)} {s}" for s, r in made.items()) + f"; {size / 1e6:.1f} MB"

@@ -33,7 +33,9 @@ from data.wording.sheet import MODEL_ROWS, fill, sheet
 HELD_OUT_SHARE = 0.15  # of the players, by a hash of their id, are never named in training
 _KINDS = {"bat": "batting", "bowl": "bowling", "field": "fielding", "team": "team", "concede": "team",
           "result": "results", "table": "table", "stand": "partnership", "award": "award",
-          "match": "match"}  # fmt: skip
+          "match": "match", "over": "bowling", "batter_over": "batting", "run": "streak", "sequence": "streak",
+          "lineup": "people", "person": "people", "number": "count", "summary": "summary",
+          "no_result": "results"}  # fmt: skip
 # after one of these a measure's noun is no possession: "did Kohli runs", not "did Kohli's runs"
 _AUXILIARY = frozenset("did has have had was is does do were can will would should and or".split())
 

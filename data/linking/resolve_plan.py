@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from data.linking.mention import FOUND, KINDS, Context, Mention, Outcome
+from data.linking.mention import ABSENT, FOUND, KINDS, Context, Mention, Outcome
 from data.linking.resolver import Names
 from data.query.language import FILTERS, MEASURES
 from data.query.line import Filter, Plan, Query
@@ -35,10 +35,13 @@ class ResolvedName:
 
 
 def resolve_plan(plan: Plan, mentions: Mentions, names: Names) -> Iterator[ResolvedName]:
-    """Every name in the filters of the plan, in the order of the line."""
+    """Every name in the filters of the plan, in the order of the line, the one whose place is asked last."""
     for query in plan.queries:
-        for f in query.filters:
+        for f in (*query.filters, *query.place_filter()):
             if FILTERS[f.key].takes not in KINDS:
+                continue
+            if KINDS[FILTERS[f.key].takes] == "season":
+                yield from _years(f, mentions, names)
                 continue
             for value in f.values:
                 mention = mentions.get(value)
@@ -49,6 +52,15 @@ def resolve_plan(plan: Plan, mentions: Mentions, names: Names) -> Iterator[Resol
                 else:
                     outcome = names.resolve(mention, _role(f, query), _context(f, query, mentions, names))
                 yield ResolvedName(f.key, value, mention, outcome)
+
+
+def _years(f: Filter, mentions: Mentions, names: Names) -> Iterator[ResolvedName]:
+    """The seasons that a filter names by placeholders; years that are typed are the engine's to check."""
+    for part in (part for value in f.values for part in value.split("-") if part in mentions):
+        mention = mentions[part]
+        known = Outcome(FOUND, mention.candidates)
+        outside = Outcome(ABSENT, (), f"I only have data on {names.roster.label}: {mention.text} is outside it.")
+        yield ResolvedName(f.key, part, mention, known if mention.status == FOUND else outside)
 
 
 def resolve_typed(filter_key: str, value: str, names: Names) -> Outcome:
@@ -68,7 +80,7 @@ def shown_names(mentions: Mentions, keys: Keys, names: Names) -> dict[str, str]:
     shown = {placeholder: _shown(mention, names) for placeholder, mention in mentions.items()}
     for (filter_key, value), found in keys.items():
         mention = mentions.get(value)
-        if mention and (mention.kind == "date" or (mention.kind == "team" and filter_key == "venue")):
+        if mention and (mention.kind in ("date", "season") or (mention.kind == "team" and filter_key == "venue")):
             continue  # "at the home of Rajasthan Royals" names the team and not its grounds
         if mention and filter_key == "venue" and len(found) > 1:
             shown[value] = mention.text.title()  # a town with several grounds
@@ -81,6 +93,8 @@ def _shown(mention: Mention, names: Names) -> str:
     if not mention.candidates:
         return mention.text
     key = mention.candidates[0]
+    if mention.kind == "season":
+        return key
     return show(date.fromisoformat(key)) if mention.kind == "date" else names.display(key)
 
 

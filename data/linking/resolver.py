@@ -48,7 +48,7 @@ class Names:
         """A ground or a town; the candidates of a town are all its grounds, which are meant together."""
         outcome = self._by_itself(text, "venue")
         if outcome.status == UNKNOWN and (team := self._search(text, "team")):
-            return self._grounds_for(team)
+            return self._grounds_for(team, self.roster.years)
         return outcome
 
     def _by_itself(self, text: str, kind: str) -> Outcome:
@@ -211,7 +211,7 @@ class Names:
         """His teams in the seasons; where that is not known, those he has."""
         return {team for year, team in person.sides if year in years} or set(person.teams)
 
-    def _grounds_for(self, alias: Alias, years: tuple[int, ...]) -> Outcome:
+    def _grounds_for(self, alias: Alias, years: tuple[int, ...] = ()) -> Outcome:
         grounds = self.index.grounds_in(alias.town) if alias.town else ()
         if not grounds:
             grounds = tuple(dict.fromkeys(g for team in alias.keys for g in self.index.home_grounds(team, years)))

@@ -14,7 +14,10 @@ from data.errors import DataError
 PHRASES = Path(__file__).parent.parent / "phrases"
 _FIRST = "players teams declines batting bowling phases results matches comparisons voices first_exam".split()
 _MORE = "batting bowling teams matches declines conditions voices".split()
-PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE)))
+# Pairs of the query line's later parts, and questions with conditions that it does not have.
+_WIDE = "streaks order ranks counts shares time balls people facts seasons unsupported unsupported_contrast".split()
+WIDE_FILES = tuple(f"{name}.txt" for name in (*_WIDE, "declines_wide"))
+PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE))) + WIDE_FILES
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast
 
 
@@ -28,7 +31,8 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
     Raises PhraseFileMissing.
     """
     lines = (line.strip() for line in _text(path).splitlines())
-    return [tuple(line.rsplit(" => ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+    parts = (line.rpartition(" => ") for line in lines if line and not line.startswith("#"))
+    return [(question, query_line) for question, _, query_line in parts]
 
 
 def read_bank(path: Path) -> Any:

@@ -9,16 +9,22 @@ placeholders throughout.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from data.phrasing.conditions import Conditions, Placeholders, is_consistent, with_condition
+from data.phrasing.conditions import TAKES, Conditions, Placeholders, is_consistent, with_condition
 from data.query.language import LESS_IS_BETTER, MEASURES, Measure
 from data.query.line import Filter, Having, Plan, Query, Rank
 from data.text import number, plain, renumber
 
 ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}  # whose figure, by source
+
+
+_FIGURES = ("count", "rate", "best")
+# Linking takes a year together with the words around it that only say that it is a season.
+_YEAR = re.compile(r"\b(?:(?:ipl|season|edition) )*(Y\d)(?: (?:ipl|season|edition)\b)*")
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Phrasing:
     @classmethod
     def of(cls, question: str, plan: Plan, kind: str) -> Phrasing:
         """The phrasing in its plain form, with placeholders numbered by their order in the question."""
-        return cls(*renumber(plain(question), str(plan.canonical())), kind)
+        return cls(*renumber(_YEAR.sub(r"\1", plain(question)), str(plan.canonical())), kind)
 
 
 Maker = Callable[[random.Random], Phrasing | None]
@@ -69,6 +75,7 @@ class Templates:
         """A fact of one match, named by its stage or its two teams: "who won T1 v T2 at V1"."""
         day, place = rng.random() < 0.3, rng.random() < 0.3
         roll = rng.random()
+        filters: tuple[Filter, ...]
         if roll < 0.25:
             stage = rng.choice(["final", "qualifier_1", "qualifier_2", "eliminator"])
             words = {"qualifier_1": ["qualifier 1", "q1", "the first qualifier"],
@@ -188,10 +195,7 @@ class Templates:
         question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
         names, query = Placeholders(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
         if dim != "match" and rng.random() < 0.4:
-            subject = self._subject(rng, source, names)
-            frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
-            question = frame.replace("{q}", question).replace("{s}", subject.values[0])
-            query = replace(query, filters=(subject,))
+            question, query = self._for_subject(rng, question, query, source, names)
         return self._with_parts(rng, question, query, names, "which", most=1)
 
     def _threshold(self, rng: random.Random) -> Phrasing | None:
@@ -297,7 +301,7 @@ class Templates:
     def _against(self, rng: random.Random) -> Phrasing | None:
         """A batter's line against a bowler."""
         duel = rng.choice(self.frames["duel"]).replace("{a}", "P1").replace("{b}", "P2")
-        measures = ("runs", "balls", "dismissals")
+        measures: tuple[str, ...] = ("runs", "balls", "dismissals")
         question = duel
         if "{noun" not in duel and rng.random() < 0.7:
             measures = tuple(rng.sample(["runs", "balls", "dismissals", "strike_rate", "fours", "sixes", "dots"],
@@ -310,15 +314,20 @@ class Templates:
     # -- parts
 
     def measures_of(self, source: str) -> list[str]:
-        """Measures of the source that have a noun."""
-        return [m.name for m in MEASURES.values() if m.source == source and "noun" in self.measures.get(m.name, ())]
+        """Figures of the source that have a noun."""
+        return [m.name for m in MEASURES.values()
+                if m.source == source and m.kind in _FIGURES and "noun" in self.measures.get(m.name, ())]  # fmt: skip
 
     @cached_property
     def _by_form(self) -> dict[str, list[tuple[str, dict[str, list[str]]]]]:
         """Form -> the measures that have phrases of it, each with all its phrases."""
         found: dict[str, list[tuple[str, dict[str, list[str]]]]] = {}
         for name, phrases in self.measures.items():
-            for form in phrases if name in MEASURES else ():
+            measure = MEASURES.get(name)
+            asked = measure is not None and (
+                measure.kind in _FIGURES and measure.source in TAKES or measure.source == "match"
+            )
+            for form in phrases if asked else ():
                 if phrases[form]:
                     found.setdefault(form, []).append((name, phrases))
         return found
@@ -330,20 +339,42 @@ class Templates:
             entity = "team"  # "T1's sixes"
         return Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
 
+    def _for_subject(
+        self, rng: random.Random, question: str, query: Query, source: str, names: Placeholders
+    ) -> tuple[str, Query]:
+        """A question about everybody, asked of one player or team."""
+        subject = self._subject(rng, source, names)
+        frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
+        question = frame.replace("{q}", question).replace("{s}", subject.values[0])
+        return question, replace(query, filters=(subject,))
+
     def _with_parts(
-        self, rng: random.Random, question: str, query: Query, names: Placeholders, kind: str, most: int = 2
+        self,
+        rng: random.Random,
+        question: str,
+        query: Query,
+        names: Placeholders,
+        kind: str,
+        most: int = 2,
+        source: str | None = None,
     ) -> Phrasing | None:
         """The question with up to `most` conditions; None where the query cannot take them together."""
-        source = MEASURES[query.measures[0]].source
+        found = self._conditioned(rng, query, names, most, source)
+        return found and Phrasing.of(attach(rng, question, found[1]), Plan((found[0],)), kind)
+
+    def _conditioned(
+        self, rng: random.Random, query: Query, names: Placeholders, most: int, source: str | None = None
+    ) -> tuple[Query, list[str]] | None:
+        """The query with up to `most` conditions that measures of `source` (of its first measure) take, and their
+        phrases."""
+        source = source or MEASURES[query.measures[0]].source
         phrases: list[str] = []
         for _ in range(min(most, rng.choices([0, 1, 2, 3], [38, 40, 18, 4])[0])):
             part = self.conditions.pick(rng, source, query, names)
             if part:
                 query = with_condition(query, part)
                 phrases.append(part.words)
-        if not is_consistent(query):
-            return None
-        return Phrasing.of(attach(rng, question, phrases), Plan((query,)), kind)
+        return (query, phrases) if is_consistent(query) else None
 
 
 def attach(rng: random.Random, question: str, phrases: list[str]) -> str:

@@ -64,7 +64,10 @@ def _with_rows(query: Query, measures: list[Measure], years: tuple[int, ...]) ->
                 by.append(f.key)
     if any(m.source == "stand" and m.kind == "best" for m in measures) and not by:
         by = ["pair"]
-    if {"person", "lineup"} & sources and not set(PLAYER_KEYS) & set(by):
+    people = [d for d in by if d in PLAYER_KEYS]
+    if len(people) > 1 and sources & {"person", "lineup", "match", "result", "award"}:  # they know of one player a row
+        raise QueryError(f"{measures[0].name} has a row a player: leave out by {', '.join(people[1:])}")
+    if {"person", "lineup"} & sources and not people:
         by.append("player")
     if "run" in sources and not by and not any(query.filter(k) for k in PLAYER_KEYS):
         by = [run_role(query)]

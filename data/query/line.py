@@ -1,4 +1,4 @@
-"""Query lines as text: `parse(text) -> Plan`, `str(plan) -> text`. Knows nothing about seasons or SQL.
+"""Query lines as text: `parse(text) -> Plan`, `str(plan) -> text`.
 
 plan    = query { " ; " query }  |  "decline" reason
 query   = figure {", " figure} [" by " dimension {", " dimension}] { " | " clause }

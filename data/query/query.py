@@ -1,7 +1,4 @@
-"""A query line as records: a plan of queries, with their filters, conditions and rank. `str()` of each is its text.
-
-Knows nothing about parsing, seasons or SQL.
-"""
+"""A query line as records: a plan of queries, with their filters, conditions and rank. `str()` of each is its text."""
 
 from __future__ import annotations
 

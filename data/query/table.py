@@ -1,7 +1,7 @@
 """A computed table as people read it: typed columns, raw cells, and how a cell is written.
 
 Some figures are packed into one number so that SQL's max() and min() can rank them: 124* is 124.5, 5/21 is 4979
-(1000 a wicket, less the runs), a total of 180/4 is 17996. Here they are unpacked. Knows nothing about SQL or filters.
+(1000 a wicket, less the runs), a total of 180/4 is 17996. Here they are unpacked.
 """
 
 from __future__ import annotations

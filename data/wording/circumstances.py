@@ -1,14 +1,26 @@
-"""A query's subject and filters in English: "P1", " against T1 in the powerplay".
+"""A query's subject and conditions in English: "P1", " against T1 in the powerplay".
 
-Names and numerals are those of the query line.
+Names and numerals are those of the query line. data.wording.conditions words the single conditions.
 """
 
 from __future__ import annotations
 
-import re
-
-from data.query.language import ENUMS, MEASURES
+from data.query.completion import counted, streak_subject
+from data.query.language import FILTERS, MEASURES
 from data.query.line import Filter, Query
+from data.query.relation import run_role
+from data.query.sources import PLAYER_KEYS, SOURCES
+from data.wording.conditions import (
+    BOUND,
+    balls_of_innings,
+    days,
+    each_words,
+    filter_words,
+    having_words,
+    own_part,
+)
+
+__all__ = ["BOUND", "circumstance_phrases", "circumstances", "source_of", "stated_phrases", "subject", "who"]
 
 
 def who(query: Query) -> str:
@@ -18,13 +30,28 @@ def who(query: Query) -> str:
 
 _SUBJECTS = {"bat": ("batter", "player", "team"), "bowl": ("bowler", "player", "team"),
              "field": ("fielder", "player", "team"), "team": ("team",), "concede": ("team",),
-             "result": ("team", "player")}  # fmt: skip
+             "result": ("team", "player", "batter", "bowler", "fielder"),
+             "person": ("player", "batter", "bowler", "fielder")}  # fmt: skip
 _OTHERS = {"bat": "bowler", "bowl": "batter", "field": "batter"}  # the player on the other side
+_LIKE = {"over": "bowl", "batter_over": "bat", "no_result": "result", "lineup": "person"}
+_OF_STREAK = {"batter": "bat", "bowler": "bowl"}
+
+
+def source_of(query: Query) -> str:
+    """Whose figure it is: bat, bowl, field, team ..., of overs, streaks and counts that of their innings or matches."""
+    source = MEASURES[query.measures[0]].source
+    if source == "run":
+        return "bowl" if run_role(query) == "bowler" else "bat"
+    if source == "sequence":
+        return _OF_STREAK.get(streak_subject(query), "result") if query.each else "result"
+    if source == "number":
+        source = MEASURES[counted(query).measures[0]].source if query.by else "result"
+    return _LIKE.get(source, source)
 
 
 def subject(query: Query) -> list[Filter]:
     """The filters that name whose figure it is: of wickets with a bowler and a batter given, the bowler."""
-    source = MEASURES[query.measures[0]].source
+    source = source_of(query)
     keys = _SUBJECTS.get(source, ("batter", "bowler", "fielder", "player", "team"))
     if source in ("bat", "bowl") and query.filter(_OTHERS[source]):
         keys = keys[:2]  # a team may then be either player's
@@ -33,27 +60,87 @@ def subject(query: Query) -> list[Filter]:
 
 
 def circumstances(query: Query) -> str:
-    """The filters in English, each after a space: " against T1 in the powerplay"."""
+    """The conditions in English, each after a space: " against T1 in the powerplay"."""
     return "".join(f" {w}" for w in circumstance_phrases(query))
 
 
 def circumstance_phrases(query: Query) -> list[str]:
-    """The filters in English, without those that name the subject."""
-    source = MEASURES[query.measures[0]].source
-    words = [
-        _team_phrase(f, query, source) or _words(f, source)
-        for f in query.filters
-        if f not in subject(query) and f.key != "innings"
-    ]
+    """The conditions in English, without those that name the subject."""
+    source, named = source_of(query), subject(query)
+    grouped = bool(set(query.by) & set(PLAYER_KEYS))
+    words = [own_part(f, _owner(f, query, source)) for f in query.filters if FILTERS[f.key].looks == "sequence"]
     for f in query.filters:
         if f.key == "innings":
             does = "bowling" if source in ("bowl", "field", "concede") else "batting"
-            words.insert(0, f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
-    words += [f"with {BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}" for h in query.having]
+            words.append(f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
+    for f in query.filters:
+        if f in named or f.key in ("innings", *_DAYS) or FILTERS[f.key].looks == "sequence":
+            continue
+        if f.key in ("first_balls", "last_balls"):
+            words.append(balls_of_innings(f, "his" if source == "bat" and _is_one_man(named) else ""))
+        else:
+            words.append(_team_phrase(f, query, source) or filter_words(f, source, grouped))
+    words.append(days(query.filters))
+    if query.each:
+        in_a_row = MEASURES[query.measures[0]].kind == "streak"
+        own = MEASURES[query.measures[0]].source
+        own = own if own in ("over", "batter_over") else source
+        said = each_words(query.each, own, in_a_row, _of_whom(query, named))
+        if query.measures in COUNTED:
+            said = said.removeprefix(f"in {COUNTED[query.measures]} ")  # "7 innings with at least 30 runs"
+        words.insert(0 if in_a_row else len(words), said)
+    words += [having_words(h) for h in query.having]
+    if query.reach is not None:
+        words.insert(0, f"to {query.reach} {MEASURES[query.measures[0]].label}")
     return [w for w in words if w]
 
 
-BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
+def stated_phrases(query: Query) -> list[str]:
+    """The conditions that a sentence has to state: facts of matches name the match, which shows most of them."""
+    if MEASURES[query.measures[0]].source == "match" and not query.each:
+        if not {f.key for f in query.filters} & _UNSEEN:
+            return []
+    return circumstance_phrases(query)
+
+
+# what a match's title, day, ground and stage do not show
+_UNSEEN = {"season", "with", "without", "half", "nth_match", "last_matches", "nth_innings", "last_innings", "month",
+           "weekday", "after", "before", "from", "to"}  # fmt: skip
+
+
+# what single figures count: a condition on each of them is one on what is counted
+COUNTED = {("innings",): "innings", ("innings_played",): "innings", ("matches",): "matches", ("overs",): "overs",
+            ("stands",): "partnerships", ("wins",): "matches", ("losses",): "matches"}  # fmt: skip
+_DAYS = ("after", "before", "from", "to")
+
+
+def _is_one_man(named: list[Filter]) -> bool:
+    return len(named) == 1 and named[0].key in PLAYER_KEYS and len(named[0].values) == 1
+
+
+def _owner(f: Filter, query: Query, source: str) -> str:
+    """Whose own matches or innings a filter picks: 'his', 'their', "T1's", "each batter's"."""
+    spec = SOURCES.get(source)
+    person = spec.subject if spec and spec.subject else None
+    keys = ("player", person) if person in ("batter", "bowler", "fielder") else PLAYER_KEYS
+    named = [g for g in query.filters if g.op == "=" and g.key in keys]
+    if not named and query.filter("team") and query.filter("team").op == "=":
+        named = [g for g in query.filters if g.key == "team" and g.op == "="]
+    if named:
+        values = [value for g in named for value in g.values]
+        if named != subject(query) or set(query.by) & {*PLAYER_KEYS, "pair"} - {g.key for g in named}:
+            return f"{' and '.join(values)}'s"
+        return "his" if _is_one_man(named) else "their"
+    by_player = source in ("result", "stand") and set(query.by) & set(PLAYER_KEYS)
+    return f"each {person or ('player' if by_player else 'team')}'s"
+
+
+def _of_whom(query: Query, named: list[Filter]) -> str:
+    """Of a player who is named beside a figure that is not his: 'by P1'."""
+    people = [f for f in query.filters if f.key in PLAYER_KEYS and f.op == "=" and f not in named]
+    players = any(MEASURES[h.measure].source in ("bat", "bowl", "field", "award") for h in query.each)
+    names = " and ".join(value for f in people for value in f.values)
+    return f"by {names}" if names and players and not set(query.by) & set(PLAYER_KEYS) else ""
 
 
 def _team_phrase(f: Filter, query: Query, source: str) -> str:
@@ -69,67 +156,3 @@ def _team_phrase(f: Filter, query: Query, source: str) -> str:
     own, theirs = {"bat": ("by batters", "off bowlers"), "bowl": ("by bowlers", "to batters"),
                    "field": ("by fielders", "dismissing batters")}[source]  # fmt: skip
     return f"{own if f.key == 'team' else theirs} of {side}"
-
-
-def _words(f: Filter, source: str) -> str:
-    """One filter in English, as it reads beside a measure of the source."""
-    values = " and ".join(v.replace("_", " ") for v in f.values)
-    no = f.op == "!="
-    if f.key in ENUMS:
-        fixed = {
-            ("phase", "powerplay"): "in the powerplay", ("phase", "middle"): "in the middle overs",
-            ("phase", "death"): "at the death",
-            ("result", "won"): "in wins", ("result", "lost"): "in defeats", ("result", "tied"): "in ties",
-            ("result", "no_result"): "without a result", ("home", "home"): "at home", ("home", "away"): "away",
-            ("toss", "won"): "having won the toss", ("toss", "lost"): "having lost the toss",
-            ("chose", "bat"): "when the toss winner chose to bat",
-            ("chose", "field"): "when the toss winner chose to field",
-            ("won_by", "runs"): "in matches won by runs", ("won_by", "wickets"): "in matches won by wickets",
-            ("keeper", "yes"): "among wicket-keepers", ("keeper", "no"): "leaving wicket-keepers aside",
-            ("shortened", "yes"): "in shortened matches", ("shortened", "no"): "in full matches",
-            ("stage", "league"): "in the league stage", ("stage", "playoffs"): "in the playoffs",
-            ("stage", "final"): "in the final", ("stage", "eliminator"): "in the eliminator",
-            ("stage", "qualifier_1"): "in qualifier 1", ("stage", "qualifier_2"): "in qualifier 2",
-        }  # fmt: skip
-        if all((f.key, value) in fixed for value in f.values):
-            return " and ".join(fixed[f.key, value] for value in f.values)
-        by = {"bowl": f"by {values} bowlers", "concede": f"by {values} bowlers", "field": f"off {values} bowlers"}
-        return {
-            "bowling": by.get(source, f"against {values}"),
-            "hand": f"with {values}-handers on strike",
-            "dismissal": f"({values})",
-        }[f.key]
-    if f.key == "venue" and re.fullmatch(r"T\d", f.values[0]):
-        return f"at the home of {values}"
-    if f.key == "batter" and source in ("team", "concede") and not no:
-        return f"with {values} on strike"
-    if f.key == "bowler" and source in ("field", "concede", "bat", "team"):
-        how = {"field": "off", "concede": "with"}.get(source, "off" if no else "against")
-        return f"{how} {'bowlers other than ' if no else ''}{values}{' bowling' if source == 'concede' else ''}"
-    return {
-        "batter": f"{'against batters ' if source == 'bowl' else ''}other than {values}" if no else f"against {values}",
-        "bowler": f"other than {values}" if no else f"against {values}",
-        "fielder": f"other than {values}" if no else f"with {values} in the field",
-        "player": f"other than {values}" if no else f"with {values} playing",
-        "team": f"other than {values}" if no else f"for {values}",
-        "opponent": f"against sides other than {values}" if no else f"against {values}",
-        "between": f"between {values}",
-        "venue": f"at {values}",
-        "date": f"on {values}",
-        "match": f"in match {values}",
-        "overs": f"in over {values}" if "-" not in values else f"in overs {values}",
-        "last": f"in the last {f.values[0]} overs",
-        "position": f"to batters at {values}" if source in ("bowl", "concede") else f"batting at {values}",
-        "wicket": f"for wicket {values}",
-        "margin": f"by {_bound(f)}",
-        "score": f"in innings of {_bound(f)}",
-        "haul": f"in hauls of {_bound(f)}",
-        "stand": f"in stands of {_bound(f)}",
-        "total": f"with a total of {_bound(f)}",
-        "target": f"with the other side on {_bound(f)}",
-    }[f.key]  # fmt: skip
-
-
-def _bound(f: Filter) -> str:
-    """A numeric filter's bound: "at least 50"."""
-    return f"{BOUND.get(f.op, 'other than')} {f.values[0]}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from data.query.engine import StatTable
 from data.query.language import MEASURES
+from data.text import ordinal
 
 MODEL_ROWS = 5  # rows of a table up to which the model words it
 REFERENCE = re.compile(r"\b([A-Z])([1-9]\d?)\b")
@@ -36,7 +37,7 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
     for table in tables:
         columns = [(c, next(free, "X")) for c in table.columns if is_shown(c.role, c.name, table)]
         empty = _is_empty(table)
-        texts = {} if empty else {i: row for i, row in enumerate(table.texts(), 1)}
+        texts = {} if empty else {i: _as_said(table, row) for i, row in enumerate(table.texts(), 1)}
         index = {c.name: i for i, c in enumerate(table.columns)}
         for number, row in texts.items():
             for column, letter in columns:
@@ -59,17 +60,33 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
         for k, (name, value) in enumerate(_difference(table).items(), 1):
             values[f"Z{k}"] = value
             parts[-1] += f" Z{k} difference {name}"
-        for k, (name, value) in enumerate(() if _difference(table) else table.totals.items(), 1):
-            values[f"S{k}"] = f"{value:g}"
+        for k, (name, total) in enumerate(_totals(table).items(), 1):
+            values[f"S{k}"] = f"{total:g}"
             parts[-1] += f" S{k} total {name}"
     return Sheet(values, " ; ".join(parts), tuple(letters), tuple(counts))
 
 
+def _totals(table: StatTable) -> dict[str, float]:
+    """By measure the total of the rows; none beside a difference, or of people who are listed."""
+    people = MEASURES[table.query.measures[0]].source in ("person", "lineup")
+    return {} if people or _difference(table) else table.totals
+
+
+def _as_said(table: StatTable, row: list[str]) -> list[str]:
+    """The texts of a row as they stand in a sentence: '2nd' of a place, 'April', 'Mondays'."""
+    said = {"place": lambda text: ordinal(int(text)), "month": str.title, "weekday": lambda text: f"{text.title()}s"}
+    return [said[c.name](text) if c.name in said else text for c, text in zip(table.columns, row, strict=True)]
+
+
 def _is_empty(table: StatTable) -> bool:
-    """Whether the table is a best figure that does not exist: the highest score of a player who never batted."""
+    """Whether the only row is of what does not exist: the highest score of a player who never batted, a ratio to
+    nothing."""
     asked = [i for i, c in enumerate(table.columns) if c.role == "asked"]
-    best = all(MEASURES[table.columns[i].name].kind == "best" for i in asked)
-    return not table.query.by and best and all(row[i] is None for row in table.rows for i in asked)
+    names = [table.columns[i].name for i in asked]
+    if table.query.by or table.query.reach is not None or any(row[i] is not None for row in table.rows for i in asked):
+        return False
+    ratio = len(names) == 1 and MEASURES.parts(names[0]) is not None
+    return ratio or all(MEASURES[name].kind == "best" for name in names)
 
 
 def is_shown(role: str, name: str, table: StatTable) -> bool:
@@ -79,9 +96,11 @@ def is_shown(role: str, name: str, table: StatTable) -> bool:
 
 def _difference(table: StatTable) -> dict[str, str]:
     """By measure the difference between the two rows of a comparison."""
+    in_time = table.query.reach is not None or MEASURES[table.query.measures[0]].kind == "streak"
     if (
         len(table.rows) != 2
         or table.query.rank
+        or in_time
         or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}
     ):
         return {}
@@ -100,6 +119,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     """
     text = REFERENCE.sub(lambda m: values[m[0]], template)
     text = re.sub(rf"(?<![\d./])1 ({'|'.join(_SINGULAR)})\b", lambda m: f"1 {_SINGULAR[m[1]]}", text)
+    text = text.replace("level with 1 others", "level with one other")
     text = re.sub(r"\b([Tt])here were (?=1 [a-z])", r"\1here was ", text)
     return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
 
@@ -109,4 +129,7 @@ _SINGULAR = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "ma
         "times": "time", "maidens": "maiden", "wins": "win", "losses": "loss", "run-outs": "run-out",
         "dismissals": "dismissal", "boundaries": "boundary", "points": "point", "tosses": "toss",
         "legal balls": "legal ball", "dot balls": "dot ball", "scores of": "score of", "hauls of": "haul of",
-        "partnerships": "partnership", "player-of-the-match awards": "player-of-the-match award"}  # fmt: skip
+        "partnerships": "partnership", "player-of-the-match awards": "player-of-the-match award",
+        "batters": "batter", "bowlers": "bowler", "fielders": "fielder", "players": "player", "teams": "team",
+        "opponents": "opponent", "grounds": "ground", "cities": "city", "seasons": "season", "months": "month",
+        "cases": "case", "titles": "title", "overs": "over"}  # fmt: skip

@@ -242,10 +242,12 @@ async def send_all(
     for connection in connections:
         connection.on_lost = lost
         send_next(connection)
-    await complete
-    seconds = time.perf_counter() - began
-    for connection in connections:
-        connection.close()
+    try:
+        await complete
+        seconds = time.perf_counter() - began
+    finally:
+        for connection in connections:
+            connection.close()
     texts, n_tokens = zip(*(server.api.parse(json.loads(reply)) for reply in replies), strict=True)
     return seconds, sum(n_tokens), list(texts)
 

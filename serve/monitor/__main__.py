@@ -9,102 +9,107 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from data.command_line import command_line, reported, run
 from serve.monitor.drift import ALARM_RATE, DRAWS
 from serve.monitor.labelling import fair_sample
 from serve.monitor.records import MonitorError, read_feedback, read_log
 from serve.monitor.report import build, html, percent
 from serve.monitor.signals import SIGNALS
-from serve.monitor.simulate import DRIFTS, simulate
+from serve.monitor.simulate import DRIFTS
+from serve.monitor.simulate import simulate as make_up
 
 DRIFTED = 3
 
-
-def main(arguments: list[str] | None = None) -> int:
-    args = _arguments(arguments)
-    try:
-        return args.run(args)
-    except (MonitorError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+app = command_line("Reports on the service from its log and feedback, and made-up traffic to try them on.")
+_errors = reported(MonitorError, OSError)
+Log = Annotated[Path, typer.Option(help="the service's standard output; several files may follow")]
+More = Annotated[list[Path] | None, typer.Argument(hidden=True)]
+Feedback = Annotated[Path | None, typer.Option(help="the file of FEEDBACK_DB")]
 
 
-def _report(args: argparse.Namespace) -> int:
+@app.command()
+@_errors
+def report(
+    log: Log,
+    more: More = None,
+    feedback: Feedback = None,
+    out: Annotated[Path, typer.Option(help="the page to write")] = Path("runs/monitor/report.html"),
+    current_days: Annotated[int, typer.Option(help="days under test, the last ones of the log")] = 7,
+    reference_days: Annotated[int, typer.Option(help="days before them to compare with")] = 28,
+    alarm_rate: Annotated[float, typer.Option(help="chance of a false alarm in a report")] = ALARM_RATE,
+    check: Annotated[bool, typer.Option("--check", help=f"exit status {DRIFTED} where something drifted")] = False,
+) -> None:
+    """Write the report as an HTML page."""
     least = len(SIGNALS) / (DRAWS + 1)
-    if not least < args.alarm_rate < 1:
-        raise MonitorError(f"--alarm-rate {args.alarm_rate}: it lies between {least:.4f} and 1")
-    if args.feedback and not args.feedback.exists():
-        raise MonitorError(f"no feedback store {args.feedback}: give the file of FEEDBACK_DB, or leave --feedback out")
-    log = read_log(args.log)
-    report = build(log, read_feedback(args.feedback), args.current_days, args.reference_days, args.alarm_rate)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(html(report), encoding="utf-8")
-    for sentence in report.sentences():
+    if not least < alarm_rate < 1:
+        raise MonitorError(f"--alarm-rate {alarm_rate}: it lies between {least:.4f} and 1")
+    if feedback and not feedback.exists():
+        raise MonitorError(f"no feedback store {feedback}: give the file of FEEDBACK_DB, or leave --feedback out")
+    records = read_log([log, *(more or [])])
+    found = build(records, read_feedback(feedback), current_days, reference_days, alarm_rate)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(html(found), encoding="utf-8")
+    for sentence in found.sentences():
         print(sentence)
-    now = report.now
+    now = found.now
     if now.of:
         interval = f"95 % interval {percent(now.low)} to {percent(now.high)}"
         print(f"Right, of judged answers: {now.count} of {now.of} ({interval}).")
-    print(f"{len(log.asked)} questions of {len(log.days)} days; the report is {args.out}")
-    return DRIFTED if args.check and report.flagged else 0
+    print(f"{len(records.asked)} questions of {len(records.days)} days; the report is {out}")
+    if check and found.flagged:
+        raise typer.Exit(DRIFTED)
 
 
-def _sample(args: argparse.Namespace) -> int:
-    texts = {j.request_id: j.question for j in read_feedback(args.feedback)}
-    log = read_log(args.log)
-    days = set(log.days[-args.days :])
-    for asked in fair_sample([asked for asked in log.asked if asked.day in days], args.count, args.seed):
+@app.command()
+@_errors
+def sample(
+    log: Log,
+    more: More = None,
+    feedback: Annotated[
+        Path | None, typer.Option(help="the file of FEEDBACK_DB, for texts that the log does not hold")
+    ] = None,
+    days: Annotated[int, typer.Option(help="the last ones of the log, as the report judges them")] = 7,
+    count: Annotated[int, typer.Option(help="questions to draw")] = 50,
+    seed: Annotated[int, typer.Option(help="of the draw")] = 0,
+) -> None:
+    """Print a fair sample of questions to judge, as JSON lines."""
+    texts = {j.request_id: j.question for j in read_feedback(feedback)}
+    records = read_log([log, *(more or [])])
+    chosen = set(records.days[-days:])
+    for asked in fair_sample([asked for asked in records.asked if asked.day in chosen], count, seed):
         row = {"request_id": asked.request_id, "at": asked.at.isoformat(), "outcome": asked.outcome,
                "measures": asked.measures, "question": asked.question or texts.get(asked.request_id),
                "answer": asked.answer, "query": asked.query}  # fmt: skip
         print(json.dumps(row, ensure_ascii=False))
-    return 0
 
 
-def _simulate(args: argparse.Namespace) -> int:
-    made = simulate(args.out, args.days, args.per_day, args.drift, args.drift_days, args.season, args.seed, args.texts)
+@app.command(help="Write a made-up month: log.jsonl and feedback.sqlite.")
+@_errors
+def simulate(
+    days: Annotated[int, typer.Option(help="days of traffic")] = 30,
+    per_day: Annotated[int, typer.Option(help="questions on a mean weekday")] = 200,
+    drift: Annotated[str, typer.Option(help="; ".join(f"{name}: {what}" for name, what in DRIFTS.items()))] = "none",
+    drift_days: Annotated[int, typer.Option(help="the last days, in which the drift holds")] = 7,
+    season: Annotated[str, typer.Option(help="whose validation questions are asked")] = "ipl_2024",
+    seed: Annotated[int, typer.Option(help="of everything that is drawn")] = 0,
+    texts: Annotated[bool, typer.Option("--texts", help="log texts, as with LOG_TEXTS")] = False,
+    out: Annotated[Path, typer.Option(help="folder to write")] = Path("runs/monitor"),
+) -> None:
+    if drift not in DRIFTS:
+        raise typer.BadParameter(f"--drift {drift}: choose among {', '.join(sorted(DRIFTS))}")
+    made = make_up(out, days, per_day, drift, drift_days, season, seed, texts)
     print(f"{made.questions} questions in {made.log}, {made.judgements} judgements in {made.feedback}")
-    return 0
 
 
-def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serve.monitor", description=__doc__.split("\n")[0])
-    commands = parser.add_subparsers(required=True)
-
-    report = commands.add_parser("report", help="write the report as an HTML page")
-    report.add_argument("--log", type=Path, nargs="+", required=True, help="the service's standard output")
-    report.add_argument("--feedback", type=Path, help="the file of FEEDBACK_DB")
-    report.add_argument("--out", type=Path, default=Path("runs/monitor/report.html"))
-    report.add_argument("--current-days", type=int, default=7, help="days under test, the last ones of the log")
-    report.add_argument("--reference-days", type=int, default=28, help="days before them to compare with")
-    report.add_argument("--alarm-rate", type=float, default=ALARM_RATE, help="chance of a false alarm in a report")
-    report.add_argument("--check", action="store_true", help=f"exit status {DRIFTED} where something drifted")
-    report.set_defaults(run=_report)
-
-    sample = commands.add_parser("sample", help="a fair sample of questions to judge, as JSON lines")
-    sample.add_argument("--log", type=Path, nargs="+", required=True)
-    sample.add_argument("--feedback", type=Path, help="the file of FEEDBACK_DB, for texts that the log does not hold")
-    sample.add_argument("--days", type=int, default=7, help="the last ones of the log, as the report judges them")
-    sample.add_argument("--count", type=int, default=50)
-    sample.add_argument("--seed", type=int, default=0)
-    sample.set_defaults(run=_sample)
-
-    made_up = commands.add_parser("simulate", help="write a made-up month: log.jsonl and feedback.sqlite")
-    made_up.add_argument("--days", type=int, default=30)
-    made_up.add_argument("--per-day", type=int, default=200, help="questions on a mean weekday")
-    made_up.add_argument("--drift", choices=sorted(DRIFTS), default="none",
-                         help="; ".join(f"{name}: {what}" for name, what in DRIFTS.items()))  # fmt: skip
-    made_up.add_argument("--drift-days", type=int, default=7, help="the last days, in which the drift holds")
-    made_up.add_argument("--season", default="ipl_2024", help="whose validation questions are asked")
-    made_up.add_argument("--seed", type=int, default=0)
-    made_up.add_argument("--texts", action="store_true", help="log texts, as with LOG_TEXTS")
-    made_up.add_argument("--out", type=Path, default=Path("runs/monitor"))
-    made_up.set_defaults(run=_simulate)
-    return parser.parse_args(arguments)
+def main(arguments: list[str] | None = None) -> int:
+    return run(app, arguments)
 
 
 if __name__ == "__main__":

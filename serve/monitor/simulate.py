@@ -21,6 +21,7 @@ from typing import Any
 
 from data.phrasing.composer import Phrasebook
 from data.query import parse
+from data.season import SEASONS
 from serve.monitor.records import MonitorError
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, words_of
@@ -111,7 +112,7 @@ class _Users:
     """Simulated users: what they ask on a day, and how they judge the answers."""
 
     def __init__(self, season: str, rng: random.Random, texts: bool) -> None:
-        path = Path("data/seasons") / season / "qa" / "validation.jsonl"
+        path = SEASONS / season / "qa" / "validation.jsonl"
         if not path.is_file():
             raise MonitorError(f"no {path}: make it with `python -m data qa {season}`")
         self.rng, self.texts = rng, texts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class NearestPhrasing:
         """The line of the known phrasing that shares most with the question and needs no other placeholders."""
         words = frozenset(question.split())
         names = {m[0] for m in PLACEHOLDER.finditer(question)}
-        shared: Counter[int] = Counter()
+        shared: dict[int, float] = defaultdict(float)
         for word in words:
             for i in self.by_word.get(word, ()):
                 shared[i] += self.weight[word]

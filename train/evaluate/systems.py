@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -126,9 +125,7 @@ class Service:
 
         self.name = url
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client: AbstractAsyncContextManager = httpx.AsyncClient(
-            base_url=url, timeout=120, headers=headers, trust_env=False
-        )
+        self._client = httpx.AsyncClient(base_url=url, timeout=120, headers=headers, trust_env=False)
 
     async def ask(self, question: str) -> Asked:
         response = await self._client.post("/infer", json={"question": question, "trace": True})

@@ -11,31 +11,29 @@ steps as one that was not stopped.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import random
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from data.atomic_write import temporary_file
 from data.dataset.encoding import EncodedExample, encode
 from data.dataset.examples import Example
 from data.dataset.leakage import VALIDATION_PHRASES, LeakageGuard
 from data.dataset.pretraining import examples, plan_example, read_pool
-from data.errors import DataError
 from data.phrasing.composer import Phrasebook
 from data.phrasing.phrase_files import expand, read_pairs
 from data.phrasing.templates import Phrasing
 from data.text import plain
+from train.pretrain.config import PretrainConfig
 from train.pretrain.tokenizer import save_tokenizer, train_pieces
 
 BUCKETS = (16, 24, 32, 40, 48, 64, 80, 112, 160)  # lengths to pad to: few shapes, each compiled once
@@ -43,31 +41,6 @@ BLOCK = 250  # steps between checkpoints, each block with its own stream of text
 READ_AHEAD = 512  # examples encoded at once
 # 2.6 times as fast as float32 on a CPU with AVX512-BF16 (measured on a Zen 5), slower where it is emulated
 BFLOAT16 = torch.cpu._is_avx512_bf16_supported()
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """Settings; the defaults are those of the base in train/base."""
-
-    out: str = "train/base"
-    work: str = "runs/pretrain"
-    pool: str = ""  # answers computed on other seasons (python -m data.dataset.pretraining); none: plans only
-    phrasings: float = 1.0  # share of the hand-written pairs that is used
-    steps: int = 10_250
-    hidden: int = 256
-    layers: int = 6
-    heads: int = 4
-    ffn: int = 704
-    vocabulary: int = 4096
-    tokens_per_step: int = 4096
-    optimizer: str = "muon"  # muon for the matrices, AdamW for the rest; or adamw for all
-    learning_rate: float = 3e-3
-    warmup_steps: int = 100
-    decay_share: float = 0.5  # of the steps, linear to zero
-    prompt_weight: float = 0.1  # of the loss on the prompt, against 1 on the completion
-    seed: int = 2024
-    threads: int = 2
-    compile: bool = True
 
 
 def build_tokenizer(config: PretrainConfig, stream: Iterator[Example], folder: Path) -> PreTrainedTokenizerFast:
@@ -165,14 +138,19 @@ def pretrain(config: PretrainConfig) -> None:
 
     folder = work / "tokenizer"
     if not (folder / "tokenizer.json").exists():
-        build_tokenizer(config, stream(0), folder)
+        if config.start:
+            AutoTokenizer.from_pretrained(config.start).save_pretrained(folder)
+        else:
+            build_tokenizer(config, stream(0), folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    model = LlamaForCausalLM(LlamaConfig(
+    model = LlamaForCausalLM(LlamaConfig(  # type: ignore[call-arg]  # rope_theta is taken by its **kwargs
         hidden_size=config.hidden, num_hidden_layers=config.layers, num_attention_heads=config.heads,
         num_key_value_heads=config.heads, intermediate_size=config.ffn, vocab_size=len(tokenizer),
         max_position_embeddings=1024, tie_word_embeddings=True, rope_theta=10_000.0,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
     ))  # fmt: skip
+    if config.start:
+        model.load_state_dict(LlamaForCausalLM.from_pretrained(config.start, dtype=torch.float32).state_dict())
     optimisers = optimizers(model, config)
     saved, step = work / "state.pt", 0
     if saved.exists():
@@ -237,17 +215,3 @@ def export(model: LlamaForCausalLM, tokenizer_folder: Path, out: Path) -> None:
 def sha256(path: Path) -> str:
     """Hex sha256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, default in asdict(PretrainConfig()).items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(default, bool):
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
-        else:
-            parser.add_argument(flag, type=type(default), default=default)
-    try:
-        pretrain(PretrainConfig(**vars(parser.parse_args(arguments))))
-    except DataError as error:
-        sys.exit(f"error: {error}")

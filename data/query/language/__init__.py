@@ -1,7 +1,7 @@
 """The one definition of the query line: its measures, dimensions, filters and reasons to decline.
 
 The parser, the GBNF, the documentation (`python -m data language`), the random lines of the property tests and the SQL
-all come from these tables. Knows nothing about text, the execution of SQL or models.
+all come from these tables.
 
     strike_rate by batter | phase=death | having balls>=60 | top 3
     runs, wickets | player=P1 team=T1 ; margin | stage=final

@@ -133,7 +133,7 @@ ipl_2024: squad | team=KKR
     Raghuvanshi 10; Vaibhav Arora 10; Anukul Roy 3; Nitish Rana 2; Rahmanullah Gurbaz 2; Suyash Sharma 2;
     Dushmantha Chameera 1; Manish Pandey 1.
 ipl_2024: sides | player=Rahul
-    Lucknow Super Giants for Rahul: 14 matches.
+    KL Rahul: played for Lucknow Super Giants.
 ipl_2024: home_ground | team=KKR
     Eden Gardens for KKR at home: 7 matches.
 ipl: umpires, tv_umpire, referee | stage=final season=2016

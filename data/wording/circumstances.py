@@ -6,9 +6,9 @@ Names and numerals are those of the query line. data.wording.conditions words th
 from __future__ import annotations
 
 from data.query.completion import counted, streak_subject
+from data.query.in_a_row import run_role
 from data.query.language import FILTERS, MEASURES
 from data.query.line import Filter, Query
-from data.query.relation import run_role
 from data.query.sources import PLAYER_KEYS, SOURCES
 from data.wording.conditions import (
     BOUND,

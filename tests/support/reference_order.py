@@ -10,7 +10,8 @@ from typing import Any
 
 from data.query.language import MEASURES
 from data.query.query import Query
-from tests.support.reference_engine import FIGURES, PEOPLE, SUBJECT, Key, Reference
+from tests.support.reference_engine import Key, Reference
+from tests.support.reference_figures import FIGURES
 from tests.support.reference_rows import Row
 
 
@@ -138,6 +139,3 @@ def _ball(
                 return {"count": count, "over": f"{e['over'] - 1}.{e['legal_no']}",
                         "time": (*place[:2], e["over"], e["seq"])}  # fmt: skip
     return {}
-
-
-__all__ = ["PEOPLE", "SUBJECT", "events", "reached", "streaks"]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from data.atomic_write import atomic_write
 from data.dataset.card import card
-from data.dataset.leakage import FAN_QUESTIONS, NEAR, TEST_PHRASES, LeakageGuard
+from data.dataset.leakage import EXAMS, NEAR, TEST_PHRASES, LeakageGuard
 from data.dataset.record import Record, RecordBuilder
 from data.errors import DataError
 from data.phrasing.phrase_files import expand, read_pairs
@@ -39,7 +39,7 @@ def build(
     sizes: Mapping[str, int] = SIZES,
     folder: Path = SEASONS,
     phrases: Path = TEST_PHRASES,
-    fans: Path = FAN_QUESTIONS,
+    people: Path = EXAMS,
     progress: bool = True,
 ) -> dict[str, list[Record]]:
     """The records of each split. Raises DatasetError where `phrases`, the test split's, are missing."""
@@ -51,7 +51,7 @@ def build(
     trained = LeakageGuard(plain(expand(q, random.Random(seed))) for q, _ in builder.book.pairs)
     test = _held_out_stream(builder, read_pairs(phrases), seed)
     made = {"test": list(_take(test, sizes["test"], progress, "test", trained, set()))}
-    exams = LeakageGuard.of_exams(phrases, fans, seed).joined(LeakageGuard(r.linked for r in made["test"]))
+    exams = LeakageGuard.of_exams(phrases, people, seed).joined(LeakageGuard(r.linked for r in made["test"]))
     seen: set[str] = set()
     for split, offset in (("validation", 1), ("train", 2)):
         stream = _composed_stream(builder, split, random.Random(seed * 10 + offset))

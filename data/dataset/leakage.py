@@ -25,6 +25,7 @@ NEAR = 0.8
 TEST_PHRASES = EXAMS / "test.txt"  # phrasings of the test split
 VALIDATION_PHRASES = EXAMS / "validation.txt"  # phrasings that pre-training is validated with
 FAN_QUESTIONS = EXAMS / "fan_questions.jsonl"
+FEWEST_WORDS = 4
 FAN_SEASON = "ipl_2024"  # that the fan questions are about
 
 
@@ -52,10 +53,10 @@ class LeakageGuard:
                 self._by_word.setdefault(word, []).append(question)
 
     @classmethod
-    def of_exams(cls, phrases: Path = TEST_PHRASES, fans: Path = FAN_QUESTIONS, seed: int = 2024) -> LeakageGuard:
-        """The test split's phrasings and the fan questions (where the file exists), with their names linked."""
+    def of_exams(cls, phrases: Path = TEST_PHRASES, folder: Path = EXAMS, seed: int = 2024) -> LeakageGuard:
+        """The test split's phrasings and people's questions in `folder`, with their names linked."""
         rng = random.Random(seed)
-        return cls([plain(expand(q, rng)) for q, _ in read_pairs(phrases)] + fan_questions(fans))
+        return cls([plain(expand(q, rng)) for q, _ in read_pairs(phrases)] + people_questions(folder))
 
     def joined(self, other: LeakageGuard) -> LeakageGuard:
         """A guard of both sets."""
@@ -67,10 +68,15 @@ class LeakageGuard:
         return any(overlap(ours, other) >= NEAR for word in ours for other in self._by_word.get(word, ()))
 
 
-def fan_questions(path: Path = FAN_QUESTIONS) -> list[str]:
-    """The fan questions as the model would read them; none where there is no file."""
-    if not path.exists():
-        return []
+def people_questions(folder: Path = EXAMS) -> list[str]:
+    """The questions of every set in the folder (`*.jsonl`) as the model would read them.
+
+    Of a conversation's turns those of FEWEST_WORDS or more: "and his economy?" is common property.
+    """
     linker = Linker(Names.for_season(load(FAN_SEASON)), Phrasebook.load().words())
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [plain(linker.link(json.loads(line)["question"]).text) for line in lines if line.strip()]
+    rows = (
+        json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()
+    )
+    asked = [turn for row in rows for turn in row.get("turns", [row])]
+    linked = (plain(linker.link(turn["question"]).text) for turn in asked)
+    return [text for text in linked if len(text.split()) >= FEWEST_WORDS]

@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data.phrasing.conditions import Conditions, Placeholders, is_consistent, with_condition
 from data.phrasing.noise import Noise
-from data.phrasing.phrase_files import PAIR_FILES, PHRASES, expand, read_bank, read_pairs
+from data.phrasing.phrase_files import PAIR_FILES, PHRASES, WIDE_FILES, expand, read_bank, read_pairs
 from data.phrasing.swaps import Swaps
 from data.phrasing.templates import ENTITY, Maker, Phrasing, Templates, attach
 from data.query.language import MEASURES
@@ -23,6 +23,7 @@ from data.query.line import Plan, Query, parse
 from data.text import plain, renumber
 
 PAIR_WEIGHT = 46  # of hand-written pairs, against the weights of Templates.makers
+WIDE_WEIGHT = 30  # of those in WIDE_FILES once more, which are a sixth of all and as many kinds of question
 
 
 @dataclass
@@ -34,20 +35,26 @@ class Phrasebook:
     filters: dict[str, dict[str, list[str]]]
     frames: dict
     synonyms: list[list[str]]
+    wide: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def load(cls, folder: Path = PHRASES, files: tuple[str, ...] = PAIR_FILES) -> Phrasebook:
         """The phrases of a folder. Raises PhraseFileMissing."""
         pairs = [pair for name in files for pair in read_pairs(folder / name)]
+        wide = [pair for name in files if name in WIDE_FILES for pair in read_pairs(folder / name)]
         banks = (read_bank(folder / f"{name}.yaml") for name in ("measures", "filters", "frames", "synonyms"))
-        return cls(pairs, *banks)
+        return cls(pairs, *banks, wide)
 
     def __post_init__(self) -> None:
         self._conditions = Conditions(self.filters)
         self._swaps = Swaps(self._conditions, self.measures)
         self._templates = Templates(self.measures, self.frames, self._conditions)
         self._noise = Noise(self.frames["openers"], self.frames["closers"], self.synonyms)
-        makers: list[tuple[float, Maker]] = [(PAIR_WEIGHT, self._pair), *self._templates.makers]
+        makers: list[tuple[float, Maker]] = [
+            (PAIR_WEIGHT, self._pair),
+            (WIDE_WEIGHT * bool(self.wide), self._wide_pair),
+            *self._templates.makers,
+        ]
         self._weights, self._makers = zip(*makers, strict=True)
 
     def sample(self, rng: random.Random) -> Phrasing:
@@ -56,7 +63,10 @@ class Phrasebook:
             made = rng.choices(self._makers, self._weights)[0](rng)
             if made is not None:
                 made = self._with_tail(rng, made)
-                question, line = renumber(self._noise.typed(rng, made.question), made.line)
+                typed = self._noise.typed(rng, made.question)
+                if not all(words in typed for words in re.findall(r'"([^"]*)"', made.line)):
+                    typed = made.question  # what a line quotes is copied from the question
+                question, line = renumber(typed, made.line)
                 return replace(made, question=question, line=line)
 
     def words(self) -> frozenset[str]:
@@ -71,10 +81,15 @@ class Phrasebook:
 
     def _pair(self, rng: random.Random) -> Phrasing:
         """A hand-written pair as it is, with one more condition, or with a condition or the measure exchanged."""
-        question, line = rng.choice(self.pairs)
+        return self._varied(rng, *rng.choice(self.pairs))
+
+    def _wide_pair(self, rng: random.Random) -> Phrasing:
+        return self._varied(rng, *rng.choice(self.wide))
+
+    def _varied(self, rng: random.Random, question: str, line: str) -> Phrasing:
         question = plain(expand(question, rng))
         plan = parse(line)
-        if len(plan.queries) == 1 and MEASURES[plan.queries[0].measures[0]].kind != "fact":
+        if len(plan.queries) == 1 and _takes_conditions(plan.queries[0]):
             query, roll = plan.queries[0], rng.random()
             changed = None
             if roll < 0.3:
@@ -111,6 +126,12 @@ class Phrasebook:
             return phrasing
         tail = rng.choice(self.frames["tails_noun"]).replace("{noun}", rng.choice(self.measures[more]["noun"]))
         return Phrasing.of(f"{phrasing.question} {tail}", Plan((widened,)), phrasing.kind)
+
+
+def _takes_conditions(query: Query) -> bool:
+    """Whether another condition may be put at the question's end: not after one that is quoted or belongs to a part."""
+    plain_figures = all(MEASURES[m].kind in ("count", "rate", "best") for m in query.measures)
+    return plain_figures and not (query.unsupported or query.reach or query.place or query.each)
 
 
 def _strings(value: object) -> Iterator[str]:

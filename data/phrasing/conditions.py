@@ -6,27 +6,45 @@ import random
 import re
 from dataclasses import dataclass, replace
 
-from data.query.language import MEASURES
+from data.query.language import FILTERS, MEASURES
 from data.query.line import Filter, Having, Query, parse
 from data.text import number, ordinal
 
-_MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "date")
+_TIME = ("date", "after", "before", "from", "to", "month", "weekday", "match", "half", "season")
+_MATCH = ("opponent", "venue", "innings", "result", "home", "stage", "toss", "with", "without", *_TIME)
+_OWN = ("nth_match", "last_matches")  # matches of whoever the question names
 # Filters that the measures of a source take.
 TAKES: dict[str, tuple[str, ...]] = {
     "bat": (*_MATCH, "team", "overs", "last", "phase", "position", "bowling", "bowler", "hand", "chose", "score",
-            "total", "target", "keeper"),
-    "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose", "bowling", "haul"),
-    "team": (*_MATCH, "overs", "last", "phase", "bowling", "total"),
-    "concede": (*_MATCH, "overs", "last", "phase"),
-    "field": (*_MATCH, "team", "keeper", "phase"),
-    "result": (*_MATCH, "won_by", "margin", "total", "target", "chose", "shortened", "player"),
+            "total", "target", "keeper", "partner", "origin", "bowler_origin", "all_rounder", *_OWN, "nth_innings",
+            "last_innings", "first_balls", "last_balls", "from_score", "ball"),
+    "bowl": (*_MATCH, "team", "overs", "last", "phase", "hand", "batter", "dismissal", "chose", "bowling", "haul",
+             "origin", "batter_origin", "all_rounder", *_OWN, "ball"),
+    "team": (*_MATCH, "overs", "last", "phase", "bowling", "total", *_OWN),
+    "concede": (*_MATCH, "overs", "last", "phase", *_OWN),
+    "field": (*_MATCH, "team", "keeper", "phase", "origin", *_OWN),
+    "result": (*_MATCH, "won_by", "margin", "total", "target", "chose", "shortened", "player", *_OWN),
     "stand": (*_MATCH, "team", "wicket", "stand"),
-    "award": ("opponent", "venue", "result", "stage", "team", "home"),
+    "award": ("opponent", "venue", "result", "stage", "team", "home", *_TIME),
     "match": (),
     "table": (),
 }  # fmt: skip
 # Filters that select part of an innings: measures of whole innings do not take them.
-PART_OF_INNINGS = ("overs", "last", "phase", "bowling", "bowler", "dismissal", "hand")
+PART_OF_INNINGS = ("overs", "last", "phase", "bowling", "bowler", "dismissal", "hand", "partner", "bowler_origin",
+                   "batter_origin", "first_balls", "last_balls", "from_score", "ball")  # fmt: skip
+_ONE_SUBJECT = (*_OWN, "nth_innings", "last_innings")  # filters that count the matches or innings of one subject
+# The marks of phrases that stand for names, and the kinds of their placeholders.
+_MARKS = {"P": "P", "T": "T", "U": "T", "V": "V", "W": "V", "D": "D", "E": "D", "Y": "Y", "Z": "Y"}
+_TIMES = frozenset(_TIME) | {*_ONE_SUBJECT, "stage"}
+# Bounds that people set on single innings, overs or matches.
+_IN_ONE = {"runs": [10, 20, 25, 30, 40, 45, 60, 70, 75, 80], "balls": [10, 12, 15, 20, 25, 30, 40, 50],
+           "strike_rate": [100, 120, 140, 150, 180, 200], "runs_conceded": [20, 25, 30, 35, 40, 45, 50],
+           "economy": [6, 7, 8, 9, 10, 12], "total": [100, 120, 140, 150, 160, 175, 180, 200, 220],
+           "conceded": [120, 150, 160, 180, 200], "dots_bowled": [6, 8, 10, 12], "dots": [5, 8, 10],
+           "over_runs": [10, 12, 15, 18, 20, 25], "extras": [5, 8, 10, 15], "team_sixes": [5, 8, 10, 12, 15],
+           "team_fours": [10, 12, 15, 20], "boundaries": [3, 4, 5, 6, 8, 10]}  # fmt: skip
+_WEIGHTS = {"opponent": 4.0, "venue": 4.0, "phase": 2.5, "innings": 3.0, "team": 2.0, "month": 0.5, "weekday": 0.25,
+            "nth_match": 0.4, "nth_innings": 0.3, "each": 0.15}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,7 @@ class Condition:
     words: str
     filters: tuple[Filter, ...] = ()
     having: tuple[Having, ...] = ()
+    each: tuple[Having, ...] = ()
 
 
 class Placeholders:
@@ -71,21 +90,10 @@ class Conditions:
                     continue
                 usable.append((key, phrases, 3 if MEASURES[query.measures[0]].least else 0.6))
                 continue
-            names_of = set(re.findall(r"([a-z_]+)(?:!=|>=|<=|=|<|>)", key))
-            name = re.match(r"[a-z_]+", key)[0]
-            if "!=" in key:
-                if not (query.rank and name in query.by) or f"{name}!=" in str(query):
-                    continue
-            elif names_of & taken or not names_of <= set(TAKES[source]) or (whole and name in PART_OF_INNINGS):
+            if not self._fits(key, source, query, taken, whole):
                 continue
-            if name in ("overs", "last", "phase") and taken & {"overs", "last", "phase", "over"}:
-                continue
-            if name in ("opponent", "between") and taken & {"opponent", "between"}:
-                continue
-            if name in ("stage", "date") and taken & {"stage", "date"}:
-                continue
-            weight = {"opponent": 4, "venue": 4, "phase": 2.5, "innings": 3, "team": 2}.get(name, 0.8)
-            usable.append((key, phrases, weight))
+            name = key.split()[0] if key.startswith("each ") else re.match(r"[a-z_]+", key)[0]
+            usable.append((key, phrases, _WEIGHTS.get(name, 0.8)))
         words: list[str] = []
         while usable and not words:
             key, phrases, _ = choice = rng.choices(usable, [w for *_, w in usable])[0]
@@ -96,15 +104,41 @@ class Conditions:
             usable.remove(choice)
         return self._fill(rng, key, rng.choice(words), names) if words else None
 
+    @staticmethod
+    def _fits(key: str, source: str, query: Query, taken: set[str], whole: bool) -> bool:
+        """Whether a query over `source` that is filtered or split by `taken` can take a condition of the bank."""
+        names = set(re.findall(r"([a-z_]+)(?:!=|>=|<=|=|<|>)", key))
+        if key.startswith("each "):
+            measure = MEASURES.get(next(iter(names)))
+            parts = taken & {*PART_OF_INNINGS, "over", "match", "score", "haul", "stand"}
+            return measure is not None and measure.source == source and not parts and not query.each
+        name = re.match(r"[a-z_]+", key)[0]
+        if "!=" in key and FILTERS[name].takes == "P":
+            return bool(query.rank) and name in query.by and f"{name}!=" not in str(query)
+        if names & taken or not names <= set(TAKES.get(source, ())) or (whole and name in PART_OF_INNINGS):
+            return False
+        if name in _ONE_SUBJECT and not any(f.key in ("batter", "bowler", "fielder", "team") for f in query.filters):
+            return False
+        groups = ({"overs", "last", "phase", "over", "ball"}, {"opponent", "between"}, _TIMES - {"season", "stage"},
+                  {"stage", "date", "match", "half"}, {"first_balls", "last_balls", "from_score"},
+                  {"with", "without", "partner"}, {"season"})  # fmt: skip
+        return not any(name in group and taken & group for group in groups)
+
     def _fill(self, rng: random.Random, key: str, words: str, names: Placeholders) -> Condition:
         """The condition with random numbers and new placeholders for its marks: {a}, {b}, {n}, {P} ..."""
         low, high = sorted(rng.sample(range(1, 21), 2))
-        measure = re.match(r"having ([a-z_]+)", key)
+        measure = re.match(r"(?:having|each) ([a-z_]+)", key)
+        each = key.startswith("each ")
         scale = {"having": 1, "score": [20, 25, 30, 40, 50, 60, 75, 80, 90, 100], "haul": [2, 3, 4, 5],
                  "stand": [50, 75, 100, 150], "total": [100, 120, 140, 150, 160, 180, 200, 220, 250],
                  "target": [120, 150, 160, 180, 200, 220], "position": range(1, 12), "wicket": range(1, 11),
-                 "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50]}  # fmt: skip
-        if measure:
+                 "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50], "last_matches": range(2, 11),
+                 "last_innings": range(2, 11), "first_balls": [5, 6, 10, 10, 12, 15, 20, 30],
+                 "last_balls": [5, 6, 10, 12, 20], "from_score": [10, 20, 25, 30, 40, 60, 75], "match": [10, 14, 20, 28, 30, 35, 40, 50],
+                 "nth_match": range(2, 11), "nth_innings": range(2, 11)}  # fmt: skip
+        if measure and each:
+            n = rng.choice(_IN_ONE.get(measure[1], [2, 3, 4, 5]))
+        elif measure:
             choices = {
                 "balls": [20, 30, 50, 60, 75, 100, 120, 150, 200, 250, 300],
                 "overs_bowled": [5, 8, 10, 12, 15, 20, 25, 30, 40],
@@ -136,18 +170,19 @@ class Conditions:
             spoken = number(rng, int(value)) if mark == "n" else value
             text = text.replace(f"{{{mark}}}", spoken)
             key = key.replace(f"{{{mark}}}", value)
-        for kind in "PTVD":
-            if f"{{{kind}}}" in text or f"{{{kind}1}}" in text:
+        for mark, kind in _MARKS.items():
+            if f"{{{mark}}}" in text or f"{{{mark}1}}" in text:
                 placeholder = names.new(rng.choice("VT") if kind == "V" else kind)
-                text = text.replace(f"{{{kind}}}", placeholder).replace(f"{{{kind}1}}", placeholder)
-                key = re.sub(rf"(!?=){kind}\b", rf"\g<1>{placeholder}", key)
-        query = parse(f"runs | {key}").queries[0]
-        return Condition(text, query.filters, query.having)
+                text = text.replace(f"{{{mark}}}", placeholder).replace(f"{{{mark}1}}", placeholder)
+                key = re.sub(rf"(?<=[=,-]){mark}(?![A-Za-z0-9])", placeholder, key)
+        query = parse(f"{'streak' if each else 'runs'} | {key}").queries[0]
+        return Condition(text, query.filters, query.having, query.each)
 
 
 def with_condition(query: Query, part: Condition) -> Query:
     """The query with the condition's filters and bounds added."""
-    return replace(query, filters=query.filters + part.filters, having=query.having + part.having)
+    return replace(query, filters=query.filters + part.filters, having=query.having + part.having,
+                   each=query.each + part.each)  # fmt: skip
 
 
 def is_consistent(query: Query) -> bool:

@@ -9,6 +9,7 @@ placeholders throughout.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,10 @@ from data.query.line import Filter, Having, Plan, Query, Rank
 from data.text import number, plain, renumber
 
 ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}  # whose figure, by source
+
+
+# Linking takes a year together with the words around it that only say that it is a season.
+_YEAR = re.compile(r"\b(?:(?:ipl|season|edition) )*(Y\d)(?: (?:ipl|season|edition)\b)*")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Phrasing:
     @classmethod
     def of(cls, question: str, plan: Plan, kind: str) -> Phrasing:
         """The phrasing in its plain form, with placeholders numbered by their order in the question."""
-        return cls(*renumber(plain(question), str(plan.canonical())), kind)
+        return cls(*renumber(_YEAR.sub(r"\1", plain(question)), str(plan.canonical())), kind)
 
 
 Maker = Callable[[random.Random], Phrasing | None]

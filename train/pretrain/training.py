@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from data.atomic_write import temporary_file
 from data.dataset.encoding import EncodedExample, encode
@@ -52,6 +52,7 @@ class PretrainConfig:
     out: str = "train/base"
     work: str = "runs/pretrain"
     pool: str = ""  # answers computed on other seasons (python -m data.dataset.pretraining); none: plans only
+    start: str = ""  # a base whose tokenizer and weights are taken up; none: from random weights
     phrasings: float = 1.0  # share of the hand-written pairs that is used
     steps: int = 10_250
     hidden: int = 256
@@ -165,7 +166,10 @@ def pretrain(config: PretrainConfig) -> None:
 
     folder = work / "tokenizer"
     if not (folder / "tokenizer.json").exists():
-        build_tokenizer(config, stream(0), folder)
+        if config.start:
+            AutoTokenizer.from_pretrained(config.start).save_pretrained(folder)
+        else:
+            build_tokenizer(config, stream(0), folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     model = LlamaForCausalLM(LlamaConfig(
         hidden_size=config.hidden, num_hidden_layers=config.layers, num_attention_heads=config.heads,
@@ -173,6 +177,8 @@ def pretrain(config: PretrainConfig) -> None:
         max_position_embeddings=1024, tie_word_embeddings=True, rope_theta=10_000.0,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
     ))  # fmt: skip
+    if config.start:
+        model.load_state_dict(LlamaForCausalLM.from_pretrained(config.start, dtype=torch.float32).state_dict())
     optimisers = optimizers(model, config)
     saved, step = work / "state.pt", 0
     if saved.exists():

@@ -134,7 +134,7 @@ class Conditions:
                  "target": [120, 150, 160, 180, 200, 220], "position": range(1, 12), "wicket": range(1, 11),
                  "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50], "last_matches": range(2, 11),
                  "last_innings": range(2, 11), "first_balls": [5, 6, 10, 10, 12, 15, 20, 30],
-                 "last_balls": [5, 6, 10, 12, 20], "from_score": [10, 20, 25, 30, 40, 60, 75], "match": [10, 14, 20, 28, 30, 35, 40, 50],
+                 "last_balls": [5, 6, 10, 12, 20], "from_score": [10, 20, 25, 30, 40, 60, 75], "match": [10, 14, 20, 28, 35, 50],
                  "nth_match": range(2, 11), "nth_innings": range(2, 11)}  # fmt: skip
         if measure and each:
             n = rng.choice(_IN_ONE.get(measure[1], [2, 3, 4, 5]))
@@ -174,7 +174,7 @@ class Conditions:
             if f"{{{mark}}}" in text or f"{{{mark}1}}" in text:
                 placeholder = names.new(rng.choice("VT") if kind == "V" else kind)
                 text = text.replace(f"{{{mark}}}", placeholder).replace(f"{{{mark}1}}", placeholder)
-                key = re.sub(rf"(?<=[=,-]){mark}(?![A-Za-z0-9])", placeholder, key)
+                key = re.sub(rf"(?<=[=,-])(?:{{{mark}}}|{mark})(?![A-Za-z0-9])", placeholder, key)
         query = parse(f"{'streak' if each else 'runs'} | {key}").queries[0]
         return Condition(text, query.filters, query.having, query.each)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from data.phrasing.conditions import Conditions, Placeholders, is_consistent, with_condition
+from data.phrasing.conditions import TAKES, Conditions, Placeholders, is_consistent, with_condition
 from data.query.language import LESS_IS_BETTER, MEASURES, Measure
 from data.query.line import Filter, Having, Plan, Query, Rank
 from data.text import number, plain, renumber
@@ -22,6 +22,7 @@ from data.text import number, plain, renumber
 ENTITY = {"bat": "batter", "bowl": "bowler", "field": "fielder", "award": "player"}  # whose figure, by source
 
 
+_FIGURES = ("count", "rate", "best")
 # Linking takes a year together with the words around it that only say that it is a season.
 _YEAR = re.compile(r"\b(?:(?:ipl|season|edition) )*(Y\d)(?: (?:ipl|season|edition)\b)*")
 
@@ -315,15 +316,20 @@ class Templates:
     # -- parts
 
     def measures_of(self, source: str) -> list[str]:
-        """Measures of the source that have a noun."""
-        return [m.name for m in MEASURES.values() if m.source == source and "noun" in self.measures.get(m.name, ())]
+        """Figures of the source that have a noun."""
+        return [m.name for m in MEASURES.values()
+                if m.source == source and m.kind in _FIGURES and "noun" in self.measures.get(m.name, ())]  # fmt: skip
 
     @cached_property
     def _by_form(self) -> dict[str, list[tuple[str, dict[str, list[str]]]]]:
         """Form -> the measures that have phrases of it, each with all its phrases."""
         found: dict[str, list[tuple[str, dict[str, list[str]]]]] = {}
         for name, phrases in self.measures.items():
-            for form in phrases if name in MEASURES else ():
+            measure = MEASURES.get(name)
+            asked = measure is not None and (
+                measure.kind in _FIGURES and measure.source in TAKES or measure.source == "match"
+            )
+            for form in phrases if asked else ():
                 if phrases[form]:
                     found.setdefault(form, []).append((name, phrases))
         return found

@@ -21,17 +21,27 @@ from data.dataset.examples import Example, read, write
 from data.dataset.leakage import LeakageGuard
 from data.errors import DataError
 from data.phrasing.composer import Phrasebook
+from data.phrasing.followups import FollowUp, FollowUps
 from data.phrasing.templates import Phrasing
-from data.prompts import answer_messages, plan_messages
+from data.prompts import answer_messages, follow_up_messages, plan_messages
 from data.query import QueryError, Statistics, parse
 from data.season import load
 from data.wording.sentence import sentence
 from data.wording.sheet import MODEL_ROWS, sheet
 
 
+FOLLOW_UP_SHARE = 0.15
+
+
 def plan_example(phrasing: Phrasing) -> Example:
     """The example that a phrasing is."""
     return Example(plan_messages(phrasing.question), phrasing.line, "plan")
+
+
+def follow_up_example(follow_up: FollowUp) -> Example:
+    """The example that a follow-up is."""
+    prompt = follow_up_messages(follow_up.previous, follow_up.leaders, follow_up.words)
+    return Example(prompt, follow_up.line, "follow")
 
 
 def examples(
@@ -41,13 +51,17 @@ def examples(
     book: Phrasebook | None = None,
     exams: LeakageGuard | None = None,
 ) -> Iterator[Example]:
-    """Endless plans, none of them near a question of the exams, and answers drawn from `pool`."""
+    """Endless plans and follow-ups, none of them near a question of the exams, and answers drawn from `pool`."""
     rng = random.Random(seed)
     book = book or Phrasebook.load()
     exams = exams or LeakageGuard.of_exams()
+    follow_ups = FollowUps.load(book)
     while True:
         if pool and rng.random() < answer_share:
             yield rng.choice(pool)
+        elif rng.random() < FOLLOW_UP_SHARE:
+            if not exams.is_near((follow_up := follow_ups.sample(rng)).words):
+                yield follow_up_example(follow_up)
         elif not exams.is_near((phrasing := book.sample(rng)).question):
             yield plan_example(phrasing)
 

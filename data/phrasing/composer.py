@@ -1,8 +1,8 @@
 """Composes training questions with their query lines from the phrase files: `Phrasebook.load().sample(rng)`.
 
 Most questions are hand-written pairs, as they stand or with a condition or measure exchanged; the others are put
-together from parts (`data.phrasing.templates`). Noise (typos, dropped words, lead-ins) then imitates typing. Names are
-placeholders throughout.
+together from parts (`data.phrasing.templates` and those that extend it). Noise (typos, dropped words, lead-ins) then
+imitates typing. Names are placeholders throughout.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from data.phrasing.comparison_templates import ComparisonTemplates
 from data.phrasing.conditions import Conditions, Placeholders, is_consistent, with_condition
 from data.phrasing.noise import Noise
 from data.phrasing.phrase_files import PAIR_FILES, PHRASES, WIDE_FILES, expand, read_bank, read_pairs
+from data.phrasing.sequence_templates import SequenceTemplates
+from data.phrasing.share_templates import ShareTemplates
 from data.phrasing.swaps import Swaps
 from data.phrasing.templates import ENTITY, Maker, Phrasing, Templates, attach
+from data.phrasing.wide_templates import WideTemplates
 from data.query.language import MEASURES
 from data.query.line import Plan, Query, parse
 from data.text import plain, renumber
@@ -35,6 +39,7 @@ class Phrasebook:
     filters: dict[str, dict[str, list[str]]]
     frames: dict
     synonyms: list[list[str]]
+    ranks: dict
     wide: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
@@ -42,7 +47,7 @@ class Phrasebook:
         """The phrases of a folder. Raises PhraseFileMissing."""
         pairs = [pair for name in files for pair in read_pairs(folder / name)]
         wide = [pair for name in files if name in WIDE_FILES for pair in read_pairs(folder / name)]
-        banks = (read_bank(folder / f"{name}.yaml") for name in ("measures", "filters", "frames", "synonyms"))
+        banks = (read_bank(folder / f"{name}.yaml") for name in ("measures", "filters", "frames", "synonyms", "ranks"))
         return cls(pairs, *banks, wide)
 
     def __post_init__(self) -> None:
@@ -55,6 +60,8 @@ class Phrasebook:
             (WIDE_WEIGHT * bool(self.wide), self._wide_pair),
             *self._templates.makers,
         ]
+        for wide in (WideTemplates, ShareTemplates, SequenceTemplates, ComparisonTemplates):
+            makers += wide(self.measures, self.frames, self._conditions, self.ranks).makers
         self._weights, self._makers = zip(*makers, strict=True)
 
     def sample(self, rng: random.Random) -> Phrasing:
@@ -72,7 +79,7 @@ class Phrasebook:
     def words(self) -> frozenset[str]:
         """Every word of the phrasings: the lexicon against which typing errors are corrected."""
         texts = [q for q, _ in self.pairs]
-        for bank in (self.measures, self.filters, self.frames, self.synonyms):
+        for bank in (self.measures, self.filters, self.frames, self.synonyms, self.ranks):
             texts += list(_strings(bank))
         found: set[str] = set()
         for text in texts:

@@ -82,6 +82,8 @@ class Conditions:
         whole = _of_whole_innings(query)
         usable = []
         for key, phrases in self.phrases.items():
+            if key.startswith("each ") or re.search(r"=[A-Z],[A-Z]|=Y", key):
+                continue  # no filter of one name
             if key.startswith("having "):
                 if not (query.rank and not query.having and set(query.by) & {"batter", "bowler"}):
                     continue
@@ -134,8 +136,10 @@ class Conditions:
                  "target": [120, 150, 160, 180, 200, 220], "position": range(1, 12), "wicket": range(1, 11),
                  "last": [2, 3, 4, 5, 6], "margin": [1, 5, 10, 20, 50], "last_matches": range(2, 11),
                  "last_innings": range(2, 11), "first_balls": [5, 6, 10, 10, 12, 15, 20, 30],
-                 "last_balls": [5, 6, 10, 12, 20], "from_score": [10, 20, 25, 30, 40, 60, 75], "match": [10, 14, 20, 28, 35, 50],
-                 "nth_match": range(2, 11), "nth_innings": range(2, 11)}  # fmt: skip
+                 "last_balls": [5, 6, 10, 12, 20], "from_score": [10, 20, 25, 30, 40, 60, 75],
+                 "match": [10, 14, 20, 28, 35, 50],
+                 "nth_match": range(2, 11), "nth_innings": range(2, 11),
+                 "ball": range(1, 7)}  # fmt: skip
         if measure and each:
             n = rng.choice(_IN_ONE.get(measure[1], [2, 3, 4, 5]))
         elif measure:

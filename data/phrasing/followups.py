@@ -57,7 +57,9 @@ class FollowUps:
             phrasing = self.book.sample(rng)
             words, line = _shifted(f"{known.previous} {known.leaders}", phrasing.question, phrasing.line)
         elif rng.random() < TYPOS and '"' not in line:
-            words = " ".join(typo(w, rng) if len(w) > 3 and w.isalpha() and rng.random() < 0.3 else w for w in words.split())
+            words = " ".join(
+                typo(w, rng) if len(w) > 3 and w.isalpha() and rng.random() < 0.3 else w for w in words.split()
+            )
         return FollowUp(known.previous, known.leaders, words, line).renumbered()
 
 

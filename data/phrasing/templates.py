@@ -194,10 +194,7 @@ class Templates:
         question = question.replace("{dim}", rng.choice(self.frames["dims"][dim]))
         names, query = Placeholders(), Query((name,), (dim,), rank=Rank("top" if high else "bottom", 1))
         if dim != "match" and rng.random() < 0.4:
-            subject = self._subject(rng, source, names)
-            frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
-            question = frame.replace("{q}", question).replace("{s}", subject.values[0])
-            query = replace(query, filters=(subject,))
+            question, query = self._for_subject(rng, question, query, source, names)
         return self._with_parts(rng, question, query, names, "which", most=1)
 
     def _threshold(self, rng: random.Random) -> Phrasing | None:
@@ -341,20 +338,42 @@ class Templates:
             entity = "team"  # "T1's sixes"
         return Filter(entity, "=", (names.new("T" if entity == "team" else "P"),))
 
+    def _for_subject(
+        self, rng: random.Random, question: str, query: Query, source: str, names: Placeholders
+    ) -> tuple[str, Query]:
+        """A question about everybody, asked of one player or team."""
+        subject = self._subject(rng, source, names)
+        frame = rng.choice(["{q} for {s}", "for {s} {q}", "{s} {q}", "{q} {s}"])
+        question = frame.replace("{q}", question).replace("{s}", subject.values[0])
+        return question, replace(query, filters=(subject,))
+
     def _with_parts(
-        self, rng: random.Random, question: str, query: Query, names: Placeholders, kind: str, most: int = 2
+        self,
+        rng: random.Random,
+        question: str,
+        query: Query,
+        names: Placeholders,
+        kind: str,
+        most: int = 2,
+        source: str | None = None,
     ) -> Phrasing | None:
         """The question with up to `most` conditions; None where the query cannot take them together."""
-        source = MEASURES[query.measures[0]].source
+        found = self._conditioned(rng, query, names, most, source)
+        return found and Phrasing.of(attach(rng, question, found[1]), Plan((found[0],)), kind)
+
+    def _conditioned(
+        self, rng: random.Random, query: Query, names: Placeholders, most: int, source: str | None = None
+    ) -> tuple[Query, list[str]] | None:
+        """The query with up to `most` conditions that measures of `source` (of its first measure) take, and their
+        phrases."""
+        source = source or MEASURES[query.measures[0]].source
         phrases: list[str] = []
         for _ in range(min(most, rng.choices([0, 1, 2, 3], [38, 40, 18, 4])[0])):
             part = self.conditions.pick(rng, source, query, names)
             if part:
                 query = with_condition(query, part)
                 phrases.append(part.words)
-        if not is_consistent(query):
-            return None
-        return Phrasing.of(attach(rng, question, phrases), Plan((query,)), kind)
+        return (query, phrases) if is_consistent(query) else None
 
 
 def attach(rng: random.Random, question: str, phrases: list[str]) -> str:

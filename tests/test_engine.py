@@ -180,7 +180,7 @@ def test_the_cost_model_ignores_steps_with_threads_on_trial(start):
     assert 20 < len(seen) < 40, "half of the steps of a trial use the usual number of threads"
 
 
-def test_threads_spin_briefly_for_a_while_after_a_step_that_took_far_too_long(start):
+def test_threads_spin_briefly_after_a_step_that_took_far_too_long(start):
     engine, seen, used = start(n_slots=1, drafts=False), [], [False]
     library, use = engine.runner._library, engine.runner.use_threads
     decode = library.llama_decode
@@ -193,7 +193,7 @@ def test_threads_spin_briefly_for_a_while_after_a_step_that_took_far_too_long(st
     library.llama_decode = slow_once
     engine.runner.use_threads = lambda n, short_spin: (used.append(short_spin), use(n, short_spin))
     results(engine, [Request([300, 301], 100, ignore_eos=True)])
-    assert not any(seen[:10]) and all(seen[10:60]) and not any(seen[-5:])
+    assert not any(seen[:10]) and all(seen[10:60])
 
 
 @pytest.mark.parametrize(("flash_attention", "tokens"), [(True, 64), (False, 513)])

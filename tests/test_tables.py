@@ -14,7 +14,7 @@ import pytest
 
 from data.cricsheet.league import team_of, teams, venue_of
 from data.cricsheet.people import batting_hand_of, bowling_of, display_name, load_people, usual_names
-from data.season import Season
+from data.season import Season, load
 from data.season.tables import STORED
 from tests.support.cricsheet_files import BATTERS, ball, loaded, match, season_of
 
@@ -41,7 +41,8 @@ def rows(season: Season, query: str) -> list[Any]:
 @pytest.mark.parametrize("table", sorted({*STORED, *DERIVED}))
 def test_a_loaded_season_has_the_tables_with_their_columns(table: str) -> None:
     expected = DERIVED[table].split() if table in DERIVED else [c for c, _ in STORED[table]]
-    assert rows(season_of("2024"), f"SELECT column_name FROM (DESCRIBE {table})") == expected
+    season = load("ipl_2024")  # afresh: statistics add columns to the deliveries of a season that tests share
+    assert rows(season, f"SELECT column_name FROM (DESCRIBE {table})") == expected
 
 
 def test_cursors_in_many_threads_see_the_same_season() -> None:

@@ -6,22 +6,24 @@ from typing import Any
 
 import yaml
 
+from convert.bases import PUBLIC
 from convert.gate import GateResult
 from convert.gate.report import markdown_table, summary
 from convert.manifest import Manifest
+from convert.run_folder import EMBEDDED_BASE
 from data import text_table
 
 
 def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, Any]) -> str:
     """The card's text, which begins with a warning where the gate failed."""
     head = {
-        # the weights have the licence of their base: this project's for the embedded one, else what its page says
-        "license": "apache-2.0" if manifest.base.id == "train/base" else "other",
+        # the weights have the licence of their base
+        "license": _licence(manifest.base.id),
         "language": ["en"],
         "library_name": "gguf",
         "pipeline_tag": "text-generation",
         "tags": ["gguf", "llama.cpp", "cricket", "lora"],
-        **({"base_model": manifest.base.id} if _is_hub_id(manifest.base.id) else {}),
+        **({"base_model": hub_id} if (hub_id := _hub_id(manifest.base.id)) else {}),
         **({"model-index": [_model_index(manifest, gate)]} if gate else {}),
     }
     parts = [
@@ -125,8 +127,18 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else text + "."
 
 
-def _is_hub_id(base: str) -> bool:
-    return base.count("/") == 1 and not base.startswith((".", "/")) and base != "train/base"
+def _licence(base: str) -> str:
+    """The licence of a base: this project's for the embedded one; of others the hub's page of the base says it."""
+    if base in PUBLIC:
+        return PUBLIC[base].licence
+    return "apache-2.0" if base == EMBEDDED_BASE else "other"
+
+
+def _hub_id(base: str) -> str | None:
+    """The base on the hub, None where it is not from there."""
+    if base in PUBLIC:
+        return PUBLIC[base].hub_id
+    return base if base.count("/") == 1 and not base.startswith((".", "/")) and base != EMBEDDED_BASE else None
 
 
 def _model_index(manifest: Manifest, gate: GateResult) -> dict[str, Any]:

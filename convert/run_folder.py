@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from convert.bases import base_folder, is_gguf_base
 from convert.errors import ConvertError
 from convert.manifest import sha256_files
 from data.prompts import PROMPT_VERSION
@@ -148,6 +149,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
     """The base model's folder and, of one from the hub, its commit."""
+    if is_gguf_base(base_id):
+        return base_folder(base_id), None
     path = Path(base_id)
     if path.is_dir():
         if not (path / "config.json").is_file():

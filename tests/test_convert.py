@@ -199,7 +199,7 @@ def test_weights_that_changed_are_found(shelf: Path, llama: Path):
     config = json.loads((folder / "config.json").read_text())
     config["rope_parameters"] = {"rope_type": "default", "rope_theta": 500.0}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(proofs.ProofError, match="is not the merged model: a logit differs"):
+    with pytest.raises(proofs.ProofError, match="is not the model in transformers: a logit differs"):
         proofs.prove(llama / "model.gguf", folder, conversations(), cricket_texts(20))
 
 

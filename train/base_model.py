@@ -1,4 +1,4 @@
-"""The base model and its tokenizer, from a local folder or from the hub.
+"""The base model and its tokenizer: a local folder, a model of the hub, a GGUF file, or a public model by name.
 
 Errors say whether the base does not exist, is gated, needs a token or lacks a chat template.
 """
@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from convert.bases import PUBLIC, base_folder, is_gguf_base
+from convert.errors import ConvertError
 from train.errors import BaseModelError, OutOfMemory
 
 WEIGHTS = (".safetensors", ".bin")
@@ -23,9 +25,9 @@ def load_tokenizer(base: str, revision: str = "", chat_template: str = "") -> Pr
 
     `chat_template` is a file with a Jinja template that replaces the tokenizer's own.
     """
-    _check_folder(base)
+    source = _source(base)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision or None, token=_token())
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision or None, token=_token())
     except Exception as error:
         raise _explained(base, revision, error) from error
     if chat_template:
@@ -52,7 +54,7 @@ def load_tokenizer(base: str, revision: str = "", chat_template: str = "") -> Pr
 
 def load_model(base: str, revision: str = "", four_bit: bool = False) -> PreTrainedModel:
     """The model in float32 (in 4 bits for QLoRA). Raises BaseModelError or OutOfMemory."""
-    _check_folder(base)
+    source = _source(base)
     extra: dict[str, Any] = {}
     if four_bit:
         if not torch.cuda.is_available():
@@ -74,7 +76,7 @@ def load_model(base: str, revision: str = "", four_bit: bool = False) -> PreTrai
         extra["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
     try:
         return AutoModelForCausalLM.from_pretrained(
-            base, revision=revision or None, token=_token(), dtype=torch.float32, **extra
+            source, revision=revision or None, token=_token(), dtype=torch.float32, **extra
         )
     except Exception as error:
         if is_out_of_memory(error):
@@ -95,7 +97,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def fingerprint(base: str, revision: str = "") -> str:
     """A hash of a local folder's weights and tokenizer, or the id and revision of a hub model."""
-    folder = Path(base)
+    folder = Path(_source(base))
     if not folder.is_dir():
         return f"{base}@{revision or 'main'}"
     digest = hashlib.sha256()
@@ -104,8 +106,13 @@ def fingerprint(base: str, revision: str = "") -> str:
     return digest.hexdigest()
 
 
-def _check_folder(base: str) -> None:
-    """Raise BaseModelError where `base` is neither a model folder nor the id of a hub model."""
+def _source(base: str) -> str:
+    """The folder or hub id that transformers loads. Raises BaseModelError where `base` is no base model."""
+    if is_gguf_base(base):
+        try:
+            return str(base_folder(base))
+        except ConvertError as error:
+            raise BaseModelError(str(error)) from None
     path = Path(base)
     if path.is_dir():
         if not (path / "config.json").is_file():
@@ -120,9 +127,10 @@ def _check_folder(base: str) -> None:
     elif base.count("/") != 1 or base.startswith((".", "/", "~")) or path.parts[0] in ("train", "runs", "models"):
         hint = "; the embedded base is made by `python -m train.pretrain`" if base == "train/base" else ""
         raise BaseModelError(
-            f"no base model at {base}: give a folder with config.json and weights, or a Hugging Face id such as "
-            f"Qwen/Qwen2.5-0.5B-Instruct{hint}"
+            f"no base model at {base}: give a folder with config.json and weights, a GGUF file, one of "
+            f"{', '.join(PUBLIC)}, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct{hint}"
         )
+    return base
 
 
 def _token() -> str | bool:

@@ -53,7 +53,7 @@ class SftConfig:
 HELP = {
     "run": "name of the run: everything goes to runs/<name>",
     "season": "whose questions and answers to train on: data/seasons/<season>/qa",
-    "base": "base model: a local folder or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
+    "base": "base model: a local folder, smollm2, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
     "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",

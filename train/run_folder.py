@@ -112,15 +112,21 @@ def weights_folder(folder: Path, config: SftConfig) -> Path:
     return folder / ("model" if config.method == "full" else "adapter")
 
 
-def save_weights(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Path, with_tokenizer: bool) -> str:
-    """Write the adapter or model; returns a hash of its weights."""
+def save_weights(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, target: Path, base: str, with_tokenizer: bool
+) -> str:
+    """Write the adapter or model, which names its base as the settings do; returns a hash of its weights."""
     with temporary_folder(target) as part:
         model.save_pretrained(part)
+        about = part / "adapter_config.json"
+        if about.is_file():  # it names the folder that the base was loaded from, which may be in this user's cache
+            named = json.loads(about.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
+            about.write_text(json.dumps(named, indent=2, sort_keys=True), encoding="utf-8")
         if with_tokenizer:
             tokenizer.save_pretrained(part)
-            base = Path(model.config._name_or_path)
-            if (base / "tokenizer.model").is_file():  # llama.cpp's converter takes the order of merges from it
-                shutil.copyfile(base / "tokenizer.model", part / "tokenizer.model")
+            source = Path(model.config._name_or_path)
+            if (source / "tokenizer.model").is_file():  # llama.cpp's converter takes the order of merges from it
+                shutil.copyfile(source / "tokenizer.model", part / "tokenizer.model")
     digest = hashlib.sha256()
     for path in sorted(target.glob("*.safetensors")):
         digest.update(path.read_bytes())

@@ -142,6 +142,7 @@ def _train(
             trainer.accelerator.unwrap_model(trainer.model),
             tokenizer,
             target,
+            config.base,
             # a whole model needs it, and so does an adapter whose template is not the base's own
             with_tokenizer=config.method == "full" or bool(config.chat_template),
         )

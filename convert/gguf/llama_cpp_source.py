@@ -21,16 +21,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from convert.errors import ConvertError
-from convert.manifest import sha256_file
+from convert.package_index import PinnedFile, cache_folder, check, fetch
 from data.atomic_write import atomic_write, temporary_folder
 
-PACKAGE_VERSION = "0.3.36"
-SDIST_NAME = f"llama_cpp_python-{PACKAGE_VERSION}.tar.gz"
-SDIST_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+SDIST = PinnedFile(
+    package="llama-cpp-python",
+    version="0.3.36",
+    name="llama_cpp_python-0.3.36.tar.gz",
+    size=76_589_250,
+    sha256="832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e",
+)
 # vendor/llama.cpp of that source distribution (its .git/modules/vendor/llama.cpp/HEAD); checked when it is unpacked.
 LLAMA_CPP_COMMIT = "0c1e57098bba43ac29e6e3b677cdceebdd22334f"
 
-_ROOT = f"llama_cpp_python-{PACKAGE_VERSION}"
+_ROOT = SDIST.name.removesuffix(".tar.gz")
 _VENDOR = f"{_ROOT}/vendor/llama.cpp"
 _WANTED = (
     "convert_hf_to_gguf.py",
@@ -50,12 +54,6 @@ class LlamaCppSource:
     commit: str
 
 
-def cache_folder() -> Path:
-    """This project's folder in the user's cache, where fetched files are kept."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "cricket-inference"
-
-
 def llama_cpp_source() -> LlamaCppSource:
     """The converter's folder, fetched and unpacked by the first call. Raises ConvertError."""
     _check_installed_version()
@@ -70,9 +68,9 @@ def _check_installed_version() -> None:
         installed = version("llama-cpp-python")
     except PackageNotFoundError:
         raise ConvertError("llama-cpp-python is not installed: `pip install -r requirements.txt`") from None
-    if installed != PACKAGE_VERSION:
+    if installed != SDIST.version:
         raise ConvertError(
-            f"llama-cpp-python {installed} is installed, the converter is pinned to {PACKAGE_VERSION}: "
+            f"llama-cpp-python {installed} is installed, the converter is pinned to {SDIST.version}: "
             "install the pinned version, or change the pins in convert/gguf/llama_cpp_source.py"
         )
 
@@ -80,48 +78,13 @@ def _check_installed_version() -> None:
 def _sdist() -> Path:
     """The source distribution: the file that LLAMA_CPP_SDIST names, the one in the cache folder, or fetched by pip."""
     given = os.environ.get("LLAMA_CPP_SDIST")
-    cached = cache_folder() / "sdist" / SDIST_NAME
-    path = Path(given) if given else cached
+    if not given:
+        return fetch(SDIST, cache_folder() / "sdist", "llama.cpp's converter")
+    path = Path(given)
     if not path.is_file():
-        if given:
-            raise ConvertError(f"LLAMA_CPP_SDIST={given} is not a file: it must be the path of {SDIST_NAME}")
-        _download(path)
-    digest = sha256_file(path)
-    if digest != SDIST_SHA256:
-        raise ConvertError(f"{path} has sha256 {digest}, expected {SDIST_SHA256}: delete it and run this again")
+        raise ConvertError(f"LLAMA_CPP_SDIST={given} is not a file: it must be the path of {SDIST.name}")
+    check(SDIST, path)
     return path
-
-
-def _download(path: Path) -> None:
-    print(f"fetching {SDIST_NAME} (77 MB, once) for llama.cpp's converter", flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        pinned = Path(folder) / "pinned.txt"
-        pinned.write_text(f"llama-cpp-python=={PACKAGE_VERSION} --hash=sha256:{SDIST_SHA256}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--no-binary",
-            "llama-cpp-python",
-            "--require-hashes",
-            "--dest",
-            folder,
-            "-r",
-            str(pinned),
-        ]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode != 0:
-            reason = (result.stderr.strip() or "no message").splitlines()[-1]
-            raise ConvertError(
-                f"pip could not fetch {SDIST_NAME} ({reason}): connect to a package index and run this again,"
-                f" or put the file from another machine at {path}, or name it in LLAMA_CPP_SDIST"
-            )
-        os.replace(Path(folder) / SDIST_NAME, path)
 
 
 def _unpack(sdist: Path, target: Path) -> None:
@@ -173,7 +136,7 @@ def build_server() -> Path:
 
 def example_server() -> Path:
     """llama-cpp-python's example server, a script of its source distribution. Raises ConvertError."""
-    target = cache_folder() / f"example-server-{PACKAGE_VERSION}" / "server.py"
+    target = cache_folder() / f"example-server-{SDIST.version}" / "server.py"
     if not target.is_file():
         with tarfile.open(_sdist()) as archive:
             text = archive.extractfile(f"{_ROOT}/examples/server/server.py").read()

@@ -23,7 +23,7 @@ from pathlib import Path
 # Split patterns in tokenizer.json files, and llama.cpp's names for them (src/llama-vocab.cpp).
 _LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_PATTERNS = {_LETTERS + r"\p{N}" + _REST: "qwen2", _LETTERS + r"\p{N}{1,3}" + _REST: "llama-bpe"}
+SPLIT_PATTERNS = {_LETTERS + r"\p{N}" + _REST: "qwen2", _LETTERS + r"\p{N}{1,3}" + _REST: "llama-bpe"}
 
 
 def begin_peak() -> int:
@@ -54,7 +54,7 @@ def recognise_pre_tokenizer(tokenizer_json: dict) -> str | None:
     steps = root.get("pretokenizers", [root])
     kinds = [step.get("type") for step in steps]
     if kinds == ["Split", "ByteLevel"]:
-        return _PATTERNS.get(steps[0].get("pattern", {}).get("Regex"))
+        return SPLIT_PATTERNS.get(steps[0].get("pattern", {}).get("Regex"))
     if kinds == ["Digits", "ByteLevel"] and steps[0].get("individual_digits") and steps[1].get("use_regex", True):
         return "smollm"
     if kinds == ["ByteLevel"] and steps[0].get("use_regex", True):

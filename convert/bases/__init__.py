@@ -1,0 +1,46 @@
+"""Base models that are not a Hugging Face folder yet: a public one by name, or a GGUF file.
+
+base_folder("smollm2")          # the folder to train from, made on the first call and then cached
+base_folder("my-model.gguf")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convert.bases.public import PUBLIC, gguf_file
+from convert.errors import ConvertError
+from convert.manifest import sha256_file
+from convert.package_index import cache_folder
+
+__all__ = ["PUBLIC", "base_folder", "is_gguf_base"]
+
+# The layout of the folders made here; raising it makes them anew.
+_VERSION = 1
+
+
+def is_gguf_base(base: str) -> bool:
+    """Whether a base is the name of a public one or a GGUF file."""
+    return base in PUBLIC or base.endswith(".gguf")
+
+
+def base_folder(base: str) -> Path:
+    """The Hugging Face folder of a base by name or GGUF file. Raises ConvertError."""
+    if base in PUBLIC:
+        sha256 = PUBLIC[base].gguf_sha256
+    else:
+        path = Path(base).expanduser()
+        if not path.is_file():
+            raise ConvertError(f"no base model at {base}: give a GGUF file, a folder, a hub id or one of {_names()}")
+        sha256 = sha256_file(path)
+    target = cache_folder() / "bases" / f"{Path(base).stem}-{sha256[:12]}-v{_VERSION}"
+    if not (target / "config.json").is_file():
+        from convert.bases.from_gguf import to_hugging_face  # loads torch
+
+        about = PUBLIC.get(base)
+        to_hugging_face(gguf_file(about) if about else path, target, about)
+    return target
+
+
+def _names() -> str:
+    return ", ".join(PUBLIC)

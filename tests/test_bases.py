@@ -86,7 +86,7 @@ def test_a_gguf_file_is_a_base_to_train_and_to_convert(tmp_path: Path, source, m
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = SftConfig(base=str(gguf), data=str(file), run="mine", max_steps=2, batch_size=4, threads=1, minutes=0)
     _, worked = train(settings, tmp_path / "runs")
-    assert worked and len(list((tmp_path / "cache" / "cricket-inference" / "bases").glob("mine-*"))) == 1
+    assert worked and len(list((tmp_path / "cache" / "cricket-inference" / "bases").glob("mine-*/config.json"))) == 1
     about = json.loads((tmp_path / "runs" / "mine" / "adapter" / "adapter_config.json").read_text())
     assert about["base_model_name_or_path"] == str(gguf)
     run = read_run(tmp_path / "runs" / "mine")
@@ -130,7 +130,7 @@ def test_a_missing_or_damaged_gguf_is_refused(tmp_path: Path, cache: Path):
     (tmp_path / "broken.gguf").write_bytes(b"GGUF" + bytes(64))
     with pytest.raises(BaseModelError, match="cannot be read as a GGUF file"):
         load_tokenizer(str(tmp_path / "broken.gguf"))
-    assert not list(cache.glob("*")), "nothing half-made is kept"
+    assert not [path for path in cache.iterdir() if path.is_dir()], "nothing half-made is kept"
 
 
 # the public base

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from transformers import AutoTokenizer
+from trl import SFTTrainer
 
 from data.dataset import user_data
 from data.dataset.encoding import ChatTemplateError, EncodedExample, encode
@@ -25,7 +26,7 @@ from train.config import SftConfig
 from train.errors import BaseModelError, ExamplesError, RunExists, TrainError
 from train.evaluate.hf_model import HfModel
 from train.train_sft import train
-from train.trainer import LengthGroups, evaluate_split
+from train.trainer import LengthGroups, Trainer, evaluate_split, keep_frozen_weights_in_bfloat16
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "data" / "seasons" / "ipl_2024" / "qa"
@@ -235,6 +236,48 @@ def test_exact_match_is_what_greedy_decoding_gives(base):
     examples = [EncodedExample(made, len(prompt), "right"), EncodedExample(wrong, len(prompt), "wrong")]
     found = evaluate_split(model, examples, 0)
     assert found.exact_match == {"right": 1.0, "wrong": 0.0} and found.loss > 0
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma3"])
+def test_the_loss_at_completions_alone_is_trls_loss_with_the_same_gradient(kind, data, tmp_path):
+    made = make_model(kind, tmp_path / kind)
+    tokenizer = load_tokenizer(str(made))
+    encoded = dataset.encode(tokenizer, dataset.load(data).train[:24], 512)
+    settings = SftConfig(base=str(made), bf16="no", micro_batch=8, batch_size=24)
+    losses, gradients = [], []
+    for loss_of in (Trainer.compute_loss, SFTTrainer.compute_loss):
+        model = load_model(str(made))
+        trainer = Trainer(
+            model=model,
+            args=train_sft.training_arguments(settings, tmp_path, model, len(encoded)),
+            processing_class=tokenizer,
+            train_dataset=train_sft.rows(encoded),
+            eval_dataset=train_sft.rows(encoded),
+            validation=[],
+            pad=tokenizer.pad_token_id,
+        )
+        for batch in trainer.get_train_dataloader():
+            loss = loss_of(trainer, trainer.model, dict(batch), num_items_in_batch=torch.tensor(500))
+            loss.backward()
+            losses.append(loss.item())
+        gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]))
+    assert len(losses) == 6 and losses[:3] == pytest.approx(losses[3:], rel=1e-5)
+    assert torch.allclose(*gradients, rtol=1e-3, atol=1e-5) and gradients[0].abs().max() > 1e-3
+
+
+def test_frozen_weights_in_bfloat16_give_the_results_of_autocast(base, data):
+    tokenizer = load_tokenizer(str(base))
+    encoded = dataset.encode(tokenizer, dataset.load(data).validation, 512)
+    results = []
+    for frozen in (False, True):
+        model = load_model(str(base))  # stored in bfloat16, as bases are
+        model.requires_grad_(False)
+        if frozen:
+            keep_frozen_weights_in_bfloat16(model)
+            assert model.lm_head.weight.dtype == torch.bfloat16 and model.model.norm.weight.dtype == torch.float32
+        with torch.autocast("cpu", torch.bfloat16):
+            results.append(evaluate_split(model, encoded, tokenizer.pad_token_id))
+    assert results[0] == results[1]
 
 
 def test_batches_hold_similar_lengths_and_every_example_once():

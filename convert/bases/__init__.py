@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from filelock import FileLock
+
 from convert.bases.public import PUBLIC, gguf_file
 from convert.errors import ConvertError
 from convert.manifest import sha256_file
@@ -16,7 +18,7 @@ from convert.package_index import cache_folder
 __all__ = ["PUBLIC", "base_folder", "is_gguf_base"]
 
 # The layout of the folders made here; raising it makes them anew.
-_VERSION = 1
+_VERSION = 2
 
 
 def is_gguf_base(base: str) -> bool:
@@ -34,11 +36,13 @@ def base_folder(base: str) -> Path:
             raise ConvertError(f"no base model at {base}: give a GGUF file, a folder, a hub id or one of {_names()}")
         sha256 = sha256_file(path)
     target = cache_folder() / "bases" / f"{Path(base).stem}-{sha256[:12]}-v{_VERSION}"
-    if not (target / "config.json").is_file():
-        from convert.bases.from_gguf import to_hugging_face  # loads torch
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")):  # several processes may train together
+        if not (target / "config.json").is_file():
+            from convert.bases.from_gguf import to_hugging_face  # loads torch
 
-        about = PUBLIC.get(base)
-        to_hugging_face(gguf_file(about) if about else path, target, about)
+            about = PUBLIC.get(base)
+            to_hugging_face(gguf_file(about) if about else path, target, about)
     return target
 
 

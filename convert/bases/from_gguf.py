@@ -96,8 +96,8 @@ def _model(gguf: Path, fields: dict[str, Any]) -> torch.nn.Module:
             f"transformers cannot read {gguf} ({str(error).splitlines()[0]}): give the model's Hugging Face folder or "
             "hub id instead"
         ) from error
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
+    for name in ("quantization_config", "_model_name_or_path"):  # true of the GGUF, not of the folder
+        model.config.__dict__.pop(name, None)
     return model.eval()
 
 

@@ -11,23 +11,23 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs requirements-train.txt")
 
-import torch  # noqa: E402
-from transformers import AutoTokenizer  # noqa: E402
+import torch
+from transformers import AutoTokenizer
 
-from convert.bases import PUBLIC, base_folder, from_gguf, public  # noqa: E402
-from convert.errors import ConvertError  # noqa: E402
-from convert.gate.proofs import ProofError, prove_logits, prove_tokens  # noqa: E402
-from convert.gguf.conversion import to_f16  # noqa: E402
-from convert.gguf.llama_cpp_source import llama_cpp_source  # noqa: E402
-from convert.gguf.runtime import Runtime  # noqa: E402
-from convert.manifest import sha256_file  # noqa: E402
-from convert.run_folder import read_run  # noqa: E402
-from data.prompts import plan_messages  # noqa: E402
-from tests.support.tiny_models import KINDS, cricket_texts, make_model  # noqa: E402
-from train.base_model import load_model, load_tokenizer  # noqa: E402
-from train.config import SftConfig  # noqa: E402
-from train.errors import BaseModelError  # noqa: E402
-from train.train_sft import train  # noqa: E402
+from convert.bases import PUBLIC, base_folder, from_gguf, public
+from convert.errors import ConvertError
+from convert.gate.proofs import ProofError, prove_logits, prove_tokens
+from convert.gguf.conversion import to_f16
+from convert.gguf.llama_cpp_source import llama_cpp_source
+from convert.gguf.runtime import Runtime
+from convert.manifest import sha256_file
+from convert.run_folder import read_run
+from data.prompts import plan_messages
+from tests.support.tiny_models import KINDS, cricket_texts, make_model
+from train.base_model import load_model, load_tokenizer
+from train.config import SftConfig
+from train.errors import BaseModelError
+from train.train_sft import train
 
 SMOLLM2 = PUBLIC["smollm2"]
 

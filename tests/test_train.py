@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 import yaml
 from transformers import AutoTokenizer
@@ -278,6 +279,24 @@ def test_frozen_weights_in_bfloat16_give_the_results_of_autocast(base, data):
         with torch.autocast("cpu", torch.bfloat16):
             results.append(evaluate_split(model, encoded, tokenizer.pad_token_id))
     assert results[0] == results[1]
+
+
+def test_training_in_bfloat16_stores_the_adapter_in_float32(small, tmp_path):
+    result, _ = train(replace(small, run="bf16", bf16="yes", max_steps=3), tmp_path)
+    weights = safetensors.torch.load_file(tmp_path / "bf16" / "adapter" / "adapter_model.safetensors")
+    assert {w.dtype for w in weights.values()} == {torch.float32} and result.steps == 3
+    rows = map(json.loads, (tmp_path / "bf16" / "metrics.jsonl").read_text().splitlines())
+    losses = [r["loss"] for r in rows if "loss" in r]
+    assert losses[-1] < losses[0]
+
+
+def test_lora_on_the_last_layers_leaves_the_others_as_they_are(small, tmp_path):
+    result, _ = train(replace(small, run="last", lora_layers=1, max_steps=2), tmp_path)
+    weights = safetensors.torch.load_file(tmp_path / "last" / "adapter" / "adapter_model.safetensors")
+    layers = {name.split(".layers.")[1].split(".")[0] for name in weights}
+    assert layers == {"1"} and len(weights) == 2 * 7 and result.trained_parameters > 0
+    with pytest.raises(TrainError, match="--lora-layers 9: .* has 2 layers"):
+        train(replace(small, run="none", lora_layers=9), tmp_path)
 
 
 def test_batches_hold_similar_lengths_and_every_example_once():

@@ -37,6 +37,7 @@ class SftConfig:
     max_length: int = 512
     rank: int = 32
     alpha: int = 64
+    lora_layers: int = 0
     warmup_share: float = 0.05
     weight_decay: float = 0.0
     answer_share: float = 0.4
@@ -66,6 +67,7 @@ HELP = {
     "max_length": "tokens of an example; longer ones are left out and counted",
     "rank": "LoRA rank",
     "alpha": "LoRA alpha",
+    "lora_layers": "LoRA on that many of the last layers, which makes a step faster; 0: on all layers",
     "warmup_share": "share of the steps with rising learning rate",
     "weight_decay": "weight decay of AdamW",
     "answer_share": "answers to word, for each plan to write; 0: train on plans alone",

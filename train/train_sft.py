@@ -14,12 +14,15 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset as Rows
 from datasets import disable_progress_bars
 from peft import LoraConfig
+from torch.nn import Linear
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -37,12 +40,14 @@ from train import dataset, run_folder
 from train.base_model import is_out_of_memory, load_model, load_tokenizer
 from train.callbacks import CheckpointMarker, MetricsRecorder, ProgressBar, TimeLimit, draw_loss
 from train.config import SftConfig
-from train.errors import ExamplesError, OutOfMemory
+from train.errors import ExamplesError, OutOfMemory, TrainError
 from train.run_folder import Result, is_main_process
 from train.trainer import Trainer
 
 RUNS = Path("runs")
-VALIDATION_EXAMPLES = 400  # enough for a curve; an evaluation takes a second with the embedded base
+# (parameters up to which, examples of the validation split), so that an evaluation takes seconds: 1 with the embedded
+# base, 10 with one of 135 million parameters
+_VALIDATION_EXAMPLES = ((20e6, 400), (float("inf"), 100))
 BF16_FROM = 3_000_000  # parameters from which bf16 on a CPU is faster than float32 (python -m train.bench)
 # (parameters up to which, examples in a forward pass)
 _MICRO_BATCHES = ((20e6, 64), (200e6, 16), (1e9, 8), (float("inf"), 2))
@@ -100,7 +105,8 @@ def _train(
     began: float,
 ) -> Result:
     encoded = dataset.encode(tokenizer, data.train, config.max_length)
-    validation = dataset.encode(tokenizer, data.validation[:VALIDATION_EXAMPLES], config.max_length)
+    count = _by_size(model, _VALIDATION_EXAMPLES)
+    validation = dataset.encode(tokenizer, data.validation[:count], config.max_length)
     if not encoded or not validation:
         raise ExamplesError(f"no example fits into {config.max_length} tokens: raise --max-length")
     tokens = sum(len(e.ids) for e in encoded)
@@ -120,7 +126,7 @@ def _train(
         eval_dataset=rows(validation),
         validation=validation,
         pad=tokenizer.pad_token_id,
-        peft_config=None if config.method == "full" else lora_config(config),
+        peft_config=None if config.method == "full" else lora_config(config, model),
         callbacks=[MetricsRecorder(folder), limit, CheckpointMarker(), EarlyStoppingCallback(config.patience)],
     )
     for printing in (ProgressCallback, PrinterCallback):  # which of the two is set depends on the log level
@@ -169,11 +175,18 @@ def _train(
     return run_folder.read_result(folder)
 
 
-def lora_config(config: SftConfig) -> LoraConfig:
-    """LoRA on all linear layers."""
-    return LoraConfig(
-        r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
+def lora_config(config: SftConfig, model: PreTrainedModel) -> LoraConfig:
+    """LoRA on the linear layers of every block, or of the last `config.lora_layers` blocks. Raises TrainError."""
+    blocks = model.config.num_hidden_layers
+    if config.lora_layers > blocks:
+        raise TrainError(f"--lora-layers {config.lora_layers}: {config.base} has {blocks} layers")
+    chosen: dict[str, Any] = {"target_modules": "all-linear"}
+    if config.lora_layers:
+        head = model.get_output_embeddings()
+        linear = {n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, Linear) and m is not head}
+        last = list(range(blocks))[-config.lora_layers :]
+        chosen = {"target_modules": sorted(linear), "layers_to_transform": last}
+    return LoraConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, task_type="CAUSAL_LM", **chosen)
 
 
 def training_arguments(config: SftConfig, folder: Path, model: PreTrainedModel, count: int) -> TrlConfig:
@@ -231,8 +244,13 @@ def training_arguments(config: SftConfig, folder: Path, model: PreTrainedModel, 
 
 def _micro_batch(config: SftConfig, model: PreTrainedModel) -> int:
     """Examples in a forward pass on one device."""
+    return min(config.micro_batch or _by_size(model, _MICRO_BATCHES), config.batch_size)
+
+
+def _by_size(model: PreTrainedModel, table: Sequence[tuple[float, int]]) -> int:
+    """The value for the model's number of parameters in a table of (parameters up to which, value)."""
     size = sum(p.numel() for p in model.parameters())
-    return min(config.micro_batch or next(n for most, n in _MICRO_BATCHES if size <= most), config.batch_size)
+    return next(value for most, value in table if size <= most)
 
 
 def _bf16(config: SftConfig, model: PreTrainedModel) -> bool:

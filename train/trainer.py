@@ -175,7 +175,7 @@ class Trainer(SFTTrainer):
 
     def evaluate_validation(self) -> EvalResult:
         """Evaluate the validation split as training computes, without logging."""
-        with self.autocast_smart_context_manager():
+        with self.accelerator.autocast():
             return evaluate_split(
                 self.accelerator.unwrap_model(self.model),
                 self._validation,

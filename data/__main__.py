@@ -80,8 +80,9 @@ def import_(
 
 def _import_feed(source: str, name: str | None, replace: bool) -> About:
     from data.feed.importer import import_feed
+    from data.season import SEASONS
 
-    imported = import_feed(source, name, replace=replace)
+    imported = import_feed(source, name, SEASONS, replace)
     for difference in imported.differences[:SHOWN]:
         print(difference)
     if imported.differences:

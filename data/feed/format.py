@@ -121,6 +121,7 @@ class Bowler(Record):
 
 class CardFielder(Record):
     fielder_id: Id = None
+    fielder_name: Text = ""
     is_substitute: Flag = False
 
 
@@ -213,8 +214,13 @@ class Commentary(Record):
     players: Annotated[tuple[Profile, ...], Many] = ()
 
 
+class Titled(Record):
+    title: Text = ""
+
+
 class Standing(Record):
     team_id: Id
+    team: Annotated[Titled, One] = Titled()
     played: Number = 0
     win: Number = 0
     loss: Number = 0

@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.cricsheet.format import Match
 from data.cricsheet.importer import Found, Supplement, import_matches
 from data.cricsheet.league import league_of, season_year, team_of
 from data.cricsheet.people import Person
@@ -23,7 +24,7 @@ from data.feed.matches import Source, match_of, sources
 from data.feed.people import persons
 from data.feed.reconcile import Difference, table_differences
 from data.feed.tables import awards, careers, shots, squads, team_names
-from data.season import SEASONS, About, load
+from data.season import SEASONS, About, Season, load
 
 ORIGIN = "a private feed; whose data they are, and whether they may be passed on, its owner knows"
 REPORT = "import-report.md"
@@ -52,7 +53,8 @@ def import_feed(
     year = _year(found[0])
     teams = [record(Squad, file, content) for file in feed["squads"] for content in items(file)]
     people = persons(_profiles(teams, found), year)
-    matches, differences = [], []
+    matches: list[Match] = []
+    differences: list[Difference] = []
     for one in found:
         match, differing = match_of(one, people)
         matches.append(match)
@@ -64,16 +66,14 @@ def import_feed(
         "squads": squads(teams, team_names(found), people, year),
         "awards": awards(found, people, year),
         "shots": shots(feed["match_wagon_wheel"], found, matches, people),
-        **careers(feed["player_career_stats"], people),
+        **careers(feed["player_career_stats"], people, differences),
     }
     name = name or _free_name(found[0], year)
     everybody = {person.player: person for person in people.values()}
     with tempfile.TemporaryDirectory(prefix="feed-") as trial:
         supplement = Supplement(ORIGIN, everybody, tables)
         import_matches(str(source), lambda: records, name, None, Path(trial), alone=True, supplement=supplement)
-        differences += _table(feed, load(name, Path(trial)).connection.execute(
-            "SELECT team::TEXT, played, won, lost, points, net_run_rate FROM standings"
-        ).fetchall(), team_names(found), year)  # fmt: skip
+        differences += _table(feed, load(name, Path(trial)), team_names(found))
     supplement = Supplement(ORIGIN, everybody, tables, {REPORT: _report(feed, people, found, differences)})
     about = import_matches(str(source), lambda: records, name, None, folder, replace, alone, supplement)
     return Imported(about, tuple(differences), folder / name / REPORT)
@@ -97,6 +97,7 @@ def _profiles(teams: list[Squad], found: list[Source]) -> list[Profile]:
         for innings in card.innings:
             named = [(b.batsman_id, b.name) for b in innings.batsmen] + [(b.bowler_id, b.name) for b in innings.bowlers]
             named += [(b.player_id, b.name) for b in innings.did_not_bat]
+            named += [(f.fielder_id, f.fielder_name) for f in innings.fielder]
             profiles += [Profile(pid=pid, title=name) for pid, name in named if name]
     return profiles
 
@@ -107,17 +108,20 @@ def _free_name(source: Source, year: int) -> str:
     return f"my_{short}_{year}"
 
 
-def _table(feed: Feed, computed: list[tuple[object, ...]], teams: dict[int | None, str], year: int) -> list[Difference]:
+def _table(feed: Feed, season: Season, teams: dict[int | None, str]) -> list[Difference]:
     """The feed's points table against the one that its matches give."""
+    computed = season.connection.execute(
+        "SELECT team::TEXT, played, won, lost, points, net_run_rate FROM standings"
+    ).fetchall()
     published: list[tuple[object, ...]] = []
     for file in feed["standings"]:
         for group in record(Standings, file).standings:
             for row in group.standings:
                 try:
-                    rate = round(float(row.netrr), 3)
+                    rate: float | str = round(float(row.netrr), 3)
                 except ValueError:
-                    raise SourceError(file.name, f"netrr is {row.netrr!r}, expected a number; correct it") from None
-                team = team_of(teams.get(row.team_id, str(row.team_id)), year)
+                    rate = row.netrr  # no number, and so a difference
+                team = team_of(teams.get(row.team_id, row.team.title), season.year)
                 published.append((team, row.played, row.win, row.loss, row.points, rate))
     return table_differences(computed, published) if computed else []
 

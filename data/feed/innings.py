@@ -49,15 +49,20 @@ class _Ball:
 
 
 def innings_of(
-    file: str, card: CardInnings, log: Commentary, key: Callable[[int], str], note: Callable[[str], None]
+    file: str,
+    card: CardInnings,
+    log: Commentary,
+    key: Callable[[int], str],
+    called: Callable[[int], str],
+    note: Callable[[str], None],
 ) -> Innings:
-    """The innings; `key` gives the name of a player id, `note` is told what the two sources do not agree on.
+    """The innings, in which `key` names a player id; `note` is told, with usual names by `called`, what differs.
 
     Raises SourceError naming `file` where a delivery has no batter, bowler or number of runs that can be right.
     """
     balls = _balls(file, card, log, note)
     _add_extras(card, balls, note)
-    _add_wickets(file, card, balls, key, note)
+    _add_wickets(file, card, balls, key, called, note)
     overs: dict[int, list[Delivery]] = {}
     for ball in balls:
         overs.setdefault(ball.over, []).append(_delivery(ball, key))
@@ -80,7 +85,8 @@ def kind_of(batsman: Batsman) -> str | None:
     letters, words = _letters(batsman.dismissal), batsman.how_out.lower().strip()
     if letters in NOT_OUT and (letters or _letters(words) in NOT_OUT):
         return None
-    kind = _KINDS.get(letters) or next((kind for pattern, kind in _WORDS if pattern.search(words)), None)
+    kind = _KINDS.get(letters) or _KINDS.get(_letters(words))
+    kind = kind or next((kind for pattern, kind in _WORDS if pattern.search(words)), None)
     if kind == "retired hurt" and "not out" not in words and re.search(r"\bout\b", words):
         return "retired out"
     caught_by_himself = batsman.first_fielder_id is not None and batsman.first_fielder_id == batsman.bowler_id
@@ -191,7 +197,12 @@ def _add_extras(card: CardInnings, balls: list[_Ball], note: Callable[[str], Non
 
 
 def _add_wickets(
-    file: str, card: CardInnings, balls: list[_Ball], key: Callable[[int], str], note: Callable[[str], None]
+    file: str,
+    card: CardInnings,
+    balls: list[_Ball],
+    key: Callable[[int], str],
+    called: Callable[[int], str],
+    note: Callable[[str], None],
 ) -> None:
     cards = {b.batsman_id: b for b in card.batsmen if b.batsman_id is not None}
     substitutes = {f.fielder_id for f in card.fielder if f.is_substitute}
@@ -205,12 +216,12 @@ def _add_wickets(
             # The scorecard of somebody who retired hurt and came back tells only how he ended.
             words = Batsman(batsman_id=player, how_out=ball.event.how_out, bowler_id=ball.event.bowler_id)
             if kind_of(words) is None:
-                raise SourceError(file, f"{key(player)} is out in over {ball.over}, but neither the scorecard nor "
+                raise SourceError(file, f"{called(player)} is out in over {ball.over}, but neither the scorecard nor "
                                         f"how_out {ball.event.how_out!r} says how; correct one of them")  # fmt: skip
-            note(f"{key(player)} is out in the commentary and not in the scorecard")
+            note(f"{called(player)} is out in the commentary and not in the scorecard")
             batsman = words
         if player in fallen:
-            note(f"{key(player)} is out twice in the commentary; the first time was taken")
+            note(f"{called(player)} is out twice in the commentary; the first time was taken")
             continue
         fallen.add(player)
         ball.wickets.append(_wicket(batsman, key, substitutes))
@@ -221,10 +232,10 @@ def _add_wickets(
         # Somebody who retires is out on no ball, and Cricsheet writes it to the last one that he saw.
         last = next((ball for ball in reversed(balls) if player in (ball.batter, ball.non_striker)), None)
         if last is None:
-            note(f"{key(player)} is out in the scorecard ({kind}) and in no ball of the commentary")
+            note(f"{called(player)} is out in the scorecard ({kind}) and in no ball of the commentary")
             continue
         if not kind.startswith("retired"):
-            note(f"{key(player)} is out in the scorecard ({kind}) on no ball of the commentary; "
+            note(f"{called(player)} is out in the scorecard ({kind}) on no ball of the commentary; "
                  f"the last ball before was taken")  # fmt: skip
         last.wickets.append(_wicket(batsman, key, substitutes))
 

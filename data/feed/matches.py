@@ -86,6 +86,9 @@ def match_of(source: Source, people: Mapping[int, Person]) -> tuple[Match, list[
                                            "copy the feed again")  # fmt: skip
         return names.setdefault(player, person.player)
 
+    def called(player: int) -> str:
+        return people[player].display if player in people else f"player {player}"
+
     cards = sorted(source.card.innings, key=lambda i: (i.issuperover, i.number)) if source.card else []
     innings = []
     for card in cards:
@@ -98,7 +101,7 @@ def match_of(source: Source, people: Mapping[int, Person]) -> tuple[Match, list[
             raise SourceError(source.file, f"innings {card.number} (iid {card.iid}) has no file in "
                                            "match_innings_commentary/; copy the feed again")  # fmt: skip
         notes: list[str] = []
-        made = innings_of(file, card, log, key, notes.append)
+        made = innings_of(file, card, log, key, called, notes.append)
         bowled = sum(not d.extras.wides and not d.extras.noballs for over in made.overs for d in over.deliveries)
         if bowled < WHOLE * card.equations.overs:
             raise SourceError(file, f"holds {bowled} of the {card.equations.overs} balls of {where}; it is cut off, "

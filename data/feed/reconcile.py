@@ -89,7 +89,10 @@ def table_differences(computed: Iterable[tuple[Any, ...]], published: Iterable[t
     ours = {row[0]: row[1:] for row in computed}
     found = []
     for team, *values in published:
-        for label, mine, theirs in zip(labels, ours.get(team, (None,) * len(labels)), values, strict=True):
+        if team not in ours:
+            found.append(Difference(f"points table, {team}", "in the feed's table, and in none of the matches"))
+            continue
+        for label, mine, theirs in zip(labels, ours[team], values, strict=True):
             if mine != theirs:
                 what = f"{label} {mine} by the matches, {theirs} by the feed's table"
                 found.append(Difference(f"points table, {team}", what))

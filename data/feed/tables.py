@@ -18,10 +18,11 @@ from data.feed.files import JsonFile
 from data.feed.format import Career, Squad, WagonWheel, record
 from data.feed.matches import Source
 from data.feed.people import country_of, role_of
+from data.feed.reconcile import Difference
 from data.feed.values import identity, text, whole
 
 Row = tuple[Any, ...]
-# Columns of the tables after player, name and format; an "=" gives the feed's name where it is another.
+# The feed's names of the columns after player, name and format, in their order.
 _BATTING = ("matches", "innings", "notout", "runs", "balls", "highest", "run100", "run50", "run4", "run6", "average",
             "strike", "catches", "stumpings")  # fmt: skip
 _BOWLING = ("matches", "innings", "balls", "runs", "wickets", "bestinning", "bestmatch", "econ", "average", "strike",
@@ -55,8 +56,13 @@ def awards(sources: Iterable[Source], people: Mapping[int, Person], year: int) -
     return list(found.values())
 
 
-def careers(files: Iterable[JsonFile], people: Mapping[int, Person]) -> dict[str, list[Row]]:
-    """The tables career_batting and career_bowling: a row for each player and format in which he played."""
+def careers(
+    files: Iterable[JsonFile], people: Mapping[int, Person], differences: list[Difference]
+) -> dict[str, list[Row]]:
+    """The tables career_batting and career_bowling: a row for each player and format in which he played.
+
+    A figure that is no number is left empty and added to `differences`.
+    """
     found: dict[str, list[Row]] = {"career_batting": [], "career_bowling": []}
     for file in files:
         career = record(Career, file)
@@ -66,8 +72,11 @@ def careers(files: Iterable[JsonFile], people: Mapping[int, Person]) -> dict[str
         for table, formats, columns in (("career_batting", career.batting, _BATTING),
                                         ("career_bowling", career.bowling, _BOWLING)):  # fmt: skip
             for name, figures in formats.items():
-                if isinstance(figures, dict) and _figure(file, "matches", figures.get("matches")):
-                    cells = (_figure(file, column, figures.get(column)) for column in columns)
+                if not isinstance(figures, dict):
+                    continue
+                where = f"career of {person.display}, {name}, {table.removeprefix('career_')}"
+                cells = [_figure(where, column, figures.get(column), differences) for column in columns]
+                if cells[0]:  # matches
                     found[table].append((person.player, person.display, name, *cells))
     return found
 
@@ -128,7 +137,7 @@ def _number(file: str, row: Mapping[str, Any], name: str, kind: Callable[[Any], 
         ) from None
 
 
-def _figure(file: JsonFile, name: str, value: Any) -> Any:
+def _figure(where: str, name: str, value: Any, differences: list[Difference]) -> Any:
     """A figure of a career; None for nothing, which is "" or "-"."""
     words = text(value)
     if words in ("", "-"):
@@ -139,7 +148,8 @@ def _figure(file: JsonFile, name: str, value: Any) -> Any:
         # A highest score may have the star of one not out.
         return float(words) if name in _RATES else whole(words.rstrip("*"))
     except ValueError:
-        raise SourceError(file.name, f"{name} is {value!r}, expected a number; get the file again") from None
+        differences.append(Difference(where, f"{name} is {value!r}, no number; it was left empty"))
+        return None
 
 
 def _born(day: str) -> datetime.date | None:

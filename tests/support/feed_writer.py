@@ -167,6 +167,10 @@ class FeedWriter:
         league = match["stage"] == "league"
         umpires = [f"{match[kind]} (India{mark})" for kind, mark in
                    (("umpire1", ""), ("umpire2", ""), ("tv_umpire", ", TV")) if match[kind]]  # fmt: skip
+        toss = {
+            "text": f"{match['toss_winner']} elected to {'bat' if match['toss_decision'] == 'bat' else 'bowl'}",
+            "winner": self.teams.get(match["toss_winner"]), "decision": 1 if match["toss_decision"] == "bat" else 2,
+        }  # fmt: skip
         return {
             "match_id": self.match_ids[match["match_id"]], "match_number": str(match["number"]),
             "title": f"{match['team1']} vs {match['team2']}", "short_title": "",
@@ -182,9 +186,7 @@ class FeedWriter:
             "date_start": f"{match['date']} 14:00:00", "date_start_ist": f"{match['date']} 19:30:00",
             "venue": {"venue_id": "24", "name": match["venue"], "location": match["city"] or "", "timezone": "+1"},
             "umpires": ", ".join(umpires), "referee": f"{match['referee']} (India)" if match["referee"] else "",
-            "toss": {"text": f"{match['toss_winner']} elected to {'bat' if match['toss_decision'] == 'bat' else 'bowl'}",
-                     "winner": self.teams[match["toss_winner"]],
-                     "decision": 1 if match["toss_decision"] == "bat" else 2} if match["toss_winner"] else "",
+            "toss": toss if match["toss_winner"] else "",
         }  # fmt: skip
 
     def card(self, match: Row, innings: Row, batting: list[Row], bowling: list[Row]) -> Row:

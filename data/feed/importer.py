@@ -64,7 +64,7 @@ def import_feed(
     ]
     tables = {
         "squads": squads(teams, team_names(found), people, year),
-        "awards": awards(found, people, year),
+        "match_awards": awards(found, people, year),
         "shots": shots(feed["match_wagon_wheel"], found, matches, people),
         **careers(feed["player_career_stats"], people, differences),
     }

@@ -99,7 +99,7 @@ SHOTS = """
 """
 SUPPLEMENTS: dict[str, tuple[tuple[str, str], ...]] = {
     "squads": _columns(SQUADS),
-    "awards": _columns(AWARDS),
+    "match_awards": _columns(AWARDS),
     "career_batting": _columns(CAREER_BATTING),
     "career_bowling": _columns(CAREER_BOWLING),
     "shots": _columns(SHOTS),
@@ -119,7 +119,7 @@ ORDER = {
     "appearances": "match_id, team, player",
     "players": "player",
     "squads": "season, team, player",
-    "awards": "season, match_id, award",
+    "match_awards": "season, match_id, award",
     "career_batting": "player, format",
     "career_bowling": "player, format",
     "shots": "match_id, innings, seq",

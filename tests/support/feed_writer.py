@@ -44,7 +44,10 @@ class FeedWriter:
                       "name, any_value(short) AS short FROM team_names GROUP BY ALL) ORDER BY name"))}  # fmt: skip
         self.short = dict(self.tuples("SELECT DISTINCT team::TEXT, short FROM team_names"))
         self.matches = self.rows("SELECT * FROM matches ORDER BY date, match_id")
-        self.match_ids = {m["match_id"]: FIRST_MATCH + i for i, m in enumerate(self.matches)}
+        # In the order of the season's own ids, by which equal rows are sorted.
+        self.match_ids = {
+            match_id: FIRST_MATCH + i for i, match_id in enumerate(sorted(m["match_id"] for m in self.matches))
+        }
 
     def tuples(self, sql: str) -> list[tuple[Any, ...]]:
         return self.season.connection.cursor().execute(sql).fetchall()

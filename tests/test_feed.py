@@ -240,7 +240,7 @@ def changed(two: Files, pattern: str, change: Callable[[Any], None]) -> Files:
 
 def imported_from(made: Files, tmp_path: Path) -> tuple[Season, list[str]]:
     result = import_feed(write_feed(made, tmp_path / "in"), folder=tmp_path / "out")
-    return load(NAME, tmp_path / "out"), [str(difference) for difference in result.differences]
+    return load(result.about.name, tmp_path / "out"), [str(difference) for difference in result.differences]
 
 
 def test_a_scorecard_that_says_something_else_is_one_line_and_the_commentary_counts(two: Files, tmp_path: Path) -> None:
@@ -318,6 +318,29 @@ def test_the_newest_event_first_is_turned_round(two: Files, tmp_path: Path) -> N
     first, second = (import_feed(write_feed(f, tmp_path / at), folder=tmp_path / at / "out").about
                      for f, at in ((two, "a"), (made, "b")))  # fmt: skip
     assert first.digest == second.digest
+
+
+def test_the_side_batting_second_can_win_by_runs_where_rain_ended_its_innings(two: Files, tmp_path: Path) -> None:
+    def by_duckworth_lewis(info: Any) -> None:
+        info |= {"match_dls_affected": "true", "win_margin": "6 runs (D/L method)", "status_note": "", "result": ""}
+
+    season, lines = imported_from(changed(two, "match_info/Chennai", by_duckworth_lewis), tmp_path)
+    result = "SELECT winner::TEXT, result::TEXT, margin, method::TEXT FROM matches WHERE number = 1"
+    assert season.connection.execute(result).fetchone() == ("Kolkata Knight Riders", "runs", 6, "D/L")
+    assert lines == []
+
+
+def test_super_overs_of_a_feed_are_super_overs(tmp_path: Path) -> None:
+    season = load("ipl_2021")
+    tied = season.connection.execute("SELECT match_id FROM matches WHERE super_over").fetchone()
+    writer = FeedWriter(season)
+    ours, lines = imported_from(smaller(writer.files, [writer.match_ids[tied[0]]]), tmp_path)
+    assert lines == []
+    balls = "SELECT innings, seq, batter::TEXT, total FROM super_over_deliveries ORDER BY ALL"
+    assert len(season.connection.execute(balls).fetchall()) == 12
+    assert ours.connection.execute(balls).fetchall() == season.connection.execute(balls).fetchall()
+    outcome = "SELECT result::TEXT, winner::TEXT, super_over FROM matches"
+    assert ours.connection.execute(outcome).fetchall() == [("tie", "Delhi Capitals", True)]
 
 
 # -- bad input

@@ -264,10 +264,16 @@ def _outcome(source: Source, innings: list[Innings]) -> tuple[Outcome, str | Non
     first = main[0].team == winner
     computed = main[0].runs - main[1].runs if first else 10 - main[1].wickets
     said = MARGIN.search(words)
-    if said and said[2].lower().startswith("run") != first:
+    if said and method:  # by Duckworth-Lewis the side batting second wins by runs where rain ends its innings
+        return Outcome(winner=winner, by=_margin(said[2].lower() == "run", int(said[1])), method=method), None
+    if said and (said[2].lower() == "run") != first:
         said = None
     margin = int(said[1]) if said else computed
     note = None
-    if margin != computed and not method:
+    if margin != computed:
         note = f"won by {margin} {'runs' if first else 'wickets'} by the feed's words, by {computed} by the commentary"
-    return Outcome(winner=winner, by=Margin(**{"runs" if first else "wickets": margin}), method=method), note
+    return Outcome(winner=winner, by=_margin(first, margin), method=method), note
+
+
+def _margin(runs: bool, margin: int) -> Margin:
+    return Margin(runs=margin) if runs else Margin(wickets=margin)

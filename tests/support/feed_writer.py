@@ -22,7 +22,8 @@ from data.season import Season
 FOLDER = "Indian_Premier_League_2022-03-26"
 FIRST_MATCH, FIRST_INNINGS, FIRST_PLAYER, FIRST_TEAM = 56_500, 107_000, 40, 591
 LATER_NAMES = {"Royal Challengers Bangalore": "Royal Challengers Bengaluru", "Kings XI Punjab": "Punjab Kings"}
-STAGES = {"qualifier_1": "Qualifier 1", "qualifier_2": "Qualifier 2", "eliminator": "Eliminator", "final": "Final"}
+STAGES = {"qualifier_1": "Qualifier 1", "qualifier_2": "Qualifier 2", "eliminator": "Eliminator", "final": "Final",
+          "semi_final": "Semi Final", "third_place": "3rd Place Play-Off"}  # fmt: skip
 DISMISSALS = {"caught and bowled": "caught", "run out": "runout", "hit wicket": "hitwicket", "retired hurt": "retired",
               "retired out": "retiredout", "obstructing the field": "obstructing"}  # fmt: skip
 WAGON_FIELDS = ["batsman_id", "bowler_id", "over", "bat_run", "team_run", "x", "y", "zone_id", "event_name",
@@ -64,8 +65,12 @@ class FeedWriter:
         return found
 
     @cached_property
+    def super_overs(self) -> dict[tuple[int, int], list[Row]]:
+        return self.by_innings("super_over_deliveries", "seq")
+
+    @cached_property
     def deliveries(self) -> dict[tuple[int, int], list[Row]]:
-        return {**self.by_innings("deliveries", "seq"), **self.by_innings("super_over_deliveries", "seq")}
+        return {**self.by_innings("deliveries", "seq"), **self.super_overs}
 
     @cached_property
     def dismissals(self) -> dict[tuple[int, int], list[Row]]:
@@ -98,6 +103,7 @@ class FeedWriter:
             innings = self.rows(f"SELECT * FROM innings WHERE match_id = {match['match_id']} ORDER BY innings")
             cards = [self.card(match, i, batting[match["match_id"], i["innings"]],
                                bowling[match["match_id"], i["innings"]]) for i in innings]  # fmt: skip
+            cards += [self.super_over(*at) for at in sorted(self.super_overs) if at[0] == match["match_id"]]
             best = match["player_of_match"]
             made[f"scorecards/{name}_scorecard.json"] = fixture | {
                 "innings": cards, "players": self.profiles(match),
@@ -217,6 +223,30 @@ class FeedWriter:
             "equations": {"runs": innings["runs"], "wickets": innings["wickets"], "overs": overs(innings["balls"])},
             "max_over": overs(innings["quota_balls"]).removesuffix(".0"),
             "target": str(innings["target"] or ""), "powerplay": [],
+        }  # fmt: skip
+
+    def super_over(self, match_id: int, number: int) -> Row:
+        """The scorecard of a super over, of whose wickets the tables have only that they fell."""
+        balls = self.super_overs[match_id, number]
+        batters = dict.fromkeys(p for d in balls for p in (d["batter"], d["non_striker"]))
+        kinds = ("byes", "legbyes", "wides", "noballs")
+        batsmen = [
+            {"batsman_id": str(self.pid[p]), "name": self.title(p), "dismissal": "", "how_out": "not out",
+             "runs": sum(d["runs"] for d in balls if d["batter"] == p),
+             "balls_faced": sum(d["faced"] for d in balls if d["batter"] == p),
+             "fours": sum(d["four"] for d in balls if d["batter"] == p),
+             "sixes": sum(d["six"] for d in balls if d["batter"] == p)} for p in batters
+        ]  # fmt: skip
+        return {
+            "iid": FIRST_INNINGS + 2000 + 10 * self.match_ids[match_id] + number, "number": number,
+            "issuperover": "true", "batting_team_id": self.teams[balls[0]["batting_team"]],
+            "fielding_team_id": self.teams[balls[0]["bowling_team"]], "batsmen": batsmen, "did_not_bat": "",
+            "bowlers": [{"bowler_id": self.pid[balls[0]["bowler"]], "overs": overs(sum(d["legal"] for d in balls)),
+                         "runs_conceded": sum(d["conceded"] for d in balls), "wickets": 0}],
+            "fielder": [], "extra_runs": {kind: sum(d[kind] for d in balls) for kind in kinds},
+            "equations": {"runs": sum(d["total"] for d in balls), "wickets": 0,
+                          "overs": overs(sum(d["legal"] for d in balls))},
+            "max_over": "1", "target": "", "powerplay": [],
         }  # fmt: skip
 
     def batsman(self, at: tuple[int, int], row: Row, out: Row | None) -> Row:

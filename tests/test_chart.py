@@ -390,6 +390,8 @@ METRICS = {
     "llamacpp:tokens_predicted_total",
     "cricket_answers_total",
     "cricket_feedback_total",
+    "cricket_gpu_layers_offloaded",
+    "cricket_gpu_layers_wanted",
     "up",
 }
 

@@ -31,9 +31,7 @@ def compiled(folder: Path, name: str, needs: str | None = None) -> Path:
     if needs:
         gone = compiled(folder, needs)
         link = ["-Wl,--no-as-needed", str(gone)]
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", library, source, *link], check=True
-    )
+    subprocess.run([compiler, "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", library, source, *link], check=True)
     if needs:
         gone.unlink()
     return library

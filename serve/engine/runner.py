@@ -68,7 +68,9 @@ class Runner:
         self.system_info: str = lib.llama_print_system_info().decode()
         self.gpu: bool = lib.llama_supports_gpu_offload()
         if config.n_gpu_layers and not self.gpu:
-            missing = f"N_GPU_LAYERS={config.n_gpu_layers}, but {native_libraries.why_no_gpu(native_libraries.installed())}"
+            missing = (
+                f"N_GPU_LAYERS={config.n_gpu_layers}, but {native_libraries.why_no_gpu(native_libraries.installed())}"
+            )
             if config.gpu_required:
                 raise ModelError(f"{missing}. N_GPU_LAYERS=0 or GPU_REQUIRED=false serve on the CPU instead.")
             log.warning("%s. Everything runs on the CPU.", missing)

@@ -215,6 +215,13 @@ def test_an_init_container_of_the_user_runs_before_the_download() -> None:
     assert [c["name"] for c in spec["initContainers"]] == ["first", "download"]
 
 
+def test_scheduled_jobs_are_valid_and_made_only_on_demand() -> None:
+    assert "CronJob" not in {d["kind"] for d in manifests()}
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    for job in (d for d in manifests(values=(EVERYTHING,)) if d["kind"] == "CronJob"):
+        validate.validate(job, "1.36", strict=True)
+
+
 def test_all_objects_go_to_the_namespace_that_is_given() -> None:
     documents = manifests("namespaceOverride=elsewhere", "monitoring.prometheusRule=true", "cache.persistent=true")
     assert {d["metadata"]["namespace"] for d in documents} == {"elsewhere"}

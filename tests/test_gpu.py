@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serve import check_libraries
 from serve.engine import bindings, native_libraries
@@ -145,3 +146,17 @@ def test_a_builder_without_buildkit_builds_the_cpu_image_without_cuda_and_torch(
     assert names.index("cuda") < names.index("train"), "training is not on CUDA's way"
     text = (ROOT / "Dockerfile").read_text()
     assert "--mount" not in text and "<<" not in text, "BuildKit's own syntax"
+
+
+def test_compose_pins_images_by_digest_limits_memory_and_has_a_gpu_profile() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    for name, service in services.items():
+        assert "build" in service or re.search(r":[\w.]+@sha256:[0-9a-f]{64}$", service["image"]), name
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+    on_gpu = services["cricket-gpu"]
+    assert on_gpu["profiles"] == ["gpu"] and on_gpu["build"]["target"] == "cuda"
+    assert on_gpu["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    assert on_gpu["networks"]["default"]["aliases"] == ["cricket"], "the name that Prometheus scrapes"
+    for field in ("read_only", "cap_drop", "security_opt", "environment", "ports"):
+        assert on_gpu[field] == services["cricket"][field], field
+    assert all(service["build"]["target"] in stages() for service in services.values() if "build" in service)

@@ -180,6 +180,17 @@ def test_an_existing_claim_holds_a_new_pod_back_unless_many_nodes_can_mount_it()
     assert surge(*many, "replicaCount=2") == 1
 
 
+def test_the_container_that_downloads_asks_for_the_disk_that_the_model_needs() -> None:
+    def asked(*sets: str) -> list[str | None]:
+        spec = pod(manifests(*sets))
+        containers = [*spec.get("initContainers", []), *spec["containers"]]
+        return [c["resources"]["requests"].get("ephemeral-storage") for c in containers]
+
+    assert asked() == ["2Gi", None]
+    assert asked("model.download=server", "cache.ephemeralRequest=6Gi") == ["6Gi"]
+    assert asked("cache.persistent=true") == [None, None], "the model is on the claim"
+
+
 def test_lists_and_maps_that_are_taken_away_render_without_them() -> None:
     spec = pod(
         manifests("resources=null", "tolerations=null", "nodeSelector=null", "gpu.enabled=true", "gpu.tolerations=null")

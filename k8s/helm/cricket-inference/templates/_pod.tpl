@@ -57,11 +57,20 @@
 {{/* Resources with GPUs as a limit; Kubernetes takes the request from it. `name` is what the device plugin calls them. */}}
 {{- define "cricket.resources" -}}
 {{- $resources := deepCopy (.resources | default dict) -}}
+{{- $requests := get $resources "requests" | default dict -}}
+{{- if and .ephemeral (not (hasKey $requests "ephemeral-storage")) -}}
+{{- $_ := set $resources "requests" (merge (dict "ephemeral-storage" .ephemeral) $requests) -}}
+{{- end -}}
 {{- if .gpus -}}
 {{- $limits := merge (dict .name (int .gpus)) (get $resources "limits" | default dict) -}}
 {{- $_ := set $resources "limits" $limits -}}
 {{- end -}}
 {{ toYaml $resources }}
+{{- end -}}
+
+{{/* Disk of the node that the container which downloads asks for; none where the models are on a claim. */}}
+{{- define "cricket.ephemeral" -}}
+{{- if not (or .Values.cache.persistent .Values.cache.existingClaim) }}{{ .Values.cache.ephemeralRequest }}{{ end -}}
 {{- end -}}
 
 {{- define "cricket.modelVolume" -}}

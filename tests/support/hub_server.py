@@ -182,6 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
             [
                 (r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", "_info"),
                 (r"/api/models/([^/]+/[^/]+)/refs", "_refs"),
+                (r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", "_tree"),
+                (r"/api/whoami-v2", "_whoami"),
                 (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "_resolve"),
                 (r"/large/([0-9a-f]{64})", "_large"),
             ]
@@ -202,10 +204,31 @@ class _Handler(BaseHTTPRequestHandler):
                 (r"/verify", "_verify"),
                 (r"/api/models/([^/]+/[^/]+)/commit/([^/]+)", "_make_commit"),
                 (r"/api/models/([^/]+/[^/]+)/tag/([^/]+)", "_make_tag"),
+                (r"/api/models/([^/]+/[^/]+)/branch/([^/]+)", "_make_branch"),
             ]
         )
 
     # reading
+
+    def _whoami(self, _: bytes) -> None:
+        caller = self._caller()
+        if caller is None:
+            self._refuse(401, "Invalid username or password.")
+        self._send(200, {"type": "user", "name": caller[0], "auth": {"accessToken": {"role": caller[1]}}})
+
+    def _tree(self, _: bytes, name: str, revision: str, folder: str | None) -> None:
+        repository = self._repository(name)
+        files = repository.commits[self._commit(repository, revision)]
+        within = f"{unquote(folder)}/" if folder else ""
+        rows = [
+            {"type": "file", "path": path, "size": len(file.data), "oid": file.blob_id}
+            | ({"lfs": {"oid": file.lfs, "size": len(file.data), "pointerSize": 130}} if file.lfs else {})
+            for path, file in files.items()
+            if path.startswith(within)
+        ]
+        if not rows and within:
+            self._refuse(404, "Entry not found", "EntryNotFound")
+        self._send(200, rows)
 
     def _info(self, _: bytes, name: str, revision: str | None) -> None:
         repository = self._repository(name)
@@ -381,6 +404,15 @@ class _Handler(BaseHTTPRequestHandler):
                 "hookOutput": "",
             },
         )
+
+    def _make_branch(self, body: bytes, name: str, branch: str) -> None:
+        self._writer()
+        repository = self._repository(name)
+        if unquote(branch) in repository.refs:
+            self._refuse(409, "Reference already exists")
+        start = json.loads(body or b"{}").get("startingPoint", "main")
+        repository.refs[unquote(branch)] = self._commit(repository, start)
+        self._send(200, {})
 
     def _make_tag(self, body: bytes, name: str, revision: str) -> None:
         self._writer()

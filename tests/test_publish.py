@@ -25,6 +25,8 @@ from convert.run_folder import data_set_id
 from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, StoredFile
 from tests.test_hub import REPOSITORY, command, make_folder
 
+# huggingface_hub 2.4 uploads in a way that its HTTP client will not have for ever
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 ROOT = Path(__file__).resolve().parent.parent
 
 LOAD = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from convert.hub.publication import is_generated, marked, without_paths
 from convert.manifest import entry_for, load, save
 from convert.run_folder import data_set_id
 from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, StoredFile
+from tests.support.xet_store import XetStore
 from tests.test_hub import REPOSITORY, command, make_folder
 
 # huggingface_hub 2.4 uploads in a way that its HTTP client will not have for ever
@@ -253,3 +255,55 @@ def test_a_published_training_configuration_names_no_path_and_no_private_file():
 )
 def test_a_hub_data_set_is_told_from_a_file(data: str, expected: str | None):
     assert data_set_id(data) == expected
+
+
+# Xet: transfers in chunks, of which the store keeps each once
+
+
+def random_folder(folder: Path) -> Path:
+    """A model folder whose large files cannot be compressed, which the test store needs."""
+    make_folder(folder)
+    rng = random.Random(7)
+    for name in ("model-q8_0.gguf", "model-f16.gguf"):
+        (folder / name).write_bytes(rng.randbytes(300_000))
+    manifest = load(folder)
+    files = {name: entry_for(folder / name, entry.quantisation) for name, entry in manifest.files.items()}
+    save(replace(manifest, files=files), folder)
+    return folder
+
+
+@pytest.fixture
+def xet(tmp_path: Path) -> Iterator[tuple[Hub, dict[str, str]]]:
+    with Hub(xet=XetStore()) as running:
+        environment = {"HF_ENDPOINT": running.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": WRITE_TOKEN}
+        yield running, {**environment, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": ""}
+
+
+def test_a_hub_that_offers_xet_gets_and_sends_large_files_by_it(xet, tmp_path: Path):
+    running, environment = xet
+    folder = random_folder(tmp_path / "model")
+    assert command("push", str(folder), "--to", REPOSITORY, **environment).returncode == 0
+    assert running.xet.requests == {"xorb": 1, "shard": 1} and not running.requests("PUT", "/upload/")
+    pulled = command("pull", REPOSITORY, **environment)
+    fetched = Path(pulled.stdout.strip()) / "model-q8_0.gguf"
+    assert fetched.read_bytes() == (folder / "model-q8_0.gguf").read_bytes(), pulled.stderr
+    assert running.xet.requests["reconstruction"] == 1 and not running.requests("GET", "/large/")
+
+
+def test_a_file_that_the_xet_store_does_not_have_is_fetched_by_http(xet, tmp_path: Path):
+    running, environment = xet
+    folder = random_folder(tmp_path / "model")
+    assert command("push", str(folder), "--to", REPOSITORY, **environment).returncode == 0
+    running.xet.files.clear()
+    pulled = command("pull", REPOSITORY, **environment)
+    fetched = Path(pulled.stdout.strip()) / "model-q8_0.gguf"
+    assert fetched.read_bytes() == (folder / "model-q8_0.gguf").read_bytes(), pulled.stderr
+    assert running.requests("GET", "/large/")
+
+
+def test_a_hub_without_xet_gets_large_files_by_lfs(xet, tmp_path: Path):
+    running, environment = xet
+    running.xet = None
+    pushed = command("push", str(random_folder(tmp_path / "model")), "--to", REPOSITORY, **environment)
+    assert pushed.returncode == 0, pushed.stderr
+    assert len(running.requests("PUT", "/upload/")) == 2

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.xet_store import XetStore
+
 WRITE_TOKEN, READ_TOKEN, STRANGER_TOKEN = "hf_aliceWrites0001", "hf_aliceReads0002", "hf_bobWrites0003"
 _TOKENS = {WRITE_TOKEN: ("alice", "write"), READ_TOKEN: ("alice", "read"), STRANGER_TOKEN: ("bob", "write")}
 _LARGE = (".gguf", ".safetensors", ".bin", ".png")
@@ -65,6 +67,7 @@ class Hub:
     unavailable: bool = False  # every request is answered with 503
     break_off_after: int | None = None  # bytes of a large file, then the connection closes
     corrupt: bool = False  # one byte of every large file is changed
+    xet: XetStore | None = None  # offered where there is one
 
     def __enter__(self) -> Hub:
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -184,6 +187,9 @@ class _Handler(BaseHTTPRequestHandler):
                 (r"/api/models/([^/]+/[^/]+)/refs", "_refs"),
                 (r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", "_tree"),
                 (r"/api/whoami-v2", "_whoami"),
+                (r"/api/models/([^/]+/[^/]+)/xet-(read|write)-token/([^/]+)", "_xet_token"),
+                (r"/xet/v1/reconstructions/([0-9a-f]{64})", "_xet_reconstruction"),
+                (r"/xet/xorb/([0-9a-f]{64})", "_xet_xorb"),
                 (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "_resolve"),
                 (r"/large/([0-9a-f]{64})", "_large"),
             ]
@@ -205,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
                 (r"/api/models/([^/]+/[^/]+)/commit/([^/]+)", "_make_commit"),
                 (r"/api/models/([^/]+/[^/]+)/tag/([^/]+)", "_make_tag"),
                 (r"/api/models/([^/]+/[^/]+)/branch/([^/]+)", "_make_branch"),
+                (r"/xet/v1/xorbs/[^/]+/([0-9a-f]{64})", "_xet_take_xorb"),
+                (r"/xet/v1/shards", "_xet_take_shard"),
             ]
         )
 
@@ -277,8 +285,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "Entry not found", "EntryNotFound")
         if not file.lfs:
             return self._content(file.data, file.blob_id, X_Repo_Commit=commit)
+        xet = self.hub.xet.by_sha256.get(file.lfs) if self.hub.xet else None
+        offered = {"X_Xet_Hash": xet, "Link": f'<{self._xet_token_url(name, commit)}>; rel="xet-auth"'} if xet else {}
         self._send(
             302,
+            **offered,
             Location=f"http://localhost:{self.hub.port}/large/{file.lfs}?signature=ok",
             X_Repo_Commit=commit,
             X_Linked_Size=str(len(file.data)),
@@ -310,6 +321,54 @@ class _Handler(BaseHTTPRequestHandler):
             Content_Range=f"bytes {start}-{end}/{len(data)}",
             **headers,
         )
+
+    # Xet
+
+    def _xet_token_url(self, name: str, commit: str) -> str:
+        return f"{self.hub.url}/api/models/{name}/xet-read-token/{commit}"
+
+    def _store(self) -> XetStore:
+        if self.hub.xet is None:
+            self._refuse(404, "no such route")
+        return self.hub.xet
+
+    def _xet_token(self, _: bytes, name: str, kind: str, revision: str) -> None:
+        self._store()
+        if kind == "write":
+            self._writer()
+        self._repository(name)
+        token, expiry = f"xet-{kind}", 4_000_000_000
+        self._send(
+            200,
+            {"casUrl": f"{self.hub.url}/xet", "accessToken": token, "exp": expiry},
+            X_Xet_Cas_Url=f"{self.hub.url}/xet",
+            X_Xet_Access_Token=token,
+            X_Xet_Token_Expiration=str(expiry),
+        )
+
+    def _xet_reconstruction(self, _: bytes, name: str) -> None:
+        store = self._store()
+        store.count("reconstruction")
+        if name not in store.files:
+            self._refuse(404, "no such file")
+        self._send(200, store.reconstruction(name, f"{self.hub.url}/xet/xorb"))
+
+    def _xet_xorb(self, _: bytes, name: str) -> None:
+        self._content(self._store().xorbs[name], name)
+
+    def _xet_take_xorb(self, body: bytes, name: str) -> None:
+        self._store().count("xorb")
+        self._store().xorbs[name] = body
+        self._send(200, {"was_inserted": True})
+
+    def _xet_take_shard(self, body: bytes) -> None:
+        store = self._store()
+        store.count("shard")
+        store.add_shard(body)
+        for name in store.files:
+            data = store.content(name)
+            self.hub.large[hashlib.sha256(data).hexdigest()] = data
+        self._send(200, {"result": 1})
 
     # writing
 

@@ -21,8 +21,8 @@ import yaml
 
 from convert import hub
 from convert.hub.publication import is_generated, marked, without_paths
-from convert.manifest import entry_for, load, save
-from convert.run_folder import data_set_id
+from convert.manifest import Adapter, Base, Data, Manifest, entry_for, load, save
+from convert.run_folder import data_set_id, read_run
 from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, StoredFile
 from tests.support.xet_store import XetStore
 from tests.test_hub import REPOSITORY, command, make_folder
@@ -307,3 +307,60 @@ def test_a_hub_without_xet_gets_large_files_by_lfs(xet, tmp_path: Path):
     pushed = command("push", str(random_folder(tmp_path / "model")), "--to", REPOSITORY, **environment)
     assert pushed.returncode == 0, pushed.stderr
     assert len(running.requests("PUT", "/upload/")) == 2
+
+
+# the card
+
+
+def card_of(base: Base, data: Data) -> tuple[dict, str]:
+    """The metadata and the text of the card of a model with such a base and data."""
+    from convert.card import card
+
+    manifest = Manifest(
+        name="club",
+        created="2026-01-01T00:00:00+00:00",
+        base=base,
+        data=data,
+        adapter=Adapter(None),
+        prompt_version="1",
+        llama_cpp_commit="0" * 40,
+        default_file="model-q8_0.gguf",
+        files={},
+    )
+    text = card(manifest, None, {})
+    return yaml.safe_load(text.split("---")[1]), text
+
+
+def test_the_card_of_a_model_of_private_data_credits_nobody_else_for_them():
+    head, text = card_of(Base("train/base", None, "0" * 64), Data("ipl_2024", "0" * 64))
+    assert "Cricsheet" not in text and "own data, which are not part of this repository" in text
+    assert head["license"] == "apache-2.0" and "datasets" not in head
+
+
+def test_the_card_credits_the_source_of_the_season_and_the_data_set_of_the_hub():
+    _, text = card_of(Base("train/base", None, "0" * 64), Data("ipl_2024", "0" * 64, "Cricsheet (ODC-BY 1.0)"))
+    assert "Match data: Cricsheet (ODC-BY 1.0)." in text
+    head, text = card_of(Base("org/base", "a" * 40, "0" * 64, "mit"), Data(None, None, None, "ann/questions"))
+    assert head["datasets"] == ["ann/questions"] and head["base_model"] == "org/base" and head["license"] == "mit"
+    assert "Cricsheet" not in text
+
+
+@pytest.mark.parametrize(
+    ("config", "source", "data_set"),
+    [
+        ({"season": "ipl_2024"}, "Cricsheet", None),
+        ({"season": "ipl_2024", "data": "club.csv"}, None, None),
+        ({"season": "ipl_2024", "data": "ann/questions"}, None, "ann/questions"),
+        ({"season": "club_2031"}, None, None),
+    ],
+)
+def test_a_run_says_whose_the_data_and_under_which_licence_the_base_is(tmp_path: Path, config, source, data_set):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text("{}")
+    (tmp_path / "base" / "README.md").write_text("---\nlicense: mit\n---\n# A base\n")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"base": str(tmp_path / "base"), **config}))
+    run = read_run(tmp_path)
+    assert run.base_licence == "mit" and run.data_set == data_set
+    assert run.data_source.startswith(source) if source else run.data_source is None

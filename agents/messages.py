@@ -17,13 +17,22 @@ DECLINED: Final = "declined"
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a follow-up is read after: the query line before, and the placeholders of what its answer named ("-")."""
+
+    line: str
+    leaders: str
+
+
+@dataclass(frozen=True)
 class Planned:
-    """The retriever's reading of a question. `text` is the question as the model read it."""
+    """The retriever's reading of a question. `text` is the question as the model read it, after `before`."""
 
     linked: Linked
     text: str
     plan: Plan
     generation: Generation | None = None
+    before: Before | None = None
 
 
 @dataclass(frozen=True)

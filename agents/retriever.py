@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
 from agents.coverage import left_out
-from agents.messages import ASK_BACK, DECLINED, Planned, Refusal, Retrieved
+from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
 from data.linking.linker import Linker
 from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Linked, Mention, Outcome
 from data.linking.resolve_plan import resolve_plan, shown_names
 from data.linking.resolver import Names
 from data.phrasing.composer import Phrasebook
-from data.prompts import plan_messages
+from data.prompts import follow_up_messages, plan_messages
 from data.query import Plan, Query, QueryError, Statistics, parse
 from data.query.grammar import gbnf
 from data.query.line import Filter
@@ -63,20 +63,23 @@ class RetrieverAgent:
         years = [int(y) for y in re.findall(r"20\d\d", " ".join((*mention.candidates, mention.text)))]
         return bool(years and min(years) > self.season.year) or "next" in mention.text.lower()
 
-    async def plan(self, linked: Linked, model: TextModel, deadline_s: float | None = None) -> Planned:
-        """The model's query line, decoded under the grammar of the placeholders present.
+    async def plan(
+        self, linked: Linked, model: TextModel, deadline_s: float | None = None, before: Before | None = None
+    ) -> Planned:
+        """The model's query line, decoded under the grammar of the placeholders present; of a follow-up after `before`.
 
         Where the first line leaves something out or cannot be read, others are sampled and the best one is taken: it
         leaves out least, was sampled most often, came first. Raises QueryError where none can be read.
         """
         text = plain(linked.text)
+        messages = follow_up_messages(before.line, before.leaders, text) if before else plan_messages(text)
         grammar = gbnf(p for p in linked.by_placeholder() if p[0] in "PTVDY")
         began = time.monotonic()
 
         def draw(temperature: float = 0.0, seed: int | None = None) -> Awaitable[Generation]:
             left_s = None if deadline_s is None else max(0.001, deadline_s - (time.monotonic() - began))
             return model.generate(
-                plan_messages(text),
+                messages,
                 grammar=grammar,
                 max_tokens=MAX_PLAN_TOKENS,
                 deadline_s=left_s,
@@ -96,7 +99,7 @@ class RetrieverAgent:
             raise QueryError(f"no query line in {first.text!r}")
         votes = Counter(map(str, readable))
         best = min(enumerate(readable), key=lambda ip: (left_out(ip[1], text), -votes[str(ip[1])], ip[0]))[1]
-        return Planned(linked, text, best, first)
+        return Planned(linked, text, best, first, before)
 
     def retrieve(self, planned: Planned) -> Retrieved | Refusal:
         """Resolve the names in their roles, then compute."""
@@ -186,7 +189,7 @@ def decline_sentence(reason: str, title: str) -> str:
         "not_recorded": f"I can't answer that: the ball-by-ball record of {title} does not hold it.",
         "opinion": f"I can't give opinions: I only compute figures of {title}.",
         "off_topic": f"I can't help with that: I only answer questions about the cricket of {title}.",
-        "chat": f"Hello! Ask me about the cricket of {title}.",
+        "chat": f"Glad to help! Ask me about the cricket of {title}.",
     }[reason]
 
 

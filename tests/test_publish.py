@@ -78,7 +78,7 @@ def hub_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hu
 
 
 @pytest.fixture(scope="module")
-def published(hub_of_module: tuple[Hub, dict[str, str]], demo_model: Path) -> tuple[Hub, dict[str, str]]:
+def published(hub_of_module: tuple[Hub, dict[str, str]], demo_model: Path, trained: None) -> tuple[Hub, dict[str, str]]:
     """The demo's model in alice/demo, pushed by the command under its bare name."""
     running, environment = hub_of_module
     result = command("push", str(demo_model), "--to", "demo", "--force", **environment)
@@ -126,7 +126,9 @@ def test_pushing_a_published_model_again_sends_nothing_to_any_branch(published, 
     assert running.repositories["alice/demo"].refs == before
 
 
-def test_merged_weights_that_are_not_those_of_the_model_are_left_out(hub_of_module, demo_model: Path, tmp_path: Path):
+def test_merged_weights_that_are_not_those_of_the_model_are_left_out(
+    hub_of_module, demo_model: Path, trained: None, tmp_path: Path
+):
     running, environment = hub_of_module
     folder = tmp_path / "model"
     shutil.copytree(demo_model, folder)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.support.xet_store import XetStore
+from tests.support.xet_store import XetRoutes, XetStore
 
 WRITE_TOKEN, READ_TOKEN, STRANGER_TOKEN = "hf_aliceWrites0001", "hf_aliceReads0002", "hf_bobWrites0003"
 _TOKENS = {WRITE_TOKEN: ("alice", "write"), READ_TOKEN: ("alice", "read"), STRANGER_TOKEN: ("bob", "write")}
@@ -101,7 +101,7 @@ class _Answered(Exception):
     """The request has been answered with an error; unwinds to the dispatcher."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(XetRoutes, BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
 
@@ -321,54 +321,6 @@ class _Handler(BaseHTTPRequestHandler):
             Content_Range=f"bytes {start}-{end}/{len(data)}",
             **headers,
         )
-
-    # Xet
-
-    def _xet_token_url(self, name: str, commit: str) -> str:
-        return f"{self.hub.url}/api/models/{name}/xet-read-token/{commit}"
-
-    def _store(self) -> XetStore:
-        if self.hub.xet is None:
-            self._refuse(404, "no such route")
-        return self.hub.xet
-
-    def _xet_token(self, _: bytes, name: str, kind: str, revision: str) -> None:
-        self._store()
-        if kind == "write":
-            self._writer()
-        self._repository(name)
-        token, expiry = f"xet-{kind}", 4_000_000_000
-        self._send(
-            200,
-            {"casUrl": f"{self.hub.url}/xet", "accessToken": token, "exp": expiry},
-            X_Xet_Cas_Url=f"{self.hub.url}/xet",
-            X_Xet_Access_Token=token,
-            X_Xet_Token_Expiration=str(expiry),
-        )
-
-    def _xet_reconstruction(self, _: bytes, name: str) -> None:
-        store = self._store()
-        store.count("reconstruction")
-        if name not in store.files:
-            self._refuse(404, "no such file")
-        self._send(200, store.reconstruction(name, f"{self.hub.url}/xet/xorb"))
-
-    def _xet_xorb(self, _: bytes, name: str) -> None:
-        self._content(self._store().xorbs[name], name)
-
-    def _xet_take_xorb(self, body: bytes, name: str) -> None:
-        self._store().count("xorb")
-        self._store().xorbs[name] = body
-        self._send(200, {"was_inserted": True})
-
-    def _xet_take_shard(self, body: bytes) -> None:
-        store = self._store()
-        store.count("shard")
-        store.add_shard(body)
-        for name in store.files:
-            data = store.content(name)
-            self.hub.large[hashlib.sha256(data).hexdigest()] = data
-        self._send(200, {"result": 1})
 
     # writing
 

@@ -7,6 +7,7 @@ can be read here only where they are not compressed: tests use random bytes.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,3 +92,55 @@ class XetStore:
 def _text(digest: bytes) -> str:
     """A hash as the protocol writes it: four little-endian numbers of eight bytes in hexadecimal."""
     return "".join(f"{number:016x}" for number in struct.unpack("<4Q", digest))
+
+
+class XetRoutes:
+    """The handlers of Xet's routes, for the test hub's request handler."""
+
+    hub: Any  # tests.support.hub_server.Hub
+
+    def _xet_token_url(self, name: str, commit: str) -> str:
+        return f"{self.hub.url}/api/models/{name}/xet-read-token/{commit}"
+
+    def _store(self) -> XetStore:
+        if self.hub.xet is None:
+            self._refuse(404, "no such route")
+        return self.hub.xet
+
+    def _xet_token(self, _: bytes, name: str, kind: str, revision: str) -> None:
+        self._store()
+        if kind == "write":
+            self._writer()
+        self._repository(name)
+        token, expiry = f"xet-{kind}", 4_000_000_000
+        self._send(
+            200,
+            {"casUrl": f"{self.hub.url}/xet", "accessToken": token, "exp": expiry},
+            X_Xet_Cas_Url=f"{self.hub.url}/xet",
+            X_Xet_Access_Token=token,
+            X_Xet_Token_Expiration=str(expiry),
+        )
+
+    def _xet_reconstruction(self, _: bytes, name: str) -> None:
+        store = self._store()
+        store.count("reconstruction")
+        if name not in store.files:
+            self._refuse(404, "no such file")
+        self._send(200, store.reconstruction(name, f"{self.hub.url}/xet/xorb"))
+
+    def _xet_xorb(self, _: bytes, name: str) -> None:
+        self._content(self._store().xorbs[name], name)
+
+    def _xet_take_xorb(self, body: bytes, name: str) -> None:
+        self._store().count("xorb")
+        self._store().xorbs[name] = body
+        self._send(200, {"was_inserted": True})
+
+    def _xet_take_shard(self, body: bytes) -> None:
+        store = self._store()
+        store.count("shard")
+        store.add_shard(body)
+        for name in store.files:
+            data = store.content(name)
+            self.hub.large[hashlib.sha256(data).hexdigest()] = data
+        self._send(200, {"result": 1})

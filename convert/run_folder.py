@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from convert.bases import base_folder, is_gguf_base
+from convert.bases import base_folder, is_gguf_base, model_files
 from convert.errors import ConvertError
+from convert.hub.publication import data_set_id
 from convert.manifest import sha256_files
 from data.errors import SeasonError
 from data.prompts import PROMPT_VERSION
@@ -153,12 +154,6 @@ def _find(config: dict[str, Any], *keys: str) -> Any:
     return None
 
 
-def model_files(folder: Path) -> list[Path]:
-    """The files that define a model, without a README or pictures beside them."""
-    kinds = {".safetensors", ".json", ".model", ".jinja", ".txt", ".bin"}
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds]
-
-
 def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
     """The base model's folder and, of one from the hub, its commit."""
     if is_gguf_base(base_id):
@@ -213,11 +208,6 @@ def _data_source(config: dict[str, Any], season: str | None) -> str | None:
         return about(season).source
     except SeasonError:
         return None
-
-
-def data_set_id(data: str) -> str | None:
-    """The hub data set that a training's `data` names; None where it is a file or folder."""
-    return data if re.fullmatch(r"[\w-]+/[\w.-]+", data) and not Path(data).exists() and not Path(data).suffix else None
 
 
 def _licence(base: Path) -> str | None:

@@ -18,10 +18,9 @@ from typing import Any
 
 import yaml
 
-from convert.bases import base_folder, is_gguf_base
+from convert.bases import base_folder, is_gguf_base, model_files
 from convert.errors import ConvertError
 from convert.manifest import FileEntry, Manifest, entry_for, sha256_files
-from convert.run_folder import data_set_id, model_files
 
 CARD = "README.md"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -169,6 +168,11 @@ def without_paths(config: bytes) -> bytes:
         return re.split(r"[/\\]", value)[-1] if is_path else value
 
     return yaml.safe_dump(cleaned(yaml.safe_load(config)), sort_keys=False, allow_unicode=True).encode()
+
+
+def data_set_id(data: str) -> str | None:
+    """The hub data set that a training's `data` names; None where it is a file or folder."""
+    return data if re.fullmatch(r"[\w-]+/[\w.-]+", data) and not Path(data).exists() and not Path(data).suffix else None
 
 
 def _with_use(text: str, repository: str, manifest: Manifest, merged: bool, adapter: bool) -> str:

@@ -113,6 +113,7 @@ def test_a_published_repository_has_the_models_and_names_no_path_of_this_machine
     settings = json.loads(adapter["adapter_config.json"].data)
     assert settings["base_model_name_or_path"] == "alice/demo"
     assert running.repositories["alice/demo"].commits[settings["revision"]] == base
+    assert yaml.safe_load(main["README.md"].data.split(b"---")[1])["library_name"] == "transformers"
     everything = b"".join(file.data for branch in (main, adapter, base) for file in branch.values())
     for path in (ROOT, demo_model.resolve(), Path.home()):
         assert len(str(path)) < 3 or str(path).encode() not in everything

@@ -179,6 +179,7 @@ def _with_use(text: str, repository: str, manifest: Manifest, merged: bool, adap
     """The card with code that loads what the repository has, before the first section."""
     lines = ["## Use", "", "```python"]
     if merged:
+        text = text.replace("\nlibrary_name: gguf\n", "\nlibrary_name: transformers\n", 1)
         lines += [
             "from transformers import AutoModelForCausalLM, AutoTokenizer  # the merged weights",
             f'model = AutoModelForCausalLM.from_pretrained("{repository}")',

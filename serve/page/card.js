@@ -7,7 +7,13 @@ import { isScore, scoreOf } from "./score.js";
 import { csvOf, formOf, put, tableOf } from "./table.js";
 
 const $ = (selector, root) => root.querySelector(selector);
-const WRONG = ["it misread the question", "the wrong player or team", "the figure is wrong", "something is missing", "it should have answered"];
+const WRONG = [
+  "it misread the question",
+  "the wrong player or team",
+  "the figure is wrong",
+  "something is missing",
+  "it should have answered",
+];
 
 /** An empty card under its question. */
 export function newCard(question, actions) {
@@ -35,7 +41,11 @@ export function showReading(card, line, tables, actions) {
   place.replaceChildren(put(document.createElement("div"), "span", "Read as"));
   for (const { words, without } of readingOf(line, labelsOf(tables))) {
     if (without === null) put(place, "span", words, "part");
-    else button(place, words, () => actions.rerun(card, without), "part").setAttribute("aria-label", `Leave out: ${words}`);
+    else
+      button(place, words, () => actions.rerun(card, without), "part").setAttribute(
+        "aria-label",
+        `Leave out: ${words}`,
+      );
   }
   place.hidden = false;
 }
@@ -43,11 +53,13 @@ export function showReading(card, line, tables, actions) {
 /** The large figures of those tables that are one row, or two to be compared. */
 export function showScore(card, tables, line) {
   const queries = parse(line ?? "");
-  const titles = queries.map((_, i) => (tables.length > 1 && queries.length === tables.length ? titleOf(line.split(" ; ")[i], labelsOf(tables)) : ""));
+  const titles = queries.map((_, i) =>
+    tables.length > 1 && queries.length === tables.length ? titleOf(line.split(" ; ")[i], labelsOf(tables)) : "",
+  );
   $(".score", card).replaceChildren(...tables.map((table, i) => scoreOf(table, queries[i], titles[i])).filter(Boolean));
 }
 
-function showTables(card, tables, line, actions) {
+function showTables(card, { tables, query, season: of }, actions) {
   const place = $(".tables", card);
   place.replaceChildren();
   for (const table of tables) {
@@ -60,17 +72,21 @@ function showTables(card, tables, line, actions) {
       const league = isLeague(table);
       const shown = tableOf(table, league ? {} : null);
       place.append(shown);
-      if (league) addForm(shown, table, line, actions);
+      if (league) addForm(shown, table, query, of, actions);
     }
   }
 }
 
-const isLeague = (table) => table.columns[0]?.name === "team" && table.columns.some((c) => c.name === "points") && table.rows.length > 2;
+const isLeague = (table) =>
+  table.columns[0]?.name === "team" && table.columns.some((c) => c.name === "points") && table.rows.length > 2;
 
 // The column is there from the beginning, so that nothing moves when the results come.
-async function addForm(shown, table, line, actions) {
-  const season = parse(line)[0].parts.filter((p) => p.key === "season").map((p) => ` | ${p.text}`).join("");
-  const results = await actions.compute(`wins, losses by team, match${season}`).catch(() => null);
+async function addForm(shown, table, line, of, actions) {
+  const season = parse(line)[0]
+    .parts.filter((p) => p.key === "season")
+    .map((p) => ` | ${p.text}`)
+    .join("");
+  const results = await actions.compute(`wins, losses by team, match${season}`, of).catch(() => null);
   if (results) shown.replaceWith(tableOf(table, formOf(results.tables[0])));
 }
 
@@ -90,21 +106,26 @@ export function finish(card, state, actions) {
   showScore(card, tables, query);
   const missing = query ? leftOut(query) : [];
   $(".left-out", card).hidden = !missing.length;
-  $(".left-out", card).textContent = missing.length ? `Left out, since the data do not tell: ${missing.join("; ")}` : "";
-  showTables(card, tables, query, actions);
+  $(".left-out", card).textContent = missing.length
+    ? `Left out, since the data do not tell: ${missing.join("; ")}`
+    : "";
+  showTables(card, state, actions);
   showCandidates(card, reply?.candidates ?? [], actions);
   const next = query ? followUps(query, leaderOf(tables)) : [];
   const place = $(".next", card);
   place.replaceChildren();
-  for (const { label, line } of next) button(place, label, () => actions.follow(line));
+  for (const { label, line } of next) button(place, label, () => actions.follow(line, state.season));
   place.hidden = !next.length;
-  $(".meta", card).textContent = reply ? metaOf(reply) : `${Math.round(state.ms ?? 0)} ms · computed from the query line, without the model`;
+  $(".meta", card).textContent = reply
+    ? metaOf(reply)
+    : `${Math.round(state.ms ?? 0)} ms · computed from the query line, without the model`;
   $("details", card).hidden = false;
   showActions(card, state, actions);
 }
 
 function metaOf(reply) {
-  const ms = reply.latency_ms, by = reply.worded_by === "model" ? "worded by the model" : "worded plainly from the table";
+  const ms = reply.latency_ms,
+    by = reply.worded_by === "model" ? "worded by the model" : "worded plainly from the table";
   const model = [reply.model.name, reply.model.quantisation].filter(Boolean).join(" ");
   return [
     `${Math.round(ms.total)} ms (plan ${Math.round(ms.plan ?? 0)}, table ${Math.round(ms.retrieve ?? 0)}, answer ${Math.round(ms.answer ?? 0)})`,
@@ -114,7 +135,8 @@ function metaOf(reply) {
 }
 
 const leaderOf = ([table]) => {
-  const name = table?.columns.findIndex((c) => ["batter", "bowler", "team"].includes(c.name) && c.role === "dimension") ?? -1;
+  const name =
+    table?.columns.findIndex((c) => ["batter", "bowler", "team"].includes(c.name) && c.role === "dimension") ?? -1;
   return name < 0 || !table.rows.length ? null : table.rows[0][name];
 };
 
@@ -124,14 +146,18 @@ async function showCandidates(card, candidates, actions) {
   place.hidden = !candidates.length;
   const buttons = candidates.map((name) => button(place, name, () => actions.ask(`what about ${name}`)));
   if (!buttons.length) return;
-  const known = new Map((await names()).map(({ name, note }) => [name, note]));
-  for (const element of buttons) if (known.has(element.textContent)) element.dataset.team = known.get(element.textContent);
+  const known = new Map((await names(actions.season())).map(({ name, note }) => [name, note]));
+  for (const element of buttons)
+    if (known.has(element.textContent)) element.dataset.team = known.get(element.textContent);
 }
 
 function showActions(card, state, actions) {
-  const place = $(".actions", card), { reply, tables, question, query } = state;
+  const place = $(".actions", card),
+    { reply, tables, question, query } = state;
   place.replaceChildren();
-  const copied = (element, done) => { element.textContent = done ? "Copied" : "Could not copy"; };
+  const copied = (element, done) => {
+    element.textContent = done ? "Copied" : "Could not copy";
+  };
   button(place, "Copy", async (event) => copied(event.target, await copy(reply?.answer || csvOf(tables))));
   if (tables.length) button(place, "CSV", () => download(csvOf(tables)));
   button(place, "Share", async (event) => {
@@ -143,28 +169,49 @@ function showActions(card, state, actions) {
   if (!reply) return;
   const judge = put(place, "span", undefined, "judge");
   const send = (verdict, comment) =>
-    actions.judge({ request_id: reply.request_id, verdict, question, answer: reply.answer.slice(0, 2000), query, ...(comment && { comment }) });
+    actions.judge({
+      request_id: reply.request_id,
+      verdict,
+      question,
+      answer: reply.answer.slice(0, 2000),
+      query,
+      ...(comment && { comment }),
+    });
   const thank = (said) => {
     judge.replaceChildren(put(document.createElement("div"), "span", said));
     judge.firstChild.setAttribute("role", "status");
   };
   const said = "Thank you; question, answer and your judgement are stored.";
   const tell = (verdict, after) => () => send(verdict).then(after, (error) => thank(error.message));
-  button(judge, "Right", tell("right", () => thank(said)));
-  button(judge, "Wrong", tell("wrong", () => {
-    thank("Thank you; it is stored. What was wrong?");
-    judge.classList.add("why");
-    for (const reason of WRONG) {
-      button(judge, reason, () => send("wrong", reason).then(() => thank(said), (error) => thank(error.message)));
-    }
-    judge.querySelector("button").focus();
-  }));
+  button(
+    judge,
+    "Right",
+    tell("right", () => thank(said)),
+  );
+  button(
+    judge,
+    "Wrong",
+    tell("wrong", () => {
+      thank("Thank you; it is stored. What was wrong?");
+      judge.classList.add("why");
+      for (const reason of WRONG) {
+        button(judge, reason, () =>
+          send("wrong", reason).then(
+            () => thank(said),
+            (error) => thank(error.message),
+          ),
+        );
+      }
+      judge.querySelector("button").focus();
+    }),
+  );
 }
 
 /** A link that gives this answer: by its question, or by its query line where the question alone would not. */
-export function linkTo({ question, query, reply, followUp }) {
-  const alone = reply && !followUp;
-  return `${location.origin}/?${new URLSearchParams(alone || !query ? { q: question } : { line: query })}`;
+export function linkTo({ question, query, reply, followUp, season }) {
+  const alone = reply && !followUp,
+    of = season ? { season } : {};
+  return `${location.origin}/?${new URLSearchParams({ ...(alone || !query ? { q: question } : { line: query }), ...of })}`;
 }
 
 async function copy(text) {

@@ -1,5 +1,6 @@
 // What the page keeps: the conversation in this tab (over a reload), earlier questions in this browser.
-const CARDS = 20, QUESTIONS = 50;
+const CARDS = 20,
+  QUESTIONS = 50;
 
 function read(storage, name, otherwise) {
   try {
@@ -19,7 +20,8 @@ function write(storage, name, value) {
 
 /** { id, cards } with the newest card first. */
 export const conversation = () => read(sessionStorage, "conversation", { id: null, cards: [] });
-export const keepConversation = (id, cards) => write(sessionStorage, "conversation", { id, cards: cards.slice(0, CARDS) });
+export const keepConversation = (id, cards) =>
+  write(sessionStorage, "conversation", { id, cards: cards.slice(0, CARDS) });
 
 /** Earlier questions, the newest first. */
 export const questions = () => read(localStorage, "questions", []);

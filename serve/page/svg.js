@@ -27,7 +27,8 @@ export function widthOf(text, size = 12) {
 
 /** Round values from `low` (0 or below) to `high`, about `count` of them, covering both. */
 export function ticksOf(low, high, count) {
-  const rough = (high - low || 1) / count, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low || 1) / count,
+    power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough);
   const digits = Math.max(0, -Math.floor(Math.log10(step)) + (step / power === 2.5 ? 1 : 0));
   const found = [];
@@ -47,8 +48,12 @@ export function explain(figure, mark, text) {
     }
     tip.textContent = text;
     tip.hidden = false;
-    const box = mark.getBoundingClientRect(), frame = figure.getBoundingClientRect();
-    const left = Math.min(Math.max(0, box.left + box.width / 2 - frame.left - tip.offsetWidth / 2), frame.width - tip.offsetWidth);
+    const box = mark.getBoundingClientRect(),
+      frame = figure.getBoundingClientRect();
+    const left = Math.min(
+      Math.max(0, box.left + box.width / 2 - frame.left - tip.offsetWidth / 2),
+      frame.width - tip.offsetWidth,
+    );
     tip.style.left = `${left}px`;
     tip.style.top = `${Math.max(0, box.top - frame.top - tip.offsetHeight - 6)}px`;
   });

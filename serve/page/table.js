@@ -20,7 +20,8 @@ export const put = (parent, name, text, className) => {
 };
 
 /** What a table says about itself: its qualification, and whether rows tie with the last. */
-export const notesOf = (table) => [table.qualification, table.more_tied && "more share the last place"].filter(Boolean).join("; ");
+export const notesOf = (table) =>
+  [table.qualification, table.more_tied && "more share the last place"].filter(Boolean).join("; ");
 
 /** A table with its controls. `form` maps a team to its last results, shown as a column of their own. */
 export function tableOf(table, form) {
@@ -32,10 +33,18 @@ export function tableOf(table, form) {
   frame.setAttribute("aria-label", `Table: ${table.columns.map((c) => c.label).join(", ")}`);
   const element = put(frame, "table");
   if (notesOf(table)) element.createCaption().textContent = notesOf(table);
-  const order = orderOf(table), asked = table.columns.findIndex((c) => c.role === "asked");
+  const order = orderOf(table),
+    asked = table.columns.findIndex((c) => c.role === "asked");
   const numeric = table.columns.map((_, i) => table.rows.every((r) => r[i] === null || typeof r[i] === "number"));
   const state = { column: -1, down: false, all: table.rows.length <= SHOWN_ROWS + 5 };
-  const classOf = (i) => [numeric[i] && "number", table.columns[i].role, i === asked && "kept"].filter(Boolean).join(" ");
+  const classOf = (i) =>
+    [
+      numeric[i] && table.columns[i].role !== "dimension" && "number",
+      table.columns[i].role,
+      i === asked && numeric[i] && "kept",
+    ]
+      .filter(Boolean)
+      .join(" ");
 
   const head = element.createTHead().insertRow();
   const buttons = order.map((i) => {
@@ -64,7 +73,8 @@ export function tableOf(table, form) {
     body.replaceChildren();
     for (const row of state.all ? rows : rows.slice(0, SHOWN_ROWS)) {
       const line = body.insertRow();
-      for (const i of order) put(line, "td", shown(row[i], table.columns[i]), classOf(i));
+      for (const i of order)
+        put(line, "td", shown(row[i], table.columns[i]), `${classOf(i)}${DAY.test(row[i]) ? " day" : ""}`);
       if (form) putForm(line, form[row[table.columns.findIndex((c) => c.name === "team")]] ?? []);
     }
     more.replaceChildren();
@@ -72,7 +82,12 @@ export function tableOf(table, form) {
     put(more, "span", `${table.rows.length - SHOWN_ROWS} of ${table.rows.length} rows are hidden.`);
     const button = put(more, "button", "Show all rows");
     button.type = "button";
-    button.addEventListener("click", () => { state.all = true; fill(); frame.focus(); });
+    button.addEventListener("click", () => {
+      state.all = true;
+      frame.classList.add("tall");
+      fill();
+      frame.focus();
+    });
   }
   fill();
   return box;

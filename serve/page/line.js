@@ -332,9 +332,12 @@ export function followUps(line, leader) {
       if (!overs) add(`${leader} by phase`, { parts, by: ["phase"] });
       if (!has("opponent")) add(`${leader} by opponent`, { parts, by: ["opponent"] });
     }
-    if (!overs) {
-      add("in the powerplay", { by, parts: [filter("phase", "powerplay"), ...rest, ...(order ? [order] : [])] });
-      add("at the death", { by, parts: [filter("phase", "death"), ...rest, ...(order ? [order] : [])] });
+    if (!whole && !has("overs", "last")) {
+      const elsewhere = rest.filter((p) => p.key !== "phase");
+      for (const phase of ["powerplay", "death"]) {
+        if (parts.some((p) => p.text === `phase=${phase}`)) continue;
+        add(PHASES[phase], { by, parts: [filter("phase", phase), ...elsewhere, ...(order ? [order] : [])] });
+      }
     }
   } else if (one && by.length === 1) {
     add("in total", {});

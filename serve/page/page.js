@@ -146,7 +146,7 @@ async function follow(query, of = season.value, linked = false) {
     show(card, state);
     if (linked) history.replaceState(null, "", linkTo(state)); // with the line as it is kept, so that a reload finds it
     $("#announce").textContent = `Computed: ${question}`;
-    card.scrollIntoView({ block: "nearest" });
+    if (!linked) card.scrollIntoView({ block: "start" });
   } catch (error) {
     $("h2", card).textContent = titleOf(query);
     failed(card, error, () => {

@@ -82,7 +82,7 @@ def test_bars_have_a_title_axes_and_a_value_each_within_the_figure(
         outside = card.locator("figure").evaluate(
             """(figure) => [...figure.querySelectorAll("text")].filter((text) => {
                  const a = text.getBoundingClientRect(), b = figure.closest("article").getBoundingClientRect();
-                 return a.left < b.left || a.right > b.right || a.height < 8;
+                 return a.left < b.left || a.right > b.right || Math.max(a.width, a.height) < 8;
                }).map((text) => text.textContent)"""
         )
         assert outside == []
@@ -130,7 +130,7 @@ def test_the_points_table_shows_the_last_five_results(page: Any, app: InProcess)
     for line in card.locator("tbody tr").all():
         team = line.locator("td").first.inner_text()
         own = sorted((row[2], row[4]) for row in results if row[0] == team)
-        assert len(own) >= 13
+        assert len(own) >= 10
         shown = line.locator(".result").all_inner_texts()
         assert [mark == "W" for mark in shown] == [won == 1 for _, won in own[-5:]], team
 
@@ -328,7 +328,7 @@ def test_wrong_asks_what_was_wrong_in_one_tap(page: Any) -> None:
     ask(page, "most runs")
     card = finished(page)
     card.get_by_role("button", name="Wrong").click()
-    with page.expect_response("**/feedback") as response:
+    with page.expect_response(lambda r: "comment" in (r.request.post_data or "")) as response:
         card.get_by_role("button", name="it misread the question").click()
     assert response.value.status == 201
     sent = response.value.request.post_data_json
@@ -372,7 +372,8 @@ def test_nothing_moves_while_an_answer_streams(browser: Any, app: InProcess) -> 
           stream.close();
         } })));
       window.shifts = [];
-      new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map((entry) => entry.value)))
+      new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map((entry) => ({
+        value: entry.value, moved: entry.sources.map((source) => source.node?.parentElement?.className ?? "") }))))
         .observe({ type: "layout-shift", buffered: false });
     }"""
     for page in opened(browser, app, "phone"):
@@ -388,7 +389,7 @@ def test_nothing_moves_while_an_answer_streams(browser: Any, app: InProcess) -> 
         page.locator("article").first.locator(".meta:not(:empty)").wait_for(state="attached")
         assert page.locator("article").first.locator(".text").inner_text() == DONE["answer"]
         page.wait_for_timeout(200)
-        assert sum(page.evaluate("window.shifts")) == 0
+        assert page.evaluate("window.shifts") == []
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -401,7 +402,7 @@ def test_a_season_is_chosen_where_the_service_has_several(browser: Any, app: InP
         page.locator("#state", has_text="stand-in").wait_for()
         reply_with(page, DONE)
         if known:
-            page.get_by_label("Season").select_option("IPL 2023")
+            page.get_by_label("Season", exact=True).select_option("IPL 2023")
         with page.expect_request("**/infer") as request:
             ask(page, "most runs")
         assert request.value.post_data_json.get("season") == ("ipl_2023" if known else None)

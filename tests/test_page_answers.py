@@ -40,6 +40,12 @@ def test_the_page_is_smaller_than_150_kb() -> None:
     assert sum(path.stat().st_size for path in PAGE.rglob("*") if path.is_file()) < 150_000
 
 
+def test_all_scripts_are_fetched_at_once() -> None:
+    first = (PAGE / "index.html").read_text()
+    for path in PAGE.glob("*.js"):
+        assert path.name == "docs.js" or f'"/page/{path.name}"' in first, f"{path.name} is fetched only after another"
+
+
 def test_one_figure_is_shown_large_with_whose_it_is_and_what_qualifies_it(page: Any, app: InProcess) -> None:
     board = computed(page, BUMRAH).locator(".board")
     [[economy, conceded, balls]] = table_of(app, BUMRAH)["rows"]

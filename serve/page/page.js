@@ -277,8 +277,9 @@ $("#fresh").addEventListener("click", () => {
   input.focus();
 });
 season.addEventListener("change", () => {
-  conversationId = null;
-}); // a follow-up is about the same season
+  conversationId = null; // a follow-up is about the same season
+  glance();
+});
 $("#forget").addEventListener("click", () => {
   forgetQuestions();
   showHistory();

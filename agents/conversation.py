@@ -1,82 +1,132 @@
-"""Follow-up questions: "and his economy?" and "what about Bumrah?" completed from the question before."""
+"""What a conversation remembers of its last turn, and how the names of the next question join those of that turn.
+
+    turn = conversations.last(owner, conversation_id)        # None: nothing was answered yet
+    linked, before = turn.join(linker.link("and in wins?"))  # before.line is "runs | batter=P1", before.leaders "-"
+
+The model reads the line before, the placeholders of what its answer named, and the new words.
+"""
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from data.linking.linker import Linker
-from data.linking.mention import Linked
+from agents.messages import Before, Planned
+from data.linking.mention import AMBIGUOUS, FOUND, Linked, Mention
+from data.text import PLACEHOLDER
 
-_POSSESSIVE = re.compile(r"\b(his|her|their|its)\b", re.I)
-_PRONOUN = re.compile(r"\b(he|him|she|they|them)\b", re.I)
-_WHAT_ABOUT = re.compile(r"^\s*(?:and|what about|how about|aur|or)\s+(?:for\s+)?(?P<rest>.+?)\s*\?*\s*$", re.I)
+MOST_OF_A_KIND = 9  # placeholders have one digit
 MAX_FOLLOW_UP_WORDS = 12  # a longer question stands alone
-MAX_CHARACTERS = 500  # of a completed question, as of any question: "he he he ..." would grow with every turn
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A completed question and the names in it."""
+    """A query line over placeholders, the mention of each, and what the answer named: `leaders`, first one first."""
 
-    question: str
-    linked: Linked
+    line: str
+    mentions: Mapping[str, Mention]
+    leaders: tuple[Mention, ...] = ()
+
+    def join(self, linked: Linked) -> tuple[Linked, Before] | None:
+        """The new words and this turn with shared placeholders, numbered as they come: line, leaders, words.
+
+        A name that is there already keeps its placeholder. Where a kind has more than 9 names, the last leaders go;
+        None where the line and the words have more by themselves.
+        """
+        of_line = [self.mentions[p] for p in placeholders(self.line) if p in self.mentions]
+        spoken = list(linked.by_placeholder().values())
+        for kept in range(len(self.leaders), -1, -1):
+            names = _Numbering()
+            before = [names.add(m) for m in of_line]
+            leaders = [p for p in map(names.add, self.leaders[:kept]) if p not in before]
+            words = [names.add(m) for m in spoken]
+            if names.fit():
+                line = renamed(self.line, {m.placeholder: p for m, p in zip(of_line, before, strict=True)})
+                new = {m.placeholder: p for m, p in zip(spoken, words, strict=True)}
+                joined = Linked(renamed(linked.text, new), tuple(names.mentions.values()))
+                return joined, Before(line, " ".join(dict.fromkeys(leaders)) or "-")
+        return None
 
 
 class Conversations:
-    """The last turn of each conversation, for at most `capacity` conversations. Safe to use from several threads."""
+    """The last turn of each conversation, for at most `capacity` of them. Safe to use from several threads.
+
+    A conversation belongs to the owner who began it: the same id of another owner is another conversation.
+    """
 
     def __init__(self, capacity: int = 1000) -> None:
-        self._turns: OrderedDict[str, Turn] = OrderedDict()
+        self._turns: OrderedDict[tuple[str, str], Turn] = OrderedDict()
         self._capacity = capacity
         self._lock = threading.Lock()
 
-    def remember(self, conversation: str, question: str, linked: Linked) -> None:
+    def last(self, owner: str, conversation: str | None) -> Turn | None:
+        """The last turn that was remembered."""
+        with self._lock:
+            return self._turns.get((owner, conversation)) if conversation else None
+
+    def remember(self, owner: str, conversation: str, turn: Turn) -> None:
         """Keep this turn as the conversation's last one; the conversation unused for longest is dropped if need be."""
         with self._lock:
-            self._turns[conversation] = Turn(question, linked)
-            self._turns.move_to_end(conversation)
+            self._turns[owner, conversation] = turn
+            self._turns.move_to_end((owner, conversation))
             while len(self._turns) > self._capacity:
                 self._turns.popitem(last=False)
 
-    def complete(self, conversation: str | None, question: str, linker: Linker) -> str:
-        """The question with the subject it takes from the turn before; unchanged where it stands alone."""
-        completed = self._completed(conversation, question, linker)
-        return completed if len(completed) <= MAX_CHARACTERS else question
 
-    def _completed(self, conversation: str | None, question: str, linker: Linker) -> str:
-        with self._lock:
-            turn = self._turns.get(conversation) if conversation else None
-        if turn is None or len(question.split()) > MAX_FOLLOW_UP_WORDS:
-            return question
-        about = _WHAT_ABOUT.match(" ".join(question.split()))
-        rest = about["rest"] if about else question
-        mentions = linker.link(rest).mentions
-        if about and len(mentions) == 1 and _is_only_a_name(rest, mentions[0].text):
-            return _with_other_name(turn, mentions[0].kind, mentions[0].text)
-        if any(m.kind in ("player", "team") for m in mentions):
-            return question
-        subject = _first_name(turn.linked, "player") or _first_name(turn.linked, "team")
-        if subject is None:
-            return question
-        if _POSSESSIVE.search(rest) or _PRONOUN.search(rest):
-            return _PRONOUN.sub(subject, _POSSESSIVE.sub(f"{subject}'s", rest))
-        return f"{subject} {rest}" if about else question
+def turn_of(planned: Planned, leaders: tuple[Mention, ...] = ()) -> Turn | None:
+    """The turn that a plan makes. None where the one before stays: small talk, and what is declined and names nobody.
+
+    A declined question that names somebody changes the subject, so that "his" is not the person before.
+    """
+    mentions = planned.linked.by_placeholder()
+    if planned.plan.decline:
+        named = tuple(m for m in mentions.values() if m.placeholder in planned.text and m.status == FOUND)
+        return Turn(str(planned.plan), {}, named) if named and planned.plan.decline != "chat" else None
+    return Turn(str(planned.plan), mentions, leaders)
 
 
-def _first_name(linked: Linked, kind: str) -> str | None:
-    return next((m.text for m in linked.mentions if m.kind == kind), None)
+def used(planned: Planned) -> Planned:
+    """The plan with only the mentions that its line or its words use."""
+    there = set(placeholders(f"{planned.text} {planned.plan}"))
+    mentions = tuple(m for m in planned.linked.mentions if m.placeholder in there)
+    return replace(planned, linked=replace(planned.linked, mentions=mentions))
 
 
-def _is_only_a_name(text: str, name: str) -> bool:
-    return len(text.split()) <= len(name.split()) + 1
+def placeholders(text: str) -> list[str]:
+    """The placeholders of a text in their order, each once."""
+    return list(dict.fromkeys(m[0] for m in PLACEHOLDER.finditer(text)))
 
 
-def _with_other_name(turn: Turn, kind: str, name: str) -> str:
-    """The question before, with `name` in place of its first name of that kind."""
-    old = next((m for m in turn.linked.mentions if m.kind == kind), None)
-    if old is None:
-        return f"{turn.question.rstrip('?. ')} {name}"
-    return turn.question[: old.start] + name + turn.question[old.end :]
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """The text with other placeholders."""
+    return PLACEHOLDER.sub(lambda m: names.get(m[0], m[0]), text)
+
+
+class _Numbering:
+    """Gives every name the next free number of its kind."""
+
+    def __init__(self) -> None:
+        self.mentions: dict[str, Mention] = {}
+
+    def add(self, mention: Mention) -> str:
+        """The mention's placeholder, the one it has already where it was named before."""
+        kind = mention.placeholder[0]
+        same_kind = [m for m in self.mentions.values() if m.placeholder[0] == kind]
+        placeholder = _among(same_kind, mention) or f"{kind}{len(same_kind) + 1}"
+        self.mentions.setdefault(placeholder, replace(mention, placeholder=placeholder))
+        return placeholder
+
+    def fit(self) -> bool:
+        return all(len(p) == 2 for p in self.mentions)
+
+
+def _among(known: Iterable[Mention], mention: Mention) -> str | None:
+    """The placeholder of the same name; of the only one it may mean if it is ambiguous: "Sharma" after Rohit Sharma."""
+    known = list(known)
+    for other in known:
+        if (other.candidates or other.text.lower()) == (mention.candidates or mention.text.lower()):
+            return other.placeholder
+    meant = [m.placeholder for m in known if m.status == FOUND and set(m.candidates) <= set(mention.candidates)]
+    return meant[0] if mention.status == AMBIGUOUS and len(meant) == 1 else None

@@ -8,14 +8,17 @@ async for event in agents.stream("bumrah economy at the death?"): ...     # Plan
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 from agents.analyst import AnalystAgent
-from agents.conversation import Conversations
-from agents.messages import ANSWERED, DECLINED, Event, Refusal, Reply
+from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
+from agents.leaders import leaders, settled
+from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved
 from agents.model import TextModel
 from agents.retriever import RetrieverAgent
 from agents.trace import AnswerStep, LinkStep, PlanFailed, PlanStep, QuestionTrace, RefuseStep, RetrieveStep
+from data.linking.mention import Linked
 from data.query import QueryError
 from data.season import Season
 
@@ -32,44 +35,42 @@ class MultiAgent:
         self.analyst = AnalystAgent()
         self.conversations = Conversations()
 
-    async def ask(self, question: str, conversation_id: str | None = None, deadline_s: float | None = None) -> Reply:
+    async def ask(
+        self, question: str, conversation_id: str | None = None, deadline_s: float | None = None, owner: str = ""
+    ) -> Reply:
         """Answer, ask back or decline. Raises what the model raises, and nothing for what a question says."""
-        *_, reply = [event async for event in self.stream(question, conversation_id, deadline_s)]
+        *_, reply = [event async for event in self.stream(question, conversation_id, deadline_s, owner)]
         assert isinstance(reply, Reply)
         return reply
 
     async def stream(
-        self, question: str, conversation_id: str | None = None, deadline_s: float | None = None
+        self, question: str, conversation_id: str | None = None, deadline_s: float | None = None, owner: str = ""
     ) -> AsyncGenerator[Event, None]:
-        """The results of the steps as each is done, the Reply last; a refused question has fewer. Raises as `ask`."""
+        """The results of the steps as each is done, the Reply last; a refused question has fewer. Raises as `ask`.
+
+        A conversation belongs to its `owner`: others who send its id begin one of their own.
+        """
         trace = QuestionTrace(deadline_s)
         question = unicodedata.normalize("NFKC", question)  # styled letters become plain ones
         with trace.timed("link"):
-            question = self.conversations.complete(conversation_id, question, self.retriever.linker)
             linked = self.retriever.link(question)
-            if conversation_id:
-                self.conversations.remember(conversation_id, question, linked)
-        trace.steps.link = LinkStep(linked.text, {m.placeholder: m.candidates for m in linked.mentions})
+            turn = self.conversations.last(owner, conversation_id)
+            follow_up = turn.join(linked) if turn and len(question.split()) <= MAX_FOLLOW_UP_WORDS else None
+        trace.steps.link = _link_step(linked)
         if refusal := self.retriever.refuse_early(linked):
             yield _refused(trace, refusal, None, conversation_id)
             return
 
-        planned, failure = None, ""
-        with trace.timed("plan"):
-            try:
-                planned = await self.retriever.plan(linked, self.model, trace.time_left_s())
-            except QueryError as error:
-                failure = str(error)
-        if planned is None:
-            trace.steps.plan = PlanFailed(failure)
+        readings = ([follow_up] if follow_up else []) + [(linked, None)]
+        try:
+            planned, retrieved = await self._read(readings, trace)
+        except QueryError as error:
+            trace.steps.plan = PlanFailed(str(error))
             yield _refused(trace, NO_PLAN, None, conversation_id)
             return
-        trace.queued("plan", planned.generation)
-        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation)
+        if conversation_id and (turn := self._turn(planned, retrieved)):
+            self.conversations.remember(owner, conversation_id, turn)
         yield planned
-
-        with trace.timed("retrieve"):
-            retrieved = self.retriever.retrieve(planned)
         if isinstance(retrieved, Refusal):
             yield _refused(trace, retrieved, str(planned.plan), conversation_id)
             return
@@ -79,6 +80,7 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
+        worded = replace(worded, text=retrieved.note + worded.text)
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(
@@ -91,6 +93,45 @@ class MultiAgent:
             trace=trace.steps,
             conversation_id=conversation_id,
         )
+
+    async def _read(
+        self, readings: Sequence[tuple[Linked, Before | None]], trace: QuestionTrace
+    ) -> tuple[Planned, Retrieved | Refusal]:
+        """The first reading whose line can be read and computed, or the last one. Raises QueryError."""
+        for linked, before in readings[:-1]:
+            try:
+                planned, retrieved = await self._read_once(linked, before, trace)
+            except QueryError:
+                continue
+            if not (isinstance(retrieved, Refusal) and retrieved.reason == "not_computable"):
+                return planned, retrieved
+        return await self._read_once(*readings[-1], trace)
+
+    async def _read_once(
+        self, linked: Linked, before: Before | None, trace: QuestionTrace
+    ) -> tuple[Planned, Retrieved | Refusal]:
+        with trace.timed("plan"):
+            planned = await self.retriever.plan(linked, self.model, trace.time_left_s(), before)
+            planned = used(planned) if before else planned
+        trace.queued("plan", planned.generation)
+        trace.steps.link = _link_step(planned.linked)
+        shown = f"{before.line} > {before.leaders}" if before else None
+        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown, planned.drafts)
+        with trace.timed("retrieve"):
+            return planned, self.retriever.retrieve(planned)
+
+    def _turn(self, planned: Planned, retrieved: Retrieved | Refusal) -> Turn | None:
+        """What the conversation remembers of a question."""
+        if isinstance(retrieved, Refusal):
+            return turn_of(planned)
+        names, matches = self.retriever.names, self.retriever.statistics.matches
+        mentions = [settled(m, retrieved.names[m.placeholder], names) for m in planned.linked.mentions]
+        planned = replace(retrieved.planned, linked=replace(planned.linked, mentions=tuple(mentions)))
+        return turn_of(planned, leaders(retrieved, names, matches))
+
+
+def _link_step(linked: Linked) -> LinkStep:
+    return LinkStep(linked.text, {m.placeholder: m.candidates for m in linked.mentions})
 
 
 def _refused(trace: QuestionTrace, refusal: Refusal, line: str | None, conversation_id: str | None) -> Reply:

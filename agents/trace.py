@@ -31,11 +31,16 @@ class LinkStep:
 
 @dataclass(frozen=True)
 class PlanStep:
-    """`text` is the question as the model read it, `line` the chosen query line, `generation` the first one drawn."""
+    """`text` is the question as the model read it, `line` the chosen query line, `generation` the first of `drafts`.
+
+    `before`, of a follow-up: the line before it and what its answer named, as in the prompt.
+    """
 
     text: str
     line: str
     generation: Generation | None = None
+    before: str | None = None
+    drafts: int = 1
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,8 @@ class Trace:
 
 def _as_json(step: Step) -> dict[str, Any]:
     found = dict(vars(step))
+    if isinstance(step, PlanStep) and step.before is None:
+        del found["before"]
     if isinstance(step, PlanStep | AnswerStep):
         generation = found.pop("generation")
         if generation is not None:
@@ -125,7 +132,7 @@ class QuestionTrace:
             try:
                 yield
             finally:
-                self._times_ms[step] = (time.monotonic() - began) * 1000
+                self._times_ms[step] = self._times_ms.get(step, 0.0) + (time.monotonic() - began) * 1000
 
     def queued(self, step: str, generation: Generation | None) -> None:
         """Count the time that a step's generation waited for the engine as `queue`, not as the step's own."""

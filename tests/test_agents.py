@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from agents.conversation import MAX_CHARACTERS
 from agents.messages import Planned, Reply, Retrieved, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
@@ -64,14 +63,6 @@ def test_later_draws_share_the_time_left_and_may_be_refused_by_a_full_queue(retr
     assert reply.query == plan.text
     deadlines = [deadline for _, deadline, _ in model.asked]
     assert deadlines[0] > 4.9 and len(deadlines) == 5 and all(4 < deadline < 4.96 for deadline in deadlines[1:])
-
-
-def test_a_completed_question_does_not_grow_from_turn_to_turn(retriever):
-    model = ScriptedModel(Generation("runs | batter=P1", "stop"))
-    agents, replies = ask(retriever, model, "runs of kohli", *["he he he he he he he he he he he he"] * 8)
-    assert all(len(turn.question) <= MAX_CHARACTERS for turn in agents.conversations._turns.values())
-    _, replies = ask(retriever, model, "runs of kohli", "or a" + " " * 490 + "b", "and his   sixes?")
-    assert len(replies) == 3
 
 
 def test_styled_letters_that_look_like_a_placeholder_are_plain_text(retriever):

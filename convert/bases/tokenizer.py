@@ -113,8 +113,8 @@ def _sentencepiece_model(fields: Mapping[str, Any]) -> bytes:
     """The pieces as a SentencePiece model, from which llama.cpp's converter takes the order of merges."""
     from sentencepiece import sentencepiece_model_pb2 as spm
 
-    model = spm.ModelProto()
-    model.trainer_spec.model_type = spm.TrainerSpec.BPE
+    model = spm.ModelProto()  # type: ignore[attr-defined]
+    model.trainer_spec.model_type = spm.TrainerSpec.BPE  # type: ignore[attr-defined]
     model.trainer_spec.byte_fallback = True
     model.normalizer_spec.name = "identity"
     model.normalizer_spec.add_dummy_prefix = False

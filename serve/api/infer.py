@@ -110,7 +110,7 @@ async def _answer(service: Service, loaded: Loaded, question: Question, request:
     conversation = question.conversation_id or uuid.uuid4().hex
     began = time.monotonic()
     agents = loaded.agents
-    async for event in agents.stream(question.question, conversation, deadline_s):
+    async for event in agents.stream(question.question, conversation, deadline_s, request.state.owner):
         if not isinstance(event, Reply):
             yield event
             continue

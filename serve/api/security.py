@@ -39,7 +39,10 @@ def page_headers(path: str) -> tuple[tuple[str, str], ...]:
 
 
 class AccessControl:
-    """Checks the key and the rate of a request; a FastAPI dependency. Raises Problem 401 or 429."""
+    """Checks the key and the rate of a request; a FastAPI dependency. Raises Problem 401 or 429.
+
+    `request.state.owner` is then the hash of the key in hexadecimal digits, empty where no keys are set.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._keys = [hashlib.sha256(key.encode()).digest() for key in settings.keys()]
@@ -48,6 +51,7 @@ class AccessControl:
 
     async def __call__(self, request: Request) -> None:
         client = self._client(request)
+        request.state.owner = client.hex() if self._keys else ""
         if self._per_minute:
             self._take(client)
 

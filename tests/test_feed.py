@@ -124,6 +124,13 @@ def test_only_persons_outside_people_csv_have_other_ids(cricsheet: Season, impor
     assert ("*", "player") in NOT_HELD and "seven" in NOT_HELD["*", "player"]
 
 
+def compared_cells(line: str, row: tuple[Any, ...]) -> list[Any]:
+    """A row's cells; of streaks and stands the figures only, as ids decide which of equal ones is named, and in what
+    order a pair is."""
+    named = not any(word in line for word in ("streak", "stand", "partnership", "pair"))
+    return [cell for cell in row if named or not isinstance(cell, str)]
+
+
 @pytest.mark.parametrize("lines", [200, pytest.param(1000, marks=pytest.mark.slow)])
 def test_random_query_lines_have_the_same_answers(lines: int, cricsheet: Season, imported: Season) -> None:
     ours, theirs, rng = Statistics(imported), Statistics(cricsheet), random.Random(lines)
@@ -139,7 +146,7 @@ def test_random_query_lines_have_the_same_answers(lines: int, cricsheet: Season,
         answers = []
         for statistics in (theirs, ours):
             try:
-                answers.append(sorted(map(str, statistics.answer(query).rows)))
+                answers.append(sorted(str(compared_cells(line, row)) for row in statistics.answer(query).rows))
             except QueryError as error:
                 answers.append([str(error)])
         compared += 1

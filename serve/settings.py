@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     api_keys: SecretStr | None = Field(
         None, description="keys that clients must present, comma-separated; none: no key is needed"
     )
+    raw_model: bool = Field(
+        False, description="serve the language model without the agents, too: `cricket-raw` at /v1, for operators"
+    )
+    cors_origins: str | None = Field(
+        None, description="origins whose pages may call the service, comma-separated, or *; none: its own page alone"
+    )
     rate_limit_per_minute: int = Field(0, ge=0, description="requests a minute for each key (or address); 0: no limit")
     max_body_bytes: int = Field(65_536, ge=1024, description="largest request body")
 

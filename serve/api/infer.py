@@ -57,10 +57,10 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
             add_to_log(request, question=question.question)
         leave = service.admit()  # before the reply begins, so that a stream too can be refused with a 429
         if question.stream:
-            events = BackgroundEvents(_answer(service, loaded, question, request), leave)
+            events = BackgroundEvents(answer_events(service, loaded, question, request), leave)
             sent = _server_sent(events.until_disconnect(request), request)
             return StreamingResponse(sent, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-        task = asyncio.create_task(_whole(_answer(service, loaded, question, request)))
+        task = asyncio.create_task(whole(answer_events(service, loaded, question, request)))
         task.add_done_callback(leave)  # not a `finally`: a task that is cancelled before its first step has none
         answer = await cancel_on_disconnect(request, task)
         return Response(answer.model_dump_json(exclude=_left_out(answer)), media_type="application/json")
@@ -104,7 +104,9 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
 AnswerEvent = Planned | Retrieved | Worded | Answer
 
 
-async def _answer(service: Service, loaded: Loaded, question: Question, request: Request) -> AsyncIterator[AnswerEvent]:
+async def answer_events(
+    service: Service, loaded: Loaded, question: Question, request: Request
+) -> AsyncIterator[AnswerEvent]:
     """The agents' events, with the Answer in place of their Reply. Raises Problem 504 after the deadline."""
     deadline_s = service.settings.deadline_s
     conversation = question.conversation_id or uuid.uuid4().hex
@@ -122,7 +124,8 @@ async def _answer(service: Service, loaded: Loaded, question: Question, request:
         yield reply_of(event, loaded.info, agents.season.name, request_id, conversation, question.trace)
 
 
-async def _whole(events: AsyncIterator[AnswerEvent]) -> Answer:
+async def whole(events: AsyncIterator[AnswerEvent]) -> Answer:
+    """The answer that the events end with."""
     *_, answer = [event async for event in events]
     assert isinstance(answer, Answer)
     return answer

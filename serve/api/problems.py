@@ -56,7 +56,7 @@ class Problem(Exception):
             body["error"] = {
                 "message": detail,
                 "type": self.kind.replace("-", "_"),
-                "param": None,
+                "param": self.more.get("param"),
                 "code": self.status,
             }
         return body

@@ -93,6 +93,14 @@ class Stats(BaseModel):
     tables: list[Table]
 
 
+class Usage(BaseModel):
+    """Tokens of the model calls for the plan and the sentence; cached ones are part of the prompt's."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
 class Answer(BaseModel):
     """The reply of POST /infer."""
 
@@ -107,6 +115,7 @@ class Answer(BaseModel):
     model: ModelInfo
     season: str = Field(description="the season that the figures are of")
     latency_ms: dict[str, float] = Field(description="queue, link, plan, retrieve, answer, total")
+    usage: Usage
     conversation_id: str
     request_id: str
     trace: list[dict[str, Any]] | None = None
@@ -149,9 +158,19 @@ def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conve
         model=model,
         season=season,
         latency_ms=dict(reply.latency_ms),
+        usage=_usage(reply),
         conversation_id=conversation,
         request_id=request_id,
         trace=reply.trace.as_json() if trace else None,
+    )
+
+
+def _usage(reply: Reply) -> Usage:
+    made = reply.trace.generations
+    return Usage(
+        prompt_tokens=sum(generation.prompt_tokens for generation in made),
+        completion_tokens=sum(generation.completion_tokens for generation in made),
+        cached_tokens=sum(generation.cached_tokens for generation in made),
     )
 
 

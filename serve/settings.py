@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return [key.strip() for key in text.split(",") if key.strip()]
 
+    def origins(self) -> list[str]:
+        """The origins of CORS_ORIGINS."""
+        return [origin.strip().rstrip("/") for origin in (self.cors_origins or "").split(",") if origin.strip()]
+
     def redacted(self) -> dict[str, Any]:
         """All settings that have a value, secrets masked: for the start-up log line."""
         return {name.upper(): value for name, value in self.model_dump(mode="json").items() if value is not None}

@@ -13,14 +13,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from agents.messages import Planned, Reply, Retrieved, Worded
 from data.query import Plan, QueryError, parse
+from serve.api.batch import answers
+from serve.api.formats import FORMATS, format_of, rendered
 from serve.api.middleware import add_to_log
 from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
-from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
+from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, stats_of, table_of
 from serve.api.streaming import BackgroundEvents, cancel_on_disconnect, sse
+from serve.seasons import Seasons
 from serve.service import Loaded, Service
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, understanding
@@ -40,18 +43,22 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(service: Service, feedback: FeedbackStore) -> APIRouter:
+def router(service: Service, feedback: FeedbackStore, seasons: Seasons) -> APIRouter:
     """The routes over one service."""
     routes = APIRouter(responses=PROBLEMS)
 
-    @routes.post("/infer", response_model=Answer, summary="Ask a question", tags=["ask"])
+    @routes.post("/infer", response_model=Answer, responses=FORMATS, summary="Ask a question", tags=["ask"])
     async def infer(question: Question, request: Request) -> Response:
         """Answer a question about the season: a sentence, the table it rests on, the query line, provenance.
 
         With `stream: true` the reply is server-sent events: `plan`, `table`, `token` (pieces of the checked
-        sentence), `done` (the whole reply) or `error` (a problem document).
+        sentence), `done` (the whole reply) or `error` (a problem document). With `format=csv` or `format=md` in the
+        address, or such an Accept header, the reply is a table or a text. With `questions` it is {"answers": [...]}.
         """
-        loaded = service.ready()
+        form, loaded = format_of(request), await seasons.loaded(question.season)
+        if question.questions:
+            many = answers(service, question, request, lambda one: whole(answer_events(service, loaded, one, request)))
+            return JSONResponse({"answers": await cancel_on_disconnect(request, asyncio.create_task(many))})
         add_to_log(request, question_chars=len(question.question), stream=question.stream)
         if service.settings.log_texts:
             add_to_log(request, question=question.question)
@@ -63,23 +70,29 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         task = asyncio.create_task(whole(answer_events(service, loaded, question, request)))
         task.add_done_callback(leave)  # not a `finally`: a task that is cancelled before its first step has none
         answer = await cancel_on_disconnect(request, task)
-        return Response(answer.model_dump_json(exclude=_left_out(answer)), media_type="application/json")
+        return rendered(answer, form, _left_out(answer))
 
-    @routes.post("/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"])
-    async def stats(line: QueryLine, request: Request) -> Stats:
+    @routes.post(
+        "/stats",
+        response_model=Stats,
+        responses=FORMATS,
+        summary="Compute a query line, without a model",
+        tags=["ask"],
+    )
+    async def stats(line: QueryLine, request: Request) -> Response:
         """The tables of a query line, such as `economy | bowler=Bumrah phase=death`."""
+        form = format_of(request)
         plan: Plan = parse(line.query)
         if plan.decline:
             raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
         leave = service.admit()
         began = time.monotonic()
         try:
-            found = await asyncio.to_thread(service.compute, line.query)
+            found = await seasons.compute(line.query, line.season)
         finally:
             leave()
-        tables = [table_of(t) for t in found]
         add_to_log(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
-        return Stats(query=str(plan), tables=tables)
+        return rendered(stats_of(str(plan), found), form)
 
     @routes.post("/feedback", response_model=Stored, status_code=201, summary="Judge an answer", tags=["ask"])
     async def judge(judgement: Feedback, request: Request) -> Stored:

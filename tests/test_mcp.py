@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -164,24 +162,3 @@ def test_the_server_runs_over_standard_input_and_output(demo_model: Path) -> Non
     query, ask = asyncio.run(run())
     assert query.structured_content["tables"][0]["rows"][0][:2] == ["Harshal Patel", 24]
     assert not ask.is_error and ask.structured_content["answer"]
-
-
-def measure(served: InProcess, times: int = 20) -> dict[str, float]:
-    """Median milliseconds of the same question over /infer and over MCP: printed by running this file."""
-
-    async def run(client: Client) -> list[float]:
-        found = []
-        for _ in range(times):
-            began = time.perf_counter()
-            await client.call_tool("ask", MOST_RUNS)
-            found.append((time.perf_counter() - began) * 1000)
-        return found
-
-    over_mcp = with_client(served, run)
-    with served.client(headers={"Authorization": "Bearer the-key"}) as http:
-        over_http = []
-        for _ in range(times):
-            began = time.perf_counter()
-            http.post("/infer", json=MOST_RUNS)
-            over_http.append((time.perf_counter() - began) * 1000)
-    return {"mcp": statistics.median(over_mcp), "infer": statistics.median(over_http)}

@@ -337,7 +337,7 @@ def test_the_command_line_asks_a_running_service_or_generates_with_a_model_serve
 
 
 def test_the_page_and_the_docs_load_nothing_from_other_hosts(client: httpx.Client) -> None:
-    for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js"):
+    for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js", "/page/docs.css"):
         response = client.get(path)
         assert response.status_code == 200 and "script-src 'self'" in response.headers["content-security-policy"]
         for address in re.findall(

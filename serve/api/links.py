@@ -39,7 +39,7 @@ def router(service: Service, seasons: Seasons) -> APIRouter:
     @routes.get("/ask", response_model=Answer, summary="Ask a question by a link")
     async def ask(
         request: Request,
-        q: Annotated[Text, Query(description="the question")],
+        q: Annotated[Text, Query(description="the question", examples=["most sixes"])],
         season: SeasonName = None,
         format: Form = None,
     ) -> Response:
@@ -61,7 +61,7 @@ def router(service: Service, seasons: Seasons) -> APIRouter:
     @routes.get("/stats", response_model=Stats, summary="Compute a query line by a link, without a model")
     async def stats(
         request: Request,
-        query: Annotated[Text, Query(description="the query line")],
+        query: Annotated[Text, Query(description="the query line", examples=["runs by batter | top 3"])],
         season: SeasonName = None,
         format: Form = None,
     ) -> Response:

@@ -27,13 +27,17 @@ class Before:
 
 @dataclass(frozen=True)
 class Planned:
-    """The retriever's reading of a question. `text` is the question as the model read it, after `before`."""
+    """The retriever's reading of a question: the best of `drafts` lines, the first of which `generation` is.
+
+    `text` is the question as the model read it, after `before`.
+    """
 
     linked: Linked
     text: str
     plan: Plan
     generation: Generation | None = None
     before: Before | None = None
+    drafts: int = 1
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class MultiAgent:
         trace.queued("plan", planned.generation)
         trace.steps.link = _link_step(planned.linked)
         shown = f"{before.line} > {before.leaders}" if before else None
-        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown)
+        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown, planned.drafts)
         with trace.timed("retrieve"):
             return planned, self.retriever.retrieve(planned)
 

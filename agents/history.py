@@ -30,10 +30,10 @@ async def begin(agents: MultiAgent, earlier: Sequence[str], owner: str = "", dea
     if known and (turn := agents.conversations.last(owner, _key(earlier[:known]))):
         agents.conversations.remember(owner, conversation, turn)
     until = None if deadline_s is None else time.monotonic() + deadline_s
-    for question in earlier[known:][-MOST_ASKED_AGAIN:]:
+    for i in range(max(known, len(earlier) - MOST_ASKED_AGAIN), len(earlier)):
         left_s = None if until is None else max(0.001, until - time.monotonic())
-        await agents.ask(question, conversation, left_s, owner)
-    keep(agents, earlier, conversation, owner)
+        await agents.ask(earlier[i], conversation, left_s, owner)
+        keep(agents, earlier[: i + 1], conversation, owner)
     return conversation
 
 

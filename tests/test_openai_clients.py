@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from agents.conversation import Conversations
 from tests.conftest import Host, InProcess
+from tests.test_conversation import Script
 
 openai = pytest.importorskip("openai", reason="the openai package is not installed (requirements-dev.txt)")
 
@@ -72,25 +74,54 @@ def test_a_system_prompt_and_a_made_up_answer_change_nothing_about_the_figures(c
     assert "9999" not in influenced.choices[0].message.content
 
 
-def test_a_follow_up_is_read_after_the_turns_before_it_and_regenerated_alike(trained: None, client: Any) -> None:
-    first = [{"role": "user", "content": "How many wickets did Jasprit Bumrah take?"}]
-    said = client.chat.completions.create(model="cricket", messages=first).choices[0].message.content
-    turns = [*first, {"role": "assistant", "content": said}, {"role": "user", "content": "and his economy?"}]
-    replies = [client.chat.completions.create(model="cricket", messages=turns) for _ in range(2)]
-    lines = [reply.model_extra["cricket"]["query"] for reply in replies]
-    assert "economy" in lines[0] and "Bumrah" in lines[0] and lines[1] == lines[0]
-    again = client.chat.completions.create(model="cricket", messages=first).model_extra["cricket"]["query"]
-    assert "wickets" in again, "an earlier turn stands where it stood"
-
-
-def test_a_history_that_the_service_never_saw_is_understood(trained: None, client: Any) -> None:
+def test_a_follow_up_has_the_answer_of_a_conversation_by_id_and_the_same_one_again(
+    served: InProcess, client: Any
+) -> None:
+    with served.client() as http:
+        first = http.post("/infer", json={"question": "How many wickets did Jasprit Bumrah take?"}).json()
+        body = {"question": "and his economy?", "conversation_id": first["conversation_id"]}
+        expected = http.post("/infer", json=body).json()
     turns = [
-        {"role": "user", "content": "How many sixes did Travis Head hit?"},
-        {"role": "assistant", "content": "32."},
-        {"role": "user", "content": [{"type": "text", "text": "and his strike rate?"}]},
+        {"role": "user", "content": "How many wickets did Jasprit Bumrah take?"},
+        {"role": "assistant", "content": first["answer"]},
+        {"role": "user", "content": [{"type": "text", "text": "and his economy?"}]},
     ]
-    figures = client.chat.completions.create(model="cricket", messages=turns).model_extra["cricket"]
-    assert figures["outcome"] == "answered" and "strike_rate" in figures["query"] and "Head" in figures["query"]
+    for _ in range(2):
+        reply = client.chat.completions.create(model="cricket", messages=turns)
+        assert reply.choices[0].message.content == expected["answer"]
+        assert reply.model_extra["cricket"]["query"] == expected["query"]
+    again = client.chat.completions.create(model="cricket", messages=turns[:1])
+    assert again.model_extra["cricket"]["query"] == first["query"], "an earlier turn stands where it stood"
+
+
+def test_the_model_reads_a_history_after_what_it_led_to_and_plans_each_turn_once(
+    served: InProcess, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = (
+        Script()
+        .then("plan P1 runs", "runs | batter=P1")
+        .then("follow runs | batter=P1 > - > in wins", "runs | batter=P1 result=won")
+        .then("follow runs | batter=P1 result=won > - > sixes", "sixes | batter=P1 result=won")
+    )
+    monkeypatch.setattr(served.service.ready().agents, "model", model)
+    monkeypatch.setattr(served.service.ready().agents, "conversations", Conversations())
+    turns = [{"role": "user", "content": text} for text in ("Kohli runs", "in wins", "sixes")]
+
+    def line(messages: list[dict[str, str]]) -> str:
+        return client.chat.completions.create(model="cricket", messages=messages).model_extra["cricket"]["query"]
+
+    def plans() -> list[str]:
+        found = [prompt for prompt in model.prompts if prompt.startswith(("plan", "follow"))]
+        model.prompts.clear()
+        return found
+
+    whole = line(turns)  # a history that nobody has seen
+    assert whole.startswith("sixes | ") and "Kohli" in whole and "result=won" in whole
+    assert [plan.split(" ")[0] for plan in plans()] == ["plan", "follow", "follow"]
+    assert line(turns[:2]) == whole.replace("sixes", "runs")
+    assert plans() == ["follow runs | batter=P1 > - > in wins"], "what the first turn led to is known"
+    assert line(turns) == whole
+    assert plans() == ["follow runs | batter=P1 result=won > - > sixes"]
 
 
 def test_n_choices_are_n_times_the_computed_answer(client: Any) -> None:

@@ -22,7 +22,7 @@ from data.version import version
 from serve.api.formats import markdown_of
 from serve.api.infer import answer_events, whole
 from serve.api.problems import problem_of
-from serve.api.schemas import Answer, Question, Season, Stats, Text, season_of, stats_of
+from serve.api.schemas import Answer, Id, Question, Season, Stats, Text, season_of, stats_of
 from serve.seasons import Seasons
 from serve.service import Service
 
@@ -31,9 +31,7 @@ INSTRUCTIONS = """Figures about cricket seasons (IPL), computed from ball-by-bal
 a question in plain English; `query` takes a line of the query language for exact control. A reply says whether it
 answered, asked back (which of several people is meant) or declined (what the records do not hold)."""
 QueryText = Annotated[Text, Field(examples=["runs by batter | phase=death | top 3"])]
-SeasonName = Annotated[
-    str | None, Field(max_length=64, description="a name that `seasons` lists; without one the service's own")
-]
+SeasonName = Annotated[Id | None, Field(description="a name that `seasons` lists; without one the service's own")]
 T = TypeVar("T")
 
 

@@ -38,6 +38,8 @@ class Cricket:
     """
 
     def __init__(self, **settings: Any) -> None:
+        if unknown := sorted(settings.keys() - Settings.model_fields.keys()):
+            raise TypeError(f"no setting {', '.join(unknown)}: `python -m serve.settings` prints those there are")
         self.settings = Settings(**settings)
         self._telemetry = Telemetry(self.settings)
         self._service = Service(self.settings, self._telemetry)

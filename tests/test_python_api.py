@@ -62,3 +62,8 @@ def test_it_can_be_asked_where_a_loop_runs_already_as_in_a_notebook(cricket: Any
 def test_a_missing_model_is_said_with_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="make demo"):
         Cricket(model_path=tmp_path / "none")
+
+
+def test_a_misspelt_setting_is_said() -> None:
+    with pytest.raises(TypeError, match="no setting seasn"):
+        Cricket(seasn="ipl_2016")

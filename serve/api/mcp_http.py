@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
@@ -20,6 +21,8 @@ from serve.api.security import AccessControl
 from serve.seasons import Seasons
 from serve.service import Service
 
+log = logging.getLogger(__name__)
+
 
 class McpEndpoint:
     """An ASGI application. Raises Problem 401, 403 or 429 before the protocol has its turn."""
@@ -27,6 +30,7 @@ class McpEndpoint:
     def __init__(self, service: Service, seasons: Seasons, access: AccessControl) -> None:
         self._service, self._seasons, self._access = service, seasons, access
         self._ready, self._stopping = asyncio.Event(), asyncio.Event()
+        self._failed = False
         self._task: asyncio.Task[None] | None = None
 
     def install(self, app: FastAPI) -> None:
@@ -35,6 +39,8 @@ class McpEndpoint:
 
     async def start(self) -> None:
         """Begin to serve; requests wait until the SDK is loaded."""
+        self._ready.clear()
+        self._stopping.clear()
         self._task = asyncio.create_task(self._serve(), name="mcp")
 
     async def stop(self) -> None:
@@ -44,6 +50,14 @@ class McpEndpoint:
             await self._task
 
     async def _serve(self) -> None:
+        try:
+            await self._serve_until_stopped()
+        except Exception:
+            log.exception("the MCP server failed; the other routes go on")
+            self._failed = True
+            self._ready.set()
+
+    async def _serve_until_stopped(self) -> None:
         tools = await asyncio.to_thread(importlib.import_module, "serve.api.mcp_tools")
         server = tools.server(self._service, self._seasons)
         limit = self._service.settings.max_body_bytes
@@ -59,6 +73,8 @@ class McpEndpoint:
         self._check_origin(request)
         await self._access(request)
         await self._ready.wait()
+        if self._failed:
+            raise Problem(503, "mcp-failed", "the MCP server does not run; the log has the reason")
         await self._manager.handle_request(scope, receive, send)
 
     def _check_origin(self, request: Request) -> None:

@@ -5,6 +5,7 @@ mcp = server(service, Seasons(service))     # served at /mcp (serve/api/mcp_http
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
@@ -54,13 +55,7 @@ class PlayerList(BaseModel):
 
 def server(service: Service, seasons: Seasons) -> MCPServer[Any]:
     """The MCP server over one service."""
-    mcp: MCPServer[Any] = MCPServer(
-        "cricket-inference",
-        title="Cricket inference",
-        instructions=INSTRUCTIONS,
-        version=version(),
-        subscriptions=False,
-    )
+    mcp = _without_its_logging()
     reads = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
     @mcp.tool(title="Ask a question", annotations=reads)
@@ -139,6 +134,23 @@ def server(service: Service, seasons: Seasons) -> MCPServer[Any]:
         return (card if card.is_file() else SEASONS / "README.md").read_text(encoding="utf-8")
 
     return mcp
+
+
+def _without_its_logging() -> MCPServer[Any]:
+    """The SDK's server. Its constructor gives the root logger a handler, which is this program's to do."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        return MCPServer(
+            "cricket-inference",
+            title="Cricket inference",
+            instructions=INSTRUCTIONS,
+            version=version(),
+            subscriptions=False,
+        )
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _query_description() -> str:

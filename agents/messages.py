@@ -52,12 +52,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Computed tables, and the names that the placeholders stand for."""
+    """Computed tables, and the names that the placeholders stand for; `note` is said before the answer."""
 
     planned: Planned
     line: str  # with names instead of placeholders
     tables: tuple[StatTable, ...]
     names: Mapping[str, str]
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
+        worded = replace(worded, text=retrieved.note + worded.text)
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(

@@ -60,17 +60,21 @@ class RetrieverAgent:
 
     def refuse_early(self, linked: Linked) -> Refusal | None:
         """The refusal of a question that names what the season does not have, which needs no plan."""
-        title = self.season.title
+        title, years = self._about(), self.season.title
         for mention in linked.mentions:
             if mention.kind == "season" and mention.status != FOUND:
                 if self._is_in_future(mention):
                     return Refusal(DECLINED, f"I can't predict: I only know what happened in {title}.", "prediction")
-                return Refusal(DECLINED, f"I only have data on {title}: {mention.text} is outside it.", "other_season")
+                return Refusal(DECLINED, f"I only have data on {years}: {mention.text} is outside it.", "other_season")
         for mention in linked.mentions:
             if mention.status == ABSENT and mention.kind in ("player", "team", "date"):
                 outcome = self.names.resolve(mention, mention.kind)
                 return Refusal(DECLINED, outcome.suggestion or f"{mention.text} is not in {title}.", "absent_name")
         return None
+
+    def _about(self) -> str:
+        """What the figures are about: "IPL 2024", or "the IPL" where several seasons are loaded."""
+        return self.season.title if len(self.season.years) == 1 else f"the {self.season.league}"
 
     def _is_in_future(self, mention: Mention) -> bool:
         years = [int(y) for y in re.findall(r"20\d\d", " ".join((*mention.candidates, mention.text)))]
@@ -131,10 +135,11 @@ class RetrieverAgent:
         """Resolve the names in their roles, then compute."""
         plan = planned.plan
         if plan.decline:
-            return Refusal(DECLINED, decline_sentence(plan.decline, self.season.title), plan.decline)
+            title = self.season.title if plan.decline == "other_season" else self._about()
+            return Refusal(DECLINED, decline_sentence(plan.decline, title), plan.decline)
         unsupported = [words for query in plan.queries for words in query.unsupported]
         if unsupported:
-            return Refusal(DECLINED, _without(unsupported, self.season.title), "unsupported")
+            return Refusal(DECLINED, _without(unsupported, self._about()), "unsupported")
         mentions = planned.linked.by_placeholder()
         keys: dict[tuple[str, str], tuple[str, ...]] = {}
         for name in resolve_plan(plan, mentions, self.names):
@@ -142,7 +147,7 @@ class RetrieverAgent:
                 return self._refusal(name.outcome)
             keys[name.filter, name.value] = name.outcome.candidates
 
-        plan = self._over_his_seasons(plan, keys)
+        plan, note = self._within_seasons(self._over_his_seasons(plan, keys))
 
         def resolve(filter_key: str, value: str) -> tuple[str, ...]:
             exchanged = {"batter": "bowler", "bowler": "batter"}.get(filter_key, filter_key)  # see _exchanged
@@ -158,7 +163,15 @@ class RetrieverAgent:
         except QueryError as error:
             return Refusal(DECLINED, f"I can't compute that: {error}.", "not_computable")
         names = shown_names(mentions, keys, self.names)
-        return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names)
+        return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
+
+    def _within_seasons(self, plan: Plan) -> tuple[Plan, str]:
+        """Without the wish for all seasons where only one is loaded, and the sentence that says so."""
+        everywhere = Filter("season", "=", ("all",))
+        if len(self.season.years) > 1 or not any(everywhere in query.filters for query in plan.queries):
+            return plan, ""
+        queries = (replace(q, filters=tuple(f for f in q.filters if f != everywhere)) for q in plan.queries)
+        return replace(plan, queries=tuple(queries)), f"I only have data on {self.season.title}. "
 
     def _over_his_seasons(self, plan: Plan, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
         """Over all seasons where the line names none and somebody in it played only in earlier ones."""

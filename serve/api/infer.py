@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from agents.messages import Planned, Reply, Retrieved, Worded
 from data.query import Plan, QueryError, parse
 from serve.api.batch import answers
+from serve.api.examples import REPLIES
 from serve.api.formats import FORMATS, format_of, rendered
 from serve.api.middleware import add_to_log
 from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
@@ -42,12 +43,17 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+# Every form of a reply, and an example of each outcome.
+_REPLIES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"examples": REPLIES}} | FORMATS[200]["content"]}
+}
+
 
 def router(service: Service, feedback: FeedbackStore, seasons: Seasons) -> APIRouter:
     """The routes over one service."""
     routes = APIRouter(responses=PROBLEMS)
 
-    @routes.post("/infer", response_model=Answer, responses=FORMATS, summary="Ask a question", tags=["ask"])
+    @routes.post("/infer", response_model=Answer, responses=_REPLIES, summary="Ask a question", tags=["ask"])
     async def infer(question: Question, request: Request) -> Response:
         """Answer a question about the season: a sentence, the table it rests on, the query line, provenance.
 

@@ -89,7 +89,7 @@ def test_what_has_not_changed_is_not_computed_again(served: InProcess, client: h
 
 
 def test_another_season_is_asked_by_its_name_and_an_unknown_one_is_listed_against(client: httpx.Client) -> None:
-    seasons = {s["name"]: s for s in client.get("/seasons").json()}
+    seasons = {s["name"]: s for s in client.get("/seasons").json()["seasons"]}
     assert seasons["ipl_2024"]["default"] and seasons["ipl"]["years"][0] == 2008
     line = {"query": "runs by batter | top 1", "season": "ipl_2016"}
     assert client.post("/stats", json=line).json()["tables"][0]["rows"][0][:2] == ["Virat Kohli", 973]

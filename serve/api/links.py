@@ -21,7 +21,7 @@ from data.version import version
 from serve.api.formats import FORMATS, Format, format_of, rendered
 from serve.api.infer import PROBLEMS, answer_events, whole
 from serve.api.middleware import add_to_log
-from serve.api.schemas import Answer, Id, Question, Season, Stats, Text, season_of, stats_of
+from serve.api.schemas import Answer, Id, Question, SeasonList, Stats, Text, season_of, stats_of
 from serve.api.streaming import cancel_on_disconnect
 from serve.seasons import Seasons
 from serve.service import Service
@@ -86,10 +86,10 @@ def season_router(seasons: Seasons) -> APIRouter:
     """GET /seasons."""
     routes = APIRouter(tags=["ask"], responses=_UNCHANGED)
 
-    @routes.get("/seasons", response_model=list[Season], summary="The seasons there are")
+    @routes.get("/seasons", response_model=SeasonList, summary="The seasons there are")
     async def listed(request: Request) -> Response:
         """Names that `season` takes, collections first; `default` is the one that is meant without a name."""
-        body = json.dumps([season_of(s).model_dump() for s in seasons.listed()])
+        body = SeasonList(seasons=[season_of(s) for s in seasons.listed()]).model_dump_json()
         tag = _tag(body)
         return (
             _not_modified(tag)

@@ -23,7 +23,7 @@ from data.version import version
 from serve.api.formats import markdown_of
 from serve.api.infer import answer_events, whole
 from serve.api.problems import problem_of
-from serve.api.schemas import Answer, Id, Question, Season, Stats, Text, season_of, stats_of
+from serve.api.schemas import Answer, Id, Question, SeasonList, Stats, Text, season_of, stats_of
 from serve.seasons import Seasons
 from serve.service import Service
 
@@ -34,10 +34,6 @@ answered, asked back (which of several people is meant) or declined (what the re
 QueryText = Annotated[Text, Field(examples=["runs by batter | phase=death | top 3"])]
 SeasonName = Annotated[Id | None, Field(description="a name that `seasons` lists; without one the service's own")]
 T = TypeVar("T")
-
-
-class SeasonList(BaseModel):
-    seasons: list[Season]
 
 
 class Player(BaseModel):

@@ -122,6 +122,10 @@ class Season(BaseModel):
     default: bool = Field(description="whether this season is meant where none is named")
 
 
+class SeasonList(BaseModel):
+    seasons: list[Season]
+
+
 class Usage(BaseModel):
     """Tokens of the model calls for the plan and the sentence; cached ones are part of the prompt's."""
 

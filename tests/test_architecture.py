@@ -37,7 +37,7 @@ DATA_LAYERS = (
     {"command_line"},
     {"season"},
     {"cricsheet", "query"},
-    {"linking", "wording", "phrasing"},
+    {"feed", "linking", "wording", "phrasing"},
     {"dataset", "ask"},
     {"__main__"},
 )

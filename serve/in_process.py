@@ -85,6 +85,9 @@ class Cricket:
             self._thread.join()
             self._loop.close()
             self._telemetry.close()
+            # The season's database goes with its last reference: none may outlive the interpreter's own end.
+            self._service.loaded = self._service.retriever = None
+            self.__dict__.pop("_seasons", None)
 
     def __enter__(self) -> Self:
         return self

@@ -21,6 +21,7 @@ from serve.api.middleware import add_to_log
 from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
 from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
 from serve.api.streaming import BackgroundEvents, cancel_on_disconnect, sse
+from serve.local_model import OWNER
 from serve.service import Loaded, Service
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, understanding
@@ -55,7 +56,9 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         add_to_log(request, question_chars=len(question.question), stream=question.stream)
         if service.settings.log_texts:
             add_to_log(request, question=question.question)
-        leave = service.admit()  # before the reply begins, so that a stream too can be refused with a 429
+        owner: str = request.state.owner
+        leave = service.admit(owner)  # before the reply begins, so that a stream too can be refused with a 429
+        OWNER.set(owner)  # for the tasks below, which copy the context
         if question.stream:
             events = BackgroundEvents(_answer(service, loaded, question, request), leave)
             sent = _server_sent(events.until_disconnect(request), request)
@@ -71,7 +74,7 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         plan: Plan = parse(line.query)
         if plan.decline:
             raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
-        leave = service.admit()
+        leave = service.admit(request.state.owner)
         began = time.monotonic()
         try:
             found = await asyncio.to_thread(service.compute, line.query)

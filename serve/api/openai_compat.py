@@ -197,6 +197,8 @@ async def _reply(
         deadline_s=service.settings.deadline_s,
         adapter=model.adapter,
         stop=body.stops(),
+        owner=request.state.owner,
+        background=True,
     )
     head = {
         "id": f"{shape.prefix}-{uuid.uuid4().hex}",
@@ -204,7 +206,7 @@ async def _reply(
         "model": loaded.info.name,
     }
     add_to_log(request, stream=body.stream)
-    leave = service.admit()
+    leave = service.admit(request.state.owner)
     pieces: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def generate() -> Generation:

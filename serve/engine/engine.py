@@ -59,7 +59,9 @@ class EngineConfig(RunnerConfig):
     n_ctx: int = 8192
     prefix_mb: int = 128  # memory of the prefix cache; 0: none
     n_slots: int = 8
-    queue_size: int = 32
+    queue_size: int = 32  # requests of one owner that may wait
+    max_owner_slots: int = 0  # requests of one owner that run at once; 0: n_slots
+    max_tokens: int = 0  # the largest that a request may ask for; 0: what fits the context
     prefix_file: Path | None = None  # where the prefix cache is saved between two runs
     drafts: bool = True
     max_drafts: int = 6
@@ -109,7 +111,7 @@ class Engine:
     def submit(self, request: Request) -> Handle:
         """Queue a request without blocking. Raises RequestError, QueueFull or EngineClosed."""
         self._check_open()
-        check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters)
+        check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters, self.config.max_tokens)
         grammar = self._grammars.get(request.grammar).start if request.grammar is not None else None
         now = time.perf_counter()
         deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
@@ -119,9 +121,10 @@ class Engine:
         with self._condition:
             self._check_open()
             places = self.config.n_slots + self.config.queue_size
-            if len(self._in_flight) >= places:
+            taken = sum(other.request.owner == request.owner for other in self._in_flight)
+            if taken >= places:
                 wait_s = self._service_s * self.config.queue_size / self.config.n_slots
-                raise QueueFull(f"{len(self._in_flight)} requests are running or waiting", max(1.0, wait_s))
+                raise QueueFull(f"{taken} requests are running or waiting", max(1.0, wait_s))
             self._in_flight.add(sequence)
             self._arrived.append(sequence)
             self._condition.notify_all()
@@ -206,6 +209,7 @@ class Engine:
             n_batch=config.n_batch,
             max_drafts=config.max_drafts if config.drafts else 0,
             max_stall_factor=config.max_stall_factor,
+            max_owner_slots=config.max_owner_slots,
             separate_prefill_tokens=ATTENTION_TILE if tiled else config.n_batch + 1,
         )
         prefixes = PrefixCache(config.prefix_mb << 20)
@@ -361,7 +365,7 @@ class Engine:
             return
         if sequence.phase is PREFILL:
             sequence.phase = DECODE
-            sequence.first_token = time.perf_counter()
+            sequence.first_token = sequence.first_token or time.perf_counter()  # it may have been preempted
         reason = self._output.process(sequence, rows, best, at)
         if chunk.drafts:
             reason = self._accept_drafts(chunk, rows, best, at, reason)

@@ -69,7 +69,9 @@ class GenerationRequest(BaseModel):
     logit_bias: dict[int, float] | None = Field(None, max_length=300)
     seed: int | None = Field(None, ge=0, lt=2**32)
     n: Literal[1] = 1
-    stop: Stop | list[Stop] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
+    tool_choice: Literal["none", "auto"] | None = Field(None, description="there are no tools to be required")
+    function_call: Literal["none", "auto"] | None = Field(None, description="as tool_choice")
     stream: bool = False
     stream_options: StreamOptions | None = None
     grammar: str | None = Field(None, max_length=50_000, description="GBNF")
@@ -89,7 +91,7 @@ class GenerationRequest(BaseModel):
         )
 
     def stops(self) -> tuple[str, ...]:
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())[:16]
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def gbnf(self) -> str | None:
         """The requested grammar as GBNF. Raises GrammarError for a schema that cannot be made one."""

@@ -80,6 +80,11 @@ def parse(text: str) -> dict[str, Choice]:
     return rules
 
 
+def ranges(text: str) -> Ranges:
+    """The code points of a character class, brackets included. Raises GrammarError."""
+    return _Parser(text).ranges()
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text

@@ -195,7 +195,7 @@ async def _reply(
         tokens,
         limit,
         body.sampling(),
-        grammar=body.gbnf(),
+        grammar=await asyncio.to_thread(body.gbnf),  # a large schema takes long to convert
         deadline_s=service.settings.deadline_s,
         adapter=model.adapter,
         stop=body.stops(),

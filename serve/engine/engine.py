@@ -32,21 +32,21 @@ import numpy as np
 
 from serve.engine import prefix_cache_file
 from serve.engine.errors import EngineClosed, QueueFull, RequestError, RequestFailed
-from serve.engine.grammar.automaton import GrammarCache
+from serve.engine.grammar_compiler import GrammarCompiler
 from serve.engine.kv_cache import CacheStats, KVCache
 from serve.engine.output import OutputProcessor
 from serve.engine.prefix_cache import PrefixCache
 from serve.engine.runner import Runner, RunnerConfig
 from serve.engine.scheduler import Chunk, Limits, Scheduler, Step
-from serve.engine.sequence import DECODE, DONE, PREFILL, Cells, Completion, Handle, Request, RequestStats, Sequence
+from serve.engine.sequence import DECODE, DONE, PREFILL, Completion, Handle, Request, RequestStats, Sequence
 from serve.engine.speculative import Speculator
 from serve.engine.stats import Health, Totals
 from serve.engine.thread_tuner import StepReporter, ThreadTuner
 from serve.engine.validation import check
+from serve.engine.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
-WARM_UP_TOKENS = 8, 1, 32, 8, 1, 32  # of the first steps; the very first is slow, and the cost of many is not linear
 ATTENTION_TILE = 64  # rows from which llama.cpp's CPU attention is tiled: fast for one prompt, slow for many sequences
 IDLE_S = 0.005  # without work for so long, there is time to store the parked cells
 MAX_FAILED_STEPS = 3  # in a row, after which the context itself is considered broken and the thread ends
@@ -85,7 +85,7 @@ class Engine:
         self._prefix_key = ""  # of prefix_file
         self._loaded = False
         self._threads = 0, False  # of the last step, as StepReporter chose them
-        self._grammars = GrammarCache()
+        self._compiler = GrammarCompiler(self._arrive)
         self._totals = Totals()
         self._arrived: deque[Sequence] = deque()
         self._in_flight: set[Sequence] = set()  # submitted and not ended
@@ -109,15 +109,18 @@ class Engine:
             raise self._error
 
     def submit(self, request: Request) -> Handle:
-        """Queue a request without blocking. Raises RequestError, QueueFull or EngineClosed."""
+        """Queue a request without blocking. Raises RequestError, QueueFull or EngineClosed.
+
+        A large grammar is compiled on another thread, and the handle's result raises what is wrong with it.
+        """
         self._check_open()
         check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters, self.config.max_tokens)
-        grammar = self._grammars.get(request.grammar).start if request.grammar is not None else None
         now = time.perf_counter()
         deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
         prompt = [int(token) for token in request.prompt]
         stats = RequestStats(prompt_tokens=len(prompt))
-        sequence = Sequence(request, prompt, now, deadline, stats=stats, grammar=grammar)
+        sequence = Sequence(request, prompt, now, deadline, stats=stats)
+        is_compiled = self._compiler.compile_small(sequence)
         with self._condition:
             self._check_open()
             places = self.config.n_slots + self.config.queue_size
@@ -126,9 +129,13 @@ class Engine:
                 wait_s = self._service_s * self.config.queue_size / self.config.n_slots
                 raise QueueFull(f"{taken} requests are running or waiting", max(1.0, wait_s))
             self._in_flight.add(sequence)
+        (self._arrive if is_compiled else self._compiler.queue)(sequence)
+        return Handle(sequence, self._note_cancelled)
+
+    def _arrive(self, sequence: Sequence) -> None:
+        with self._condition:
             self._arrived.append(sequence)
             self._condition.notify_all()
-        return Handle(sequence, self._note_cancelled)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Accept no new requests and wait for those in flight to end; False if `timeout` seconds pass first."""
@@ -138,6 +145,7 @@ class Engine:
 
     def close(self) -> None:
         """End everything at once: requests in flight fail with EngineClosed. Idempotent."""
+        self._compiler.close()
         with self._condition:
             self._closing = self._draining = True
             self._condition.notify_all()
@@ -224,21 +232,9 @@ class Engine:
         self._reporter = StepReporter(self._scheduler.cost, tuner)
         if config.drafts:
             self._speculator = Speculator(self._scheduler, self.runner.vocabulary.pieces)
-        self._warm_up()
+        warm_up(self.runner, self._scheduler.cost)
         self._loaded = True
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
-
-    def _warm_up(self) -> None:
-        """Touch the weights, and learn what each token adds to a step: drafting depends on it from the start."""
-        start = 0
-        warm = Sequence(Request([0]), [0] * sum(WARM_UP_TOKENS), 0.0, 0.0, cells=Cells(0, [], None))
-        for n in WARM_UP_TOKENS:
-            began = time.perf_counter()
-            self.runner.decode(Step([Chunk(warm, start, start + n, [], 1)], None, n, 0))
-            if start:
-                self._scheduler.cost.observe(n, 0, time.perf_counter() - began)
-            start += n
-        self.runner.drop_cells(0, 0)
 
     def _wait_for_work(self) -> bool:
         """Wait until there is a step to compute; False if the engine is closing."""
@@ -291,10 +287,15 @@ class Engine:
             self._cancelled = True
         if self._speculator is not None:
             self._speculator.add(sequence)
+        if (refused := sequence.error) is not None:
+            late = time.perf_counter() > sequence.deadline
+            self._finish(sequence, "cancelled" if sequence.cancelled else "deadline" if late else refused)
+            return
         try:
             if not sequence.request.sampling.greedy:
                 sequence.sampler = self.runner.sampler(sequence.request.sampling, sequence.tokens)
             if sequence.grammar is not None:
+                sequence.grammar.begin_token()
                 self._output.append_forced(sequence)
                 if reason := self._output.finish_reason(sequence, 0):
                     self._finish(sequence, reason)

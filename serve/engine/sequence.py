@@ -160,6 +160,7 @@ class Sequence:
     first_token: float = 0.0
     max_length: int = field(init=False)  # in tokens, with the prompt
     grammar: State | None = None
+    error: Exception | None = None  # why it fails before it starts
     # A SamplerChain, an NgramLookup and an AcceptanceRate; importing these types would make a cycle.
     sampler: Any = None
     lookup: Any = None

@@ -212,6 +212,7 @@ class Service:
                 n_threads_batch=settings.n_threads_batch,
                 n_gpu_layers=settings.n_gpu_layers,
                 flash_attention=settings.flash_attention,
+                deterministic=settings.deterministic,
             )
         )
         engine.on_death = self._engine_died

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     flash_attention: bool = Field(
         True, description="faster attention; false: answers depend less on which other requests are in the same batch"
     )
+    deterministic: bool = Field(
+        False,
+        description="the same request gets the same tokens beside others as alone: one request is computed at a time, "
+        "from an empty cache and without drafts, so that many clients together get what one gets",
+    )
     queue_size: int = Field(
         32, ge=0, description="requests of each API key that may wait for a slot before new ones get 429"
     )

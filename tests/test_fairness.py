@@ -135,6 +135,18 @@ def test_questions_go_before_raw_generation_and_do_not_starve_it():
     assert 20 < position[id(raw[0])] < 390, "after HEAD_START tokens of questions"
 
 
+@pytest.mark.parametrize(("cap", "running"), [(0, 8), (3, 3)])
+def test_a_question_takes_the_slot_of_its_own_owner_s_raw_generation(cap, running):
+    alone = steps_of_a_question(service_like())
+    simulation = service_like(stored=20_000, max_owner_slots=cap)
+    for i in range(12):
+        simulation.submit([1000 + i] * 40, 4000, owner="me", background=True)
+    for _ in range(300):
+        simulation.step()
+    assert len(simulation.scheduler.running) == running
+    assert steps_of_a_question(simulation) < 1.1 * alone
+
+
 def test_sequences_in_the_background_take_part_in_every_fourth_step_beside_others():
     simulation = Simulation(n_cells=2000, n_slots=4, max_drafts=0)
     simulation.propose, simulation.forced = None, 0.0

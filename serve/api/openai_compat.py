@@ -67,7 +67,13 @@ class GenerationRequest(BaseModel):
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
     presence_penalty: float = Field(0.0, ge=-2, le=2)
     logit_bias: dict[int, float] | None = Field(None, max_length=300)
-    seed: int | None = Field(None, ge=0, lt=2**32)
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="of the sampling above temperature 0; the same seed gives the same text up to rounding, which "
+        "depends on the other requests in the batch unless DETERMINISTIC is set",
+    )
     n: Literal[1] = 1
     stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
     tool_choice: Literal["none", "auto"] | None = Field(None, description="there are no tools to be required")

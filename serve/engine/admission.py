@@ -44,8 +44,8 @@ class Admission:
         if len(self.running) >= self._n_slots and not self.waiting.contended:
             return False
         while len(held) < self._n_slots and (sequence := self.waiting.pop()) is not None:
-            full = len(self.running) + len(held) >= self._n_slots
-            if full and not self._claimed(sequence, self._candidates(now), self._by_owner()):
+            full = self._free_slots(sequence, len(held)) < 1
+            if full and not self._claimed(sequence, self._candidates(sequence, now), self._by_owner()):
                 self.waiting.put_back(sequence)
                 break
             match = self.kv_cache.match(sequence)
@@ -106,12 +106,15 @@ class Admission:
         return True
 
     def _allocate(self, sequence: Sequence, match: PrefixMatch, n_held: int) -> bool:
-        if len(self.running) + n_held >= self._n_slots:
+        if self._free_slots(sequence, n_held) < 1:
             return False
         n = self._with_growth(sequence)
         if self.running and n - match.shared > self._spare_cells():
             return False
         return self.kv_cache.allocate(sequence, match, n)
+
+    def _free_slots(self, sequence: Sequence, n_held: int) -> int:
+        return min(self._n_slots - len(self.running) - n_held, self.waiting.free(sequence.request.owner))
 
     def _spare_cells(self) -> int:
         """Free cells beyond what the running sequences will need next: who starts should not be preempted soon."""
@@ -123,6 +126,8 @@ class Admission:
 
     def _is_held_back(self, sequence: Sequence, known: int) -> bool:
         """Whether a running prefill will soon offer many more than the `known` prefix tokens; waited for once."""
+        if not self.kv_cache.shares:
+            return False
         if sequence.held_for is not None:
             source = sequence.held_for
             return source.phase is PREFILL and not source.cancelled
@@ -142,8 +147,8 @@ class Admission:
     def _victims(self, sequence: Sequence, match: PrefixMatch, n_held: int, now: float) -> list[Sequence]:
         """The sequences that give way to a waiting one; none if those that should do not hold enough."""
         need = self._with_growth(sequence) - match.shared
-        slots, spare = self._n_slots - len(self.running) - n_held, self._spare_cells()
-        owners, candidates, victims = self._by_owner(), self._candidates(now), list[Sequence]()
+        slots, spare = self._free_slots(sequence, n_held), self._spare_cells()
+        owners, candidates, victims = self._by_owner(), self._candidates(sequence, now), list[Sequence]()
         while slots < 1 or spare < need:
             claimed = self._claimed(sequence, candidates, owners)
             if not claimed:
@@ -159,8 +164,11 @@ class Admission:
     def _by_owner(self) -> Counter[str]:
         return Counter(s.request.owner for s in self.running)
 
-    def _candidates(self, now: float) -> list[Sequence]:
-        return [s for s in self.running if now - s.resumed >= MIN_RUN_S]
+    def _candidates(self, waiting: Sequence, now: float) -> list[Sequence]:
+        """The running sequences whose slots `waiting` could use: its owner's, where that may run no more."""
+        owner = waiting.request.owner
+        own = self.waiting.free(owner) < 1
+        return [s for s in self.running if now - s.resumed >= MIN_RUN_S and (not own or s.request.owner == owner)]
 
     def _claimed(self, waiting: Sequence, candidates: list[Sequence], owners: Counter[str]) -> list[Sequence]:
         """Of the running `candidates`, those that give way to `waiting`; `owners` has how many each owner runs."""

@@ -11,10 +11,11 @@ fails alone; if the thread itself dies, `health().alive` is False, every request
 is called.
 
 The same request with the same seed gets the same tokens whatever else is in the batch, up to rounding: kernels for many
-rows add up in another order than those for few, and a quantised model's activations are rounded to 8 bits. That moves
-logits by up to 0.4 (`python -m serve.bench.engine --rounding`), so candidates closer than that may change places; less
-and more rarely without flash attention, which is up to 40 % slower. Drafts and shared prefixes change nothing else;
-skipping forced text may split a text into other tokens than the model would have.
+rows add up in another order than those for few, or for cells elsewhere in the cache, and a quantised model's
+activations are rounded to 8 bits. That moves logits by up to 0.4 (`python -m serve.bench.engine --rounding`), so
+candidates closer than that may change places. Drafts and shared prefixes change nothing else; skipping forced text may
+split a text into other tokens. With `deterministic`, nothing changes places: one sequence runs at a time, from an empty
+cache, without drafts and shared prefixes.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class EngineConfig(RunnerConfig):
     max_owner_slots: int = 0  # requests of one owner that run at once; 0: n_slots
     max_tokens: int = 0  # the largest that a request may ask for; 0: what fits the context
     prefix_file: Path | None = None  # where the prefix cache is saved between two runs
+    deterministic: bool = False  # the same request gets the same tokens beside others as alone; see the docstring
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
@@ -109,10 +111,8 @@ class Engine:
             raise self._error
 
     def submit(self, request: Request) -> Handle:
-        """Queue a request without blocking. Raises RequestError, QueueFull or EngineClosed.
-
-        A large grammar is compiled on another thread, and the handle's result raises what is wrong with it.
-        """
+        """Queue a request without blocking. Raises RequestError (for a large grammar, result() does), QueueFull or
+        EngineClosed."""
         self._check_open()
         check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters, self.config.max_tokens)
         now = time.perf_counter()
@@ -123,9 +123,8 @@ class Engine:
         is_compiled = self._compiler.compile_small(sequence)
         with self._condition:
             self._check_open()
-            places = self.config.n_slots + self.config.queue_size
             taken = sum(other.request.owner == request.owner for other in self._in_flight)
-            if taken >= places:
+            if taken >= self.config.n_slots + self.config.queue_size:
                 wait_s = self._service_s * self.config.queue_size / self.config.n_slots
                 raise QueueFull(f"{taken} requests are running or waiting", max(1.0, wait_s))
             self._in_flight.add(sequence)
@@ -211,26 +210,28 @@ class Engine:
         n_sequences = 2 * config.n_slots  # pinned cells of ended sequences keep their native id
         self.runner = Runner(replace(config, n_sequences=n_sequences))
         on_gpu = self.runner.gpu and config.n_gpu_layers != 0
+        drafts = config.drafts and not config.deterministic
         tiled = config.flash_attention and not on_gpu
         limits = Limits(
-            n_slots=config.n_slots,
+            n_slots=1 if config.deterministic else config.n_slots,
             n_batch=config.n_batch,
-            max_drafts=config.max_drafts if config.drafts else 0,
+            max_drafts=config.max_drafts if drafts else 0,
             max_stall_factor=config.max_stall_factor,
             max_owner_slots=config.max_owner_slots,
+            fixed_chunks=config.deterministic,
             separate_prefill_tokens=ATTENTION_TILE if tiled else config.n_batch + 1,
         )
         prefixes = PrefixCache(config.prefix_mb << 20)
         if config.prefix_file is not None:
             self._prefix_key = prefix_cache_file.key_of(config.model, config.adapters, config.flash_attention)
-            n = prefix_cache_file.load(prefixes, config.prefix_file, self._prefix_key)
-            log.info("%d prefixes from %s", n, config.prefix_file)
-        self._kv_cache = KVCache(self.runner, prefixes, self.runner.n_ctx, n_sequences)
+            prefix_cache_file.load(prefixes, config.prefix_file, self._prefix_key)
+        self._kv_cache = KVCache(self.runner, prefixes, self.runner.n_ctx, n_sequences, not config.deterministic)
         self._scheduler = Scheduler(limits, self._kv_cache)
         self._output = OutputProcessor(self.runner.vocabulary, config.jump_forward)
-        tuner = ThreadTuner(self.runner.n_threads, fixed=bool(config.n_threads or config.n_threads_batch))
+        fixed = bool(config.n_threads or config.n_threads_batch or config.deterministic)
+        tuner = ThreadTuner(self.runner.n_threads, fixed)
         self._reporter = StepReporter(self._scheduler.cost, tuner)
-        if config.drafts:
+        if drafts:
             self._speculator = Speculator(self._scheduler, self.runner.vocabulary.pieces)
         warm_up(self.runner, self._scheduler.cost)
         self._loaded = True

@@ -23,31 +23,37 @@ HEAD_START = 4_000  # tokens: some 40 questions, or one long text in the backgro
 
 @dataclass(slots=True)
 class _Line:
-    """The sequences of one owner of one kind: those that wait, and the tokens computed for those that ended."""
+    """The sequences of one owner of one kind: those that wait or run, and the tokens computed for those that ended."""
 
     waiting: deque[Sequence] = field(default_factory=deque)
+    running: int = 0
     served: float = 0.0
 
 
 class _Owner:
     """One owner's lines: in the foreground and in the background."""
 
-    __slots__ = ("lines", "running")
+    __slots__ = ("lines",)
 
     def __init__(self, served: float) -> None:
         self.lines = _Line(served=served), _Line(served=served)
-        self.running = 0
+
+    @property
+    def running(self) -> int:
+        return self.lines[0].running + self.lines[1].running
 
     @property
     def served(self) -> float:
         return min(line.served for line in self.lines)
 
-    def next(self) -> _Line:
-        """The line whose turn it is; one of them has waiting sequences."""
+    def next(self, is_full: bool) -> _Line | None:
+        """The line whose turn it is, if any; where no more may run, the front one may take the other's places."""
         front, back = self.lines
-        if not back.waiting:
+        if is_full:
+            return front if front.waiting and back.running else None
+        if front.waiting and (not back.waiting or front.served < back.served + HEAD_START):
             return front
-        return front if front.waiting and front.served < back.served + HEAD_START else back
+        return back if back.waiting else None
 
 
 class FairQueue:
@@ -77,9 +83,9 @@ class FairQueue:
             for line in owner.lines:
                 yield from line.waiting
 
-    def running(self, owner: str) -> int:
-        """How many sequences of `owner` run."""
-        return self._owners[owner].running if owner in self._owners else 0
+    def free(self, owner: str) -> int:
+        """How many more sequences of `owner` may run."""
+        return self.max_running - (self._owners[owner].running if owner in self._owners else 0)
 
     def add(self, sequence: Sequence) -> None:
         """Append a sequence that has arrived."""
@@ -98,12 +104,15 @@ class FairQueue:
         self._forget(sequence)
 
     def pop(self) -> Sequence | None:
-        """Take out the next sequence; None if all owners of waiting ones run `max_running` already."""
+        """Take out the next sequence; None if all owners of waiting ones run `max_running` already.
+
+        One in the foreground is returned even so if sequences of its owner run in the background.
+        """
         best, best_rank = None, (0, 0.0)
         for owner in self._owners.values():
-            if owner.running >= self.max_running or not any(line.waiting for line in owner.lines):
+            line = owner.next(owner.running >= self.max_running)
+            if line is None:
                 continue
-            line = owner.next()
             rank = (owner.running, line.served + (HEAD_START if line is owner.lines[1] else 0))
             if best is None or rank < best_rank:
                 best, best_rank = line, rank
@@ -114,14 +123,15 @@ class FairQueue:
 
     def started(self, sequence: Sequence) -> None:
         """A sequence that was popped runs now."""
-        self._owner(sequence).running += 1
+        self._line(sequence).running += 1
         self._running += 1
         self._in_background += sequence.request.background
 
     def ended(self, sequence: Sequence, tokens: int) -> None:
         """A running sequence ended or is put back next; `tokens` were computed for it since it started."""
-        self._line(sequence).served += tokens
-        self._owner(sequence).running -= 1
+        line = self._line(sequence)
+        line.served += tokens
+        line.running -= 1
         self._running -= 1
         self._in_background -= sequence.request.background
         self._forget(sequence)

@@ -72,8 +72,11 @@ class PrefixMatch:
 class KVCache:
     """The cells and slots of one context: `n_cells` are never exceeded. See the module's docstring."""
 
-    def __init__(self, native: NativeCache, prefixes: PrefixCache, n_cells: int, n_slots: int) -> None:
+    def __init__(
+        self, native: NativeCache, prefixes: PrefixCache, n_cells: int, n_slots: int, shares: bool = True
+    ) -> None:
         self.native, self.prefixes, self.n_cells = native, prefixes, n_cells
+        self.shares = shares  # prefixes with other sequences; a preempted one finds its own cells again in any case
         self.used_cells = 0  # owned or reserved
         self.active: list[Cells] = []  # of running sequences, in order of admission
         self.pinned: dict[int, Cells] = {}  # of ended sequences, by slot: running sequences reference them
@@ -90,6 +93,9 @@ class KVCache:
 
         Parked cells are evicted here unless this sequence can continue from them.
         """
+        if not (self.shares or sequence.stats.preempted):
+            self.evict_parked()
+            return PrefixMatch(None, 0, None, 0)
         tokens, adapter, owner = sequence.tokens, sequence.request.adapter, sequence.request.owner
         while True:
             source, shared = self._find_shared(tokens, adapter, owner)

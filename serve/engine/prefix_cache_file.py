@@ -78,6 +78,7 @@ def load(prefixes: PrefixCache, path: Path, key: str) -> int:
                 prefixes.put(entry["tokens"], entry["adapter"], data, entry["owner"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("prefixes could not be read from %s (%s): starting with %d", path, error, len(prefixes))
+    log.info("%d prefixes from %s", len(prefixes), path)
     return len(prefixes)
 
 

@@ -33,6 +33,7 @@ class Limits:
     max_stall_factor: float  # longest wait of streaming sequences, in units of a step that decodes one token of all
     separate_prefill_tokens: int  # minimum size of a prefill-only step, run between two decode steps
     max_owner_slots: int = 0  # sequences of one owner that run at once; 0: n_slots
+    fixed_chunks: bool = False  # prompts are computed n_batch tokens at a time, however long that takes
 
 
 @dataclass(slots=True)
@@ -194,6 +195,8 @@ class Scheduler:
         limits, cost = self.limits, self.cost
         separate_size = limits.separate_prefill_tokens
         most = limits.n_batch - (0 if separate else n_decode)
+        if limits.fixed_chunks:
+            return most
         token_s = cost.prefill_s(0, separate_size) / separate_size if separate else cost.prefill_s(1, 1)
         short, left, unsplit = int(SHORT_PREFILL_S / token_s) if token_s else 0, 0, 0
         for sequence in prefilling:

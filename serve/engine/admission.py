@@ -18,9 +18,8 @@ from serve.engine.sequence import NO_CELLS, PREFILL, WAITING, Sequence
 
 MIN_WAIT_GAIN = 32  # tokens of a prefix in prefill, from which a request is held back until they are computed
 GROWTH_TOKENS = 32  # cells reserved at a time: fewer leave more for others, more need this less often
-MIN_RUN_S = (
-    0.05  # before a sequence gives way to one that has a better claim; copying its cells takes some milliseconds
-)
+HOLD_S = 0.05  # the last slot is kept so long after a sequence in the foreground: a question has two calls
+MIN_RUN_S = 0.05  # before a sequence gives way to one with a better claim: copying its cells takes some milliseconds
 
 
 class Admission:
@@ -33,6 +32,7 @@ class Admission:
         self.waiting = FairQueue(max_owner_slots)
         self.preempted = 0  # since the start
         self._n_slots, self._max_drafts = n_slots, max_drafts
+        self._now = self._foreground_ended = 0.0
 
     def admit(self, now: float) -> bool:
         """Start waiting sequences while there is room or others have to give way; True if the running ones changed.
@@ -40,7 +40,7 @@ class Admission:
         Only a sequence that is held back for a prefix in prefill lets others pass: small ones cannot starve a large.
         """
         held: list[Sequence] = []
-        changed = False
+        changed, self._now = False, now
         if len(self.running) >= self._n_slots and not self.waiting.contended:
             return False
         while len(held) < self._n_slots and (sequence := self.waiting.pop()) is not None:
@@ -71,6 +71,8 @@ class Admission:
     def end(self, sequence: Sequence) -> None:
         """Take a running sequence's slot and cells back."""
         self.running.remove(sequence)
+        if not sequence.request.background:
+            self._foreground_ended = self._now
         self.waiting.ended(sequence, sequence.cells.computed - sequence.cells.cached)
         self.kv_cache.release(sequence.cells)
 
@@ -106,12 +108,16 @@ class Admission:
         return True
 
     def _allocate(self, sequence: Sequence, match: PrefixMatch, n_held: int) -> bool:
-        if self._free_slots(sequence, n_held) < 1:
+        free = self._free_slots(sequence, n_held)
+        if free < 1 or (free < 2 and self.running and sequence.request.background and self._is_slot_kept()):
             return False
         n = self._with_growth(sequence)
         if self.running and n - match.shared > self._spare_cells():
             return False
         return self.kv_cache.allocate(sequence, match, n)
+
+    def _is_slot_kept(self) -> bool:
+        return bool(self._foreground_ended) and self._now - self._foreground_ended < HOLD_S
 
     def _free_slots(self, sequence: Sequence, n_held: int) -> int:
         return min(self._n_slots - len(self.running) - n_held, self.waiting.free(sequence.request.owner))

@@ -17,7 +17,7 @@ from serve.engine.step_cost import StepCost
 
 MAX_STEP_S = 0.5
 MAX_PREFILL_STEPS = 8  # in a row, then a decode-only step: its duration grows with the context and has to be known
-BACKGROUND_TURN = 4  # one step of so many, if others run; a step of eight takes up to five times as long as one of one
+FOREGROUND_SHARE = 3.0  # times as long as the background takes part in a step, the others have steps to themselves
 SHORT_PREFILL_S = 0.04  # a prompt that takes no longer is not split, which is cheaper; nobody notices such a pause
 
 Propose = Callable[[Sequence, int], list[int]]  # (sequence, at most so many tokens) -> draft
@@ -71,7 +71,7 @@ class Scheduler:
         self._last: Step | None = None  # the last step, if it decoded one token of every running sequence
         self._adapters: list[str | None] = []  # of the running sequences, each once
         self._last_adapter: str | None = None
-        self._foreground_steps = 0  # since sequences in the background last had a turn
+        self._foreground_s = 0.0  # expected, since sequences in the background last had a turn
         self._prefill_steps = 0  # since decoding sequences last had a step to themselves
 
     def fits(self, n_prompt: int, max_tokens: int) -> bool:
@@ -227,15 +227,19 @@ class Scheduler:
         return name, [s for s in self.running if s.cells.adapter == name]
 
     def _with_background_in_turn(self, group: list[Sequence]) -> list[Sequence]:
-        """The group, without its sequences in the background in most of the steps in which others could run."""
+        """The group, without its sequences in the background until the others had FOREGROUND_SHARE of the time.
+
+        Where a step of many takes hardly longer than one of few, as in a large model, that is most of the time.
+        """
         if not self.waiting.mixed:
             return group
         foreground = [s for s in group if not s.request.background]
-        if not foreground or self._foreground_steps >= BACKGROUND_TURN - 1:
-            self._foreground_steps = 0
-            return group
-        self._foreground_steps += 1
-        return foreground
+        alone_s = self.cost.decode_s(len(foreground))
+        self._foreground_s += alone_s
+        if foreground and self._foreground_s < FOREGROUND_SHARE * (self.cost.decode_s(len(group)) - alone_s):
+            return foreground
+        self._foreground_s = 0.0
+        return group
 
     def _running_changed(self) -> None:
         self._last = None

@@ -26,13 +26,17 @@ class Before:
 
 @dataclass(frozen=True)
 class Planned:
-    """The retriever's reading of a question. `text` is the question as the model read it, after `before`."""
+    """The retriever's reading of a question: the best of `drafts` lines, the first of which `generation` is.
+
+    `text` is the question as the model read it, after `before`.
+    """
 
     linked: Linked
     text: str
     plan: Plan
     generation: Generation | None = None
     before: Before | None = None
+    drafts: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Computed tables, and the names that the placeholders stand for."""
+    """Computed tables, and the names that the placeholders stand for; `note` is said before the answer."""
 
     planned: Planned
     line: str  # with names instead of placeholders
     tables: tuple[StatTable, ...]
     names: Mapping[str, str]
+    note: str = ""
 
 
 @dataclass(frozen=True)

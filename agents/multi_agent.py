@@ -80,6 +80,7 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
+        worded = replace(worded, text=retrieved.note + worded.text)
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(
@@ -115,7 +116,7 @@ class MultiAgent:
         trace.queued("plan", planned.generation)
         trace.steps.link = _link_step(planned.linked)
         shown = f"{before.line} > {before.leaders}" if before else None
-        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown)
+        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown, planned.drafts)
         with trace.timed("retrieve"):
             return planned, self.retriever.retrieve(planned)
 

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         description="file to which the prefix cache is saved when the service stops, for a warm start; none: not saved",
     )
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
+    gpu_required: bool = Field(
+        True,
+        description="without a GPU, N_GPU_LAYERS keeps the service from being ready; false: the CPU serves instead",
+    )
     flash_attention: bool = Field(
         True, description="faster attention; false: answers depend less on which other requests are in the same batch"
     )

@@ -96,6 +96,7 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "data.dataset.name_forms": ("data.phrasing.composer", "data.query", "data.dataset.record"),
     "data.dataset.pretraining": ("tokenizers", "sentencepiece", *MODELS),
     "data.dataset.record": ("data.dataset.build", *MODELS),
+    "data.linking.fixtures": ("data.linking.linker", "data.linking.index", "data.linking.resolver"),
     "data.linking.index": ("data.linking.linker", "data.linking.resolver"),
     "data.linking.linker": ("data.query", "data.linking.resolve_plan"),
     "data.linking.resolver": ("data.linking.linker",),

@@ -56,9 +56,7 @@ class Settings(BaseSettings):
         True,
         description="without a GPU, N_GPU_LAYERS keeps the service from being ready; false: the CPU serves instead",
     )
-    flash_attention: bool = Field(
-        True, description="faster attention; false: answers depend less on which other requests are in the same batch"
-    )
+    flash_attention: bool = Field(True, description="faster attention")
     deterministic: bool = Field(
         False,
         description="the same request gets the same tokens beside others as alone: one request is computed at a time, "

@@ -162,7 +162,7 @@ class Grammar:
         self._states: dict[tuple[frozenset[Configuration], bool], State] = {}
         self.n_cached = 0  # states, their configurations, and the texts that they remember
         self._n_configurations = self._explored = 0
-        self._explored_limit = MAX_EXPLORED_TOKEN
+        self._explored_limit: int | None = None  # set by `State.begin_token`
         self._n_items = 0  # items, and alternatives of each
         try:
             rules = gbnf.parse(text, pace)
@@ -288,7 +288,7 @@ class Grammar:
                     seen.add(place)
                     todo.append(place)
             self._explored += len(more)
-            if self._explored > self._explored_limit:
+            if self._explored_limit is not None and self._explored > self._explored_limit:
                 raise GrammarError("the grammar is too ambiguous: one token can be read in too many ways")
             if len(seen) > MAX_CONFIGURATIONS * 4 or len(configurations) > MAX_CONFIGURATIONS:
                 raise GrammarError("the grammar is too ambiguous: one text can be parsed in thousands of ways")

@@ -40,6 +40,7 @@ class Doubt(NamedTuple):
 
 
 NO_DOUBT = Doubt(False, 0, False)
+_TELL_SEASON = ("season", "date", "after", "before", "from", "to")  # filters that say which season is meant
 
 
 class RetrieverAgent:
@@ -166,9 +167,15 @@ class RetrieverAgent:
         return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
 
     def _within_seasons(self, plan: Plan) -> tuple[Plan, str]:
-        """Without the wish for all seasons where only one is loaded, and the sentence that says so."""
+        """The plan over what is loaded, and what is said before the answer: which season it is about.
+
+        Where only one season is loaded, a wish for all of them is left out.
+        """
         everywhere = Filter("season", "=", ("all",))
-        if len(self.season.years) > 1 or not any(everywhere in query.filters for query in plan.queries):
+        if len(self.season.years) > 1:
+            told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
+            return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
+        if not any(everywhere in query.filters for query in plan.queries):
             return plan, ""
         queries = (replace(q, filters=tuple(f for f in q.filters if f != everywhere)) for q in plan.queries)
         return replace(plan, queries=tuple(queries)), f"I only have data on {self.season.title}. "

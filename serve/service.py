@@ -29,7 +29,7 @@ from data.query import StatTable
 from data.query.grammar import gbnf
 from serve.engine.engine import Engine, EngineConfig
 from serve.engine.errors import EngineError
-from serve.local_model import LocalModel
+from serve.local_model import OWNER, LocalModel
 from serve.model_store import ModelInfo, ModelMissing, downloaded, locate
 from serve.settings import Settings
 from serve.telemetry.otel import InstrumentedModel, Telemetry
@@ -290,12 +290,13 @@ class Service:
             raise NotReady(state.stage, state.reason)
         return self.loaded
 
-    def admit(self, owner: str = "") -> Callable[..., None]:
+    def admit(self, owner: str | None = None) -> Callable[..., None]:
         """Count a request as under way; the function returned ends it, and fits a task's done callback.
 
         A question counts once for all its model calls, so that one that was admitted is not refused between them.
-        Every API key has places of its own: `owner` is its hash. Raises Overloaded.
+        Every API key has places of its own: `owner` is its hash, by default that of the task. Raises Overloaded.
         """
+        owner = OWNER.get() if owner is None else owner
         taken = self._under_way[owner]
         if taken >= self.settings.n_slots + self.settings.queue_size:
             wait_s = max(1.0, self._mean_request_s * taken / self.settings.n_slots)

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     api_keys: SecretStr | None = Field(
         None, description="keys that clients must present, comma-separated; none: no key is needed"
     )
+    raw_model: bool = Field(
+        False, description="serve the language model without the agents, too: `cricket-raw` at /v1, for operators"
+    )
+    cors_origins: str | None = Field(
+        None, description="origins whose pages may call the service, comma-separated, or *; none: its own page alone"
+    )
     rate_limit_per_minute: int = Field(0, ge=0, description="requests a minute for each key (or address); 0: no limit")
     max_body_bytes: int = Field(65_536, ge=1024, description="largest request body")
 
@@ -105,6 +111,10 @@ class Settings(BaseSettings):
         """The API keys; none where no key is needed."""
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return [key.strip() for key in text.split(",") if key.strip()]
+
+    def origins(self) -> list[str]:
+        """The origins of CORS_ORIGINS."""
+        return [origin.strip().rstrip("/") for origin in (self.cors_origins or "").split(",") if origin.strip()]
 
     def redacted(self) -> dict[str, Any]:
         """All settings that have a value, secrets masked: for the start-up log line."""

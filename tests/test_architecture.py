@@ -37,7 +37,7 @@ DATA_LAYERS = (
     {"command_line"},
     {"season"},
     {"cricsheet", "query"},
-    {"linking", "wording", "phrasing"},
+    {"feed", "linking", "wording", "phrasing"},
     {"dataset", "ask"},
     {"__main__"},
 )
@@ -61,6 +61,7 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "agents.conversation": ("agents.model", "agents.openai_client", *MODELS),
     "agents.coverage": ("agents.model", "agents.openai_client", *MODELS),
     "agents.multi_agent": ("agents.openai_client", *HTTP, *MODELS),
+    "agents.notebook": ("agents.model", *MODELS),
     "agents.openai_client": MODELS,
     "agents.retriever": ("agents.analyst", "agents.verifier", "data.wording", *HTTP),
     "convert.card": ("convert.gguf", "convert.pipeline"),

@@ -304,13 +304,15 @@ def test_a_prefix_in_prefill_holds_back_only_its_owner_s_requests():
 
 @pytest.fixture(scope="module")
 def app(host: Host, random_model: Path) -> InProcess:
-    found = host(model_path=random_model, api_keys="first-key,second-key", n_slots=2, queue_size=2, n_ctx=2048)
+    found = host(
+        model_path=random_model, raw_model=True, api_keys="first-key,second-key", n_slots=2, queue_size=2, n_ctx=2048
+    )
     found.wait_ready()
     return found
 
 
 def test_keys_share_neither_places_nor_prefixes(app):
-    raw = {"prompt": "the pin of the safe is 493817 and nobody knows it", "max_tokens": 4}
+    raw = {"model": "cricket-raw", "prompt": "the pin of the safe is 493817 and nobody knows it", "max_tokens": 4}
     first, second = (app.client(headers={"Authorization": f"Bearer {key}-key"}) for key in ("first", "second"))
     with first, second:
 

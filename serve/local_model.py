@@ -3,8 +3,9 @@
     model = LocalModel(engine)
     generation = await model.generate([{"role": "user", "content": "..."}], grammar=..., max_tokens=64)
 
-Control tokens come from the template alone: `</s>` or `<|assistant|>` in a message is plain text. Cancelling the
-awaiting task cancels the request.
+Requests belong to the `OWNER` of the task that makes them; the engine shares slots fairly between owners, and prompt
+prefixes not at all. Control tokens come from the template alone: `</s>` or `<|assistant|>` in a message is plain text.
+Cancelling the awaiting task cancels the request.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import datetime
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import replace
 
 import jinja2
@@ -23,6 +25,8 @@ from agents.model import Generation
 from serve.engine.engine import Engine
 from serve.engine.errors import BadSetting, ModelError
 from serve.engine.sequence import Completion, Request, Sampling
+
+OWNER: ContextVar[str] = ContextVar("owner", default="")  # whose question a task answers: the hash of an API key
 
 _ROLE = re.compile("[a-z]{1,20}")
 _MARK = re.compile("\ue000(\\d+)\ue001")  # stands for the content of message n while the template is rendered
@@ -73,6 +77,7 @@ class LocalModel:
             grammar=grammar,
             deadline_s=deadline_s,
             adapter=self.adapter,
+            owner=OWNER.get(),
         )
         return await self.run(request)
 

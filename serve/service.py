@@ -12,6 +12,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -28,7 +29,7 @@ from data.query import StatTable
 from data.query.grammar import gbnf
 from serve.engine.engine import Engine, EngineConfig
 from serve.engine.errors import EngineError
-from serve.local_model import LocalModel
+from serve.local_model import OWNER, LocalModel
 from serve.model_store import ModelInfo, ModelMissing, downloaded, locate
 from serve.settings import Settings
 from serve.telemetry.otel import InstrumentedModel, Telemetry
@@ -100,6 +101,7 @@ class Service:
         self.draining = False
         self.retrying = False  # something is missing that a person or the hub may supply
         self.in_flight = 0  # requests between `admit` and their end
+        self._under_way: Counter[str] = Counter()  # of them, by owner; as many entries as there are API keys
         self._model: InstrumentedModel | None = None
         self._info: ModelInfo | None = None
         self._mean_request_s = 0.3  # for Retry-After
@@ -204,11 +206,14 @@ class Service:
                 prefix_mb=settings.prefix_cache_mb,
                 prefix_file=settings.prefix_cache_file,
                 queue_size=settings.queue_size,
+                max_owner_slots=settings.max_running_per_key,
+                max_tokens=settings.max_tokens,
                 n_threads=settings.n_threads,
                 n_threads_batch=settings.n_threads_batch,
                 n_gpu_layers=settings.n_gpu_layers,
                 gpu_required=settings.gpu_required,
                 flash_attention=settings.flash_attention,
+                deterministic=settings.deterministic,
             )
         )
         engine.on_death = self._engine_died
@@ -285,24 +290,28 @@ class Service:
             raise NotReady(state.stage, state.reason)
         return self.loaded
 
-    def admit(self) -> Callable[..., None]:
+    def admit(self, owner: str | None = None) -> Callable[..., None]:
         """Count a request as under way; the function returned ends it, and fits a task's done callback.
 
         A question counts once for all its model calls, so that one that was admitted is not refused between them.
-        Raises Overloaded.
+        Every API key has places of its own: `owner` is its hash, by default that of the task. Raises Overloaded.
         """
-        if self.in_flight >= self.settings.n_slots + self.settings.queue_size:
-            wait_s = max(1.0, self._mean_request_s * self.in_flight / self.settings.n_slots)
+        owner = OWNER.get() if owner is None else owner
+        taken = self._under_way[owner]
+        if taken >= self.settings.n_slots + self.settings.queue_size:
+            wait_s = max(1.0, self._mean_request_s * taken / self.settings.n_slots)
             detail = (
-                f"{self.in_flight} requests are under way or waiting, which is all that QUEUE_SIZE admits: try again "
+                f"{taken} requests are under way or waiting, which is all that QUEUE_SIZE admits: try again "
                 "after the time in Retry-After"
             )
             raise Overloaded(detail, wait_s)
         self.in_flight += 1
+        self._under_way[owner] += 1
         began = time.monotonic()
 
         def leave(*_: object) -> None:
             self.in_flight -= 1
+            self._under_way[owner] -= 1
             self._mean_request_s += 0.05 * (time.monotonic() - began - self._mean_request_s)
 
         return leave

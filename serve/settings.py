@@ -56,10 +56,21 @@ class Settings(BaseSettings):
         True,
         description="without a GPU, N_GPU_LAYERS keeps the service from being ready; false: the CPU serves instead",
     )
-    flash_attention: bool = Field(
-        True, description="faster attention; false: answers depend less on which other requests are in the same batch"
+    flash_attention: bool = Field(True, description="faster attention")
+    deterministic: bool = Field(
+        False,
+        description="the same request gets the same tokens beside others as alone: one request is computed at a time, "
+        "from an empty cache and without drafts, so that many clients together get what one gets",
     )
-    queue_size: int = Field(32, ge=0, description="requests that may wait for a slot before new ones get 429")
+    queue_size: int = Field(
+        32, ge=0, description="requests of each API key that may wait for a slot before new ones get 429"
+    )
+    max_running_per_key: int = Field(
+        0, ge=0, description="requests of one API key computed at once; 0: N_SLOTS, of which other keys get their share"
+    )
+    max_tokens: int = Field(
+        2048, ge=0, description="most tokens that a request to /v1 may generate; 0: as many as fit into N_CTX"
+    )
     deadline_s: float = Field(60.0, gt=0, description="longest time for one answer, in seconds")
 
     openai_base_url: str | None = Field(

@@ -133,7 +133,9 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "serve.engine.bindings": ("serve.engine.runner", "serve.engine.sequence", "serve.engine.scheduler"),
     "serve.engine.cpu_threads": LLAMA,
     "serve.engine.engine": ("asyncio", "jinja2", *HTTP),
+    "serve.engine.fair_queue": ("serve.engine.kv_cache", "serve.engine.scheduler", *LLAMA),
     "serve.engine.grammar.gbnf": ("serve.engine.vocabulary", "serve.engine.grammar.tokens", *LLAMA),
+    "serve.engine.grammar.json_constraints": ("serve.engine.grammar.json_schema", "serve.engine.vocabulary", *LLAMA),
     "serve.engine.grammar.json_schema": (
         "serve.engine.vocabulary",
         "serve.engine.grammar.tokens",

@@ -13,6 +13,7 @@ import time
 import pytest
 from llama_cpp import Llama
 
+from serve.engine.admission import MIN_RUN_S
 from serve.engine.engine import Engine, EngineConfig
 from serve.engine.errors import (
     BadSetting,
@@ -113,6 +114,27 @@ def test_a_request_gets_the_same_tokens_alone_and_in_a_batch(engine):
     alone = [results(engine, [request])[0] for request in requests]
     batch = results(engine, requests)
     assert [c.tokens for c in batch] == [c.tokens for c in alone]
+
+
+def test_a_deterministic_engine_gives_the_same_tokens_beside_others_and_after_others(start):
+    engine = start(deterministic=True, flash_attention=True, n_slots=4, prefix_mb=16)
+    requests = [
+        Request(prompt, 40, Sampling(temperature=0.8 * (i % 2), seed=i), ignore_eos=True)
+        for i, prompt in enumerate(prompts(engine, 12, seed=8))
+    ]
+    alone = [results(engine, [request])[0] for request in requests]
+    again = results(engine, list(reversed(requests)))[::-1]
+    assert [c.tokens for c in again] == [c.tokens for c in alone]
+    assert all(c.stats.cached_tokens == 0 and c.stats.drafted_tokens == 0 for c in alone + again)
+    background = engine.submit(Request(requests[0].prompt, 800, ignore_eos=True, background=True))
+    while engine.health().running == 0:
+        time.sleep(0.001)
+    time.sleep(MIN_RUN_S)
+    beside = results(engine, requests[:4])
+    long = background.result(60)
+    assert [c.tokens for c in beside] == [c.tokens for c in alone[:4]]
+    assert long.tokens[:40] == alone[0].tokens and long.stats.preempted > 0
+    assert long.tokens == results(engine, [Request(requests[0].prompt, 800, ignore_eos=True)])[0].tokens
 
 
 def test_the_cost_of_a_token_is_known_before_the_first_request(start):

@@ -257,7 +257,7 @@ def test_a_second_signal_does_not_wait(launch: Launch, random_model: Path) -> No
 def _ask_and_ignore_errors(service: ServiceProcess) -> None:
     try:
         with service.client() as client:
-            client.post("/v1/completions", json=LONG | {"max_tokens": 3000})
+            client.post("/v1/completions", json=LONG | {"max_tokens": 2000})
     except httpx.HTTPError:
         pass
 

@@ -94,10 +94,12 @@ async def _reply(
         tokens,
         limit,
         body.sampling(),
-        grammar=body.gbnf(),
+        grammar=await asyncio.to_thread(body.gbnf),  # a large schema takes long to convert
         deadline_s=service.settings.deadline_s,
         adapter=model.adapter,
         stop=body.stops(),
+        owner=request.state.owner,
+        background=True,
     )
     head = {
         "id": f"{shape.prefix}-{uuid.uuid4().hex}",

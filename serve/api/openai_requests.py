@@ -51,6 +51,7 @@ class _OpenAIRequest(BaseModel):
     model: str | None = Field(None, max_length=200, description="`cricket`, or `cricket-raw` where RAW_MODEL is set")
     stream: bool = False
     tools: list[Any] | None = Field(None, description="refused: no model here calls tools")
+    tool_choice: Any = Field(None, description="refused, unless it is none or auto")
     top_logprobs: int | None = Field(None, description="refused")
 
     @model_validator(mode="before")
@@ -62,6 +63,8 @@ class _OpenAIRequest(BaseModel):
         """Raises Problem 400 for what would change the reply's form and is not supported."""
         if self.tools:
             raise refused("tools", "no model here calls tools: leave `tools` out (MCP clients find tools at /mcp)")
+        if self.tool_choice not in (None, "none", "auto"):
+            raise refused("tool_choice", "no model here calls tools: leave `tool_choice` out")
         if self.top_logprobs:
             raise refused("top_logprobs", "log probabilities are not given: leave `top_logprobs` out")
 
@@ -78,9 +81,15 @@ class GenerationRequest(_OpenAIRequest):
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
     presence_penalty: float = Field(0.0, ge=-2, le=2)
     logit_bias: dict[int, float] | None = Field(None, max_length=300)
-    seed: int | None = Field(None, ge=0, lt=2**32)
+    seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="of the sampling above temperature 0; the same seed gives the same text up to rounding, which "
+        "depends on the other requests in the batch unless DETERMINISTIC is set",
+    )
     n: int = Field(1, ge=1, le=MAX_CHOICES, description="choices; of `cricket` all are the same computed answer")
-    stop: Stop | list[Stop] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
     stream_options: StreamOptions | None = None
     grammar: str | None = Field(None, max_length=50_000, description="GBNF, for `cricket-raw`")
     response_format: ResponseFormat | None = None
@@ -108,7 +117,7 @@ class GenerationRequest(_OpenAIRequest):
         )
 
     def stops(self) -> tuple[str, ...]:
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())[:16]
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
     def gbnf(self) -> str | None:
         """The requested grammar as GBNF. Raises GrammarError for a schema that cannot be made one."""

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from fastapi import Request
 
 from serve.api.problems import Problem
+from serve.local_model import OWNER
 from serve.settings import Settings
 
 HEADERS = (
@@ -52,6 +53,7 @@ class AccessControl:
     async def __call__(self, request: Request) -> None:
         client = self._client(request)
         request.state.owner = client.hex() if self._keys else ""
+        OWNER.set(request.state.owner)  # for the route's tasks, which copy the context
         if self._per_minute:
             self._take(client)
 

@@ -11,10 +11,11 @@ fails alone; if the thread itself dies, `health().alive` is False, every request
 is called.
 
 The same request with the same seed gets the same tokens whatever else is in the batch, up to rounding: kernels for many
-rows add up in another order than those for few, and a quantised model's activations are rounded to 8 bits. That moves
-logits by up to 0.4 (`python -m serve.bench.engine --rounding`), so candidates closer than that may change places; less
-and more rarely without flash attention, which is up to 40 % slower. Drafts and shared prefixes change nothing else;
-skipping forced text may split a text into other tokens than the model would have.
+rows add up in another order than those for few, or for cells elsewhere in the cache, and a quantised model's
+activations are rounded to 8 bits. That moves logits by up to 0.4 (`python -m serve.bench.engine --rounding`), so
+candidates closer than that may change places. Drafts and shared prefixes change nothing else; skipping forced text may
+split a text into other tokens. With `deterministic`, nothing changes places: one sequence runs at a time, from an empty
+cache, without drafts and shared prefixes.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ import numpy as np
 
 from serve.engine import prefix_cache_file
 from serve.engine.errors import EngineClosed, QueueFull, RequestError, RequestFailed
-from serve.engine.grammar.automaton import GrammarCache
+from serve.engine.grammar_compiler import GrammarCompiler
 from serve.engine.kv_cache import CacheStats, KVCache
 from serve.engine.output import OutputProcessor
 from serve.engine.prefix_cache import PrefixCache
 from serve.engine.runner import Runner, RunnerConfig
 from serve.engine.scheduler import Chunk, Limits, Scheduler, Step
-from serve.engine.sequence import DECODE, DONE, PREFILL, Cells, Completion, Handle, Request, RequestStats, Sequence
+from serve.engine.sequence import DECODE, DONE, PREFILL, Completion, Handle, Request, RequestStats, Sequence
 from serve.engine.speculative import Speculator
 from serve.engine.stats import Health, Totals
 from serve.engine.thread_tuner import StepReporter, ThreadTuner
 from serve.engine.validation import check
+from serve.engine.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
-WARM_UP_TOKENS = 8, 1, 32, 8, 1, 32  # of the first steps; the very first is slow, and the cost of many is not linear
 ATTENTION_TILE = 64  # rows from which llama.cpp's CPU attention is tiled: fast for one prompt, slow for many sequences
 IDLE_S = 0.005  # without work for so long, there is time to store the parked cells
 MAX_FAILED_STEPS = 3  # in a row, after which the context itself is considered broken and the thread ends
@@ -59,8 +60,11 @@ class EngineConfig(RunnerConfig):
     n_ctx: int = 8192
     prefix_mb: int = 128  # memory of the prefix cache; 0: none
     n_slots: int = 8
-    queue_size: int = 32
+    queue_size: int = 32  # requests of one owner that may wait
+    max_owner_slots: int = 0  # requests of one owner that run at once; 0: n_slots
+    max_tokens: int = 0  # the largest that a request may ask for; 0: what fits the context
     prefix_file: Path | None = None  # where the prefix cache is saved between two runs
+    deterministic: bool = False  # the same request gets the same tokens beside others as alone; see the docstring
     drafts: bool = True
     max_drafts: int = 6
     jump_forward: bool = True
@@ -83,7 +87,7 @@ class Engine:
         self._prefix_key = ""  # of prefix_file
         self._loaded = False
         self._threads = 0, False  # of the last step, as StepReporter chose them
-        self._grammars = GrammarCache()
+        self._compiler = GrammarCompiler(self._arrive)
         self._totals = Totals()
         self._arrived: deque[Sequence] = deque()
         self._in_flight: set[Sequence] = set()  # submitted and not ended
@@ -107,25 +111,30 @@ class Engine:
             raise self._error
 
     def submit(self, request: Request) -> Handle:
-        """Queue a request without blocking. Raises RequestError, QueueFull or EngineClosed."""
+        """Queue a request without blocking. Raises RequestError (for a large grammar, result() does), QueueFull or
+        EngineClosed."""
         self._check_open()
-        check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters)
-        grammar = self._grammars.get(request.grammar).start if request.grammar is not None else None
+        check(request, self._scheduler, self.runner.vocabulary.size, self.config.adapters, self.config.max_tokens)
         now = time.perf_counter()
         deadline = now + request.deadline_s if request.deadline_s is not None else float("inf")
         prompt = [int(token) for token in request.prompt]
         stats = RequestStats(prompt_tokens=len(prompt))
-        sequence = Sequence(request, prompt, now, deadline, stats=stats, grammar=grammar)
+        sequence = Sequence(request, prompt, now, deadline, stats=stats)
+        is_compiled = self._compiler.compile_small(sequence)
         with self._condition:
             self._check_open()
-            places = self.config.n_slots + self.config.queue_size
-            if len(self._in_flight) >= places:
+            taken = sum(other.request.owner == request.owner for other in self._in_flight)
+            if taken >= self.config.n_slots + self.config.queue_size:
                 wait_s = self._service_s * self.config.queue_size / self.config.n_slots
-                raise QueueFull(f"{len(self._in_flight)} requests are running or waiting", max(1.0, wait_s))
+                raise QueueFull(f"{taken} requests are running or waiting", max(1.0, wait_s))
             self._in_flight.add(sequence)
+        (self._arrive if is_compiled else self._compiler.queue)(sequence)
+        return Handle(sequence, self._note_cancelled)
+
+    def _arrive(self, sequence: Sequence) -> None:
+        with self._condition:
             self._arrived.append(sequence)
             self._condition.notify_all()
-        return Handle(sequence, self._note_cancelled)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Accept no new requests and wait for those in flight to end; False if `timeout` seconds pass first."""
@@ -135,6 +144,7 @@ class Engine:
 
     def close(self) -> None:
         """End everything at once: requests in flight fail with EngineClosed. Idempotent."""
+        self._compiler.close()
         with self._condition:
             self._closing = self._draining = True
             self._condition.notify_all()
@@ -200,41 +210,32 @@ class Engine:
         n_sequences = 2 * config.n_slots  # pinned cells of ended sequences keep their native id
         self.runner = Runner(replace(config, n_sequences=n_sequences))
         on_gpu = self.runner.gpu and config.n_gpu_layers != 0
+        drafts = config.drafts and not config.deterministic
         tiled = config.flash_attention and not on_gpu
         limits = Limits(
-            n_slots=config.n_slots,
+            n_slots=1 if config.deterministic else config.n_slots,
             n_batch=config.n_batch,
-            max_drafts=config.max_drafts if config.drafts else 0,
+            max_drafts=config.max_drafts if drafts else 0,
             max_stall_factor=config.max_stall_factor,
+            max_owner_slots=config.max_owner_slots,
+            fixed_chunks=config.deterministic,
             separate_prefill_tokens=ATTENTION_TILE if tiled else config.n_batch + 1,
         )
         prefixes = PrefixCache(config.prefix_mb << 20)
         if config.prefix_file is not None:
             self._prefix_key = prefix_cache_file.key_of(config.model, config.adapters, config.flash_attention)
-            n = prefix_cache_file.load(prefixes, config.prefix_file, self._prefix_key)
-            log.info("%d prefixes from %s", n, config.prefix_file)
-        self._kv_cache = KVCache(self.runner, prefixes, self.runner.n_ctx, n_sequences)
+            prefix_cache_file.load(prefixes, config.prefix_file, self._prefix_key)
+        self._kv_cache = KVCache(self.runner, prefixes, self.runner.n_ctx, n_sequences, not config.deterministic)
         self._scheduler = Scheduler(limits, self._kv_cache)
         self._output = OutputProcessor(self.runner.vocabulary, config.jump_forward)
-        tuner = ThreadTuner(self.runner.n_threads, fixed=bool(config.n_threads or config.n_threads_batch))
+        fixed = bool(config.n_threads or config.n_threads_batch or config.deterministic)
+        tuner = ThreadTuner(self.runner.n_threads, fixed)
         self._reporter = StepReporter(self._scheduler.cost, tuner)
-        if config.drafts:
+        if drafts:
             self._speculator = Speculator(self._scheduler, self.runner.vocabulary.pieces)
-        self._warm_up()
+        warm_up(self.runner, self._scheduler.cost)
         self._loaded = True
         log.info("engine ready in %.2f s: %s", time.perf_counter() - started, self.runner.description)
-
-    def _warm_up(self) -> None:
-        """Touch the weights, and learn what each token adds to a step: drafting depends on it from the start."""
-        start = 0
-        warm = Sequence(Request([0]), [0] * sum(WARM_UP_TOKENS), 0.0, 0.0, cells=Cells(0, [], None))
-        for n in WARM_UP_TOKENS:
-            began = time.perf_counter()
-            self.runner.decode(Step([Chunk(warm, start, start + n, [], 1)], None, n, 0))
-            if start:
-                self._scheduler.cost.observe(n, 0, time.perf_counter() - began)
-            start += n
-        self.runner.drop_cells(0, 0)
 
     def _wait_for_work(self) -> bool:
         """Wait until there is a step to compute; False if the engine is closing."""
@@ -287,10 +288,15 @@ class Engine:
             self._cancelled = True
         if self._speculator is not None:
             self._speculator.add(sequence)
+        if (refused := sequence.error) is not None:
+            late = time.perf_counter() > sequence.deadline
+            self._finish(sequence, "cancelled" if sequence.cancelled else "deadline" if late else refused)
+            return
         try:
             if not sequence.request.sampling.greedy:
                 sequence.sampler = self.runner.sampler(sequence.request.sampling, sequence.tokens)
             if sequence.grammar is not None:
+                sequence.grammar.begin_token()
                 self._output.append_forced(sequence)
                 if reason := self._output.finish_reason(sequence, 0):
                     self._finish(sequence, reason)
@@ -361,7 +367,7 @@ class Engine:
             return
         if sequence.phase is PREFILL:
             sequence.phase = DECODE
-            sequence.first_token = time.perf_counter()
+            sequence.first_token = sequence.first_token or time.perf_counter()  # it may have been preempted
         reason = self._output.process(sequence, rows, best, at)
         if chunk.drafts:
             reason = self._accept_drafts(chunk, rows, best, at, reason)

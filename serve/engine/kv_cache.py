@@ -1,13 +1,14 @@
 """KV cell manager: which sequence owns, shares or leaves which cells of the native cache, within a budget of cells.
 
-    match = kv_cache.match(sequence)                         # the longest prefix of its prompt that is known
-    if kv_cache.allocate(sequence, match, max_cells): ...    # False while there is no room
+    match = kv_cache.match(sequence)                   # the longest prefix of its prompt that is known
+    if kv_cache.allocate(sequence, match, n): ...      # False while there is no room for n tokens
+    if kv_cache.grow(sequence.cells, n): ...           # the same for more tokens of a running sequence
     kv_cache.release(sequence.cells)
 
-A sequence references the cells that its prompt has in common with a running one, and copies those of an ended one
-from the prefix cache (serve/engine/prefix_cache.py). Ended cells that running sequences reference are pinned. If
-sequences run one at a time, the last one's cells are parked: they stay in the cache, and the next sequence continues
-from them.
+A sequence references the cells that its prompt has in common with a running one of the same owner, and copies those of
+an ended one from the prefix cache (serve/engine/prefix_cache.py). Ended cells that running sequences reference are
+pinned. If sequences run one at a time, the last one's cells are parked: they stay in the cache, and the next sequence
+continues from them.
 
 The native cache is changed only through `NativeCache`, which the property tests replace by a model of it.
 """
@@ -71,8 +72,11 @@ class PrefixMatch:
 class KVCache:
     """The cells and slots of one context: `n_cells` are never exceeded. See the module's docstring."""
 
-    def __init__(self, native: NativeCache, prefixes: PrefixCache, n_cells: int, n_slots: int) -> None:
+    def __init__(
+        self, native: NativeCache, prefixes: PrefixCache, n_cells: int, n_slots: int, shares: bool = True
+    ) -> None:
         self.native, self.prefixes, self.n_cells = native, prefixes, n_cells
+        self.shares = shares  # prefixes with other sequences; a preempted one finds its own cells again in any case
         self.used_cells = 0  # owned or reserved
         self.active: list[Cells] = []  # of running sequences, in order of admission
         self.pinned: dict[int, Cells] = {}  # of ended sequences, by slot: running sequences reference them
@@ -89,10 +93,13 @@ class KVCache:
 
         Parked cells are evicted here unless this sequence can continue from them.
         """
-        tokens, adapter = sequence.tokens, sequence.request.adapter
+        if not (self.shares or sequence.stats.preempted):
+            self.evict_parked()
+            return PrefixMatch(None, 0, None, 0)
+        tokens, adapter, owner = sequence.tokens, sequence.request.adapter, sequence.request.owner
         while True:
-            source, shared = self._find_shared(tokens, adapter)
-            stored, length = self.prefixes.find(tokens[:-1], adapter)
+            source, shared = self._find_shared(tokens, adapter, owner)
+            stored, length = self.prefixes.find(tokens[:-1], adapter, owner)
             if self.parked is None or (source is self.parked and length < shared + MIN_LOAD_GAIN):
                 return PrefixMatch(source, shared, stored, length)
             self.evict_parked()
@@ -112,12 +119,20 @@ class KVCache:
         self._one_at_a_time &= len(self.active) <= 1
         return True
 
-    def _find_shared(self, tokens: list[int], adapter: str | None) -> tuple[Cells | None, int]:
+    def grow(self, cells: Cells, n: int) -> bool:
+        """Reserve cells for the first `n` tokens of a running sequence; False if there is no room."""
+        more = n - cells.shared - cells.reserved
+        if more > 0 and self.used_cells + more > self.n_cells:
+            return False
+        self._reserve(cells, cells.reserved + max(0, more))
+        return True
+
+    def _find_shared(self, tokens: list[int], adapter: str | None, owner: str) -> tuple[Cells | None, int]:
         """The cells with the longest prefix of `tokens`, and its length. The last token is never shared."""
         best, best_length = None, MIN_SHARED_TOKENS - 1
         for cells in self._in_cache():
             limit = min(cells.computed, len(tokens) - 1)
-            if limit <= best_length or cells.adapter != adapter:
+            if limit <= best_length or cells.adapter != adapter or cells.owner != owner:
                 continue
             length = common_prefix(cells.tokens, tokens, limit)
             if length > best_length:
@@ -173,12 +188,22 @@ class KVCache:
     def _assign_slot(self, sequence: Sequence, cached: int, shared: int, reserved: int) -> Cells:
         """Take the next free slot; of its first `cached` cells, `shared` belong to another sequence."""
         stats, adapter = self.stats, sequence.request.adapter
-        stats.requests += 1
-        stats.hits += cached > 0
-        stats.prompt_tokens += len(sequence.tokens)
-        stats.cached_tokens += cached
-        sequence.stats.cached_tokens = cached
-        cells = Cells(self._free_slots.pop(), sequence.tokens, adapter, cached, shared, reserved=reserved)
+        if not sequence.stats.preempted:
+            stats.requests += 1
+            stats.hits += cached > 0
+            stats.prompt_tokens += len(sequence.tokens)
+            stats.cached_tokens += cached
+            sequence.stats.cached_tokens = cached
+        cells = Cells(
+            self._free_slots.pop(),
+            sequence.tokens,
+            adapter,
+            sequence.request.owner,
+            computed=cached,
+            cached=cached,
+            shared=shared,
+            reserved=reserved,
+        )
         sequence.cells = cells
         self.active.append(cells)
         self.used_cells += reserved
@@ -228,11 +253,11 @@ class KVCache:
         """Copy the cells to the prefix cache, unless it has all but a few of their tokens."""
         if self.prefixes.max_bytes == 0:
             return
-        known, length = self.prefixes.find(cells.tokens, cells.adapter)
+        known, length = self.prefixes.find(cells.tokens, cells.adapter, cells.owner)
         if cells.computed >= length + MIN_SHARED_TOKENS:
             data = self.native.save_cells(cells.slot, self.prefixes.max_bytes)
             if data is not None:
-                self.prefixes.put(cells.tokens, cells.adapter, data)
+                self.prefixes.put(cells.tokens, cells.adapter, data, cells.owner)
                 self.stats.evicted = self.prefixes.evicted
         elif known is not None:
             self.prefixes.touch(known)

@@ -23,6 +23,8 @@ class OutputProcessor:
 
     def process(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> str | None:
         """Sample the token after row `at` and append it; returns the finish reason, or None. See `sample`."""
+        if sequence.grammar is not None:
+            sequence.grammar.begin_token()
         greedy = sequence.grammar is None and sequence.sampler is None
         return self.append(sequence, best[at] if greedy else self.sample(sequence, rows, best, at))
 

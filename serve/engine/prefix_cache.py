@@ -4,9 +4,11 @@ In the KV cache itself they would slow every step down, since attention scans pa
 memory, and copying one back takes far less time than computing it.
 
     prefixes = PrefixCache(2**27)
-    prefixes.put(tokens, adapter, data)
-    prefix, length = prefixes.find(tokens, adapter)    # (None, 0) if nothing matches
+    prefixes.put(tokens, adapter, data, owner)
+    prefix, length = prefixes.find(tokens, adapter, owner)    # (None, 0) if nothing matches
     data = prefixes.read(prefix)
+
+A prefix is found by its owner alone: what is found in the cache is faster, which would tell others what it holds.
 
 All memory is allocated at the start and divided into blocks: page faults would cost more than the copies themselves.
 """
@@ -33,6 +35,7 @@ class Prefix:
     adapter: str | None
     size: int
     blocks: list[int]
+    owner: str = ""
 
 
 class PrefixCache:
@@ -46,8 +49,8 @@ class PrefixCache:
         self._free = list(range(n))[::-1]
         self._copy = np.empty(0, np.uint8)  # of the prefix read last
         self._by_use: OrderedDict[Prefix, None] = OrderedDict()
-        # By adapter, sorted by tokens: the longest common prefix is with an adjacent entry.
-        self._sorted: dict[str | None, list[tuple[list[int], Prefix]]] = {}
+        # By adapter and owner, sorted by tokens: the longest common prefix is with an adjacent entry.
+        self._sorted: dict[tuple[str | None, str], list[tuple[list[int], Prefix]]] = {}
 
     def __len__(self) -> int:
         return len(self._by_use)
@@ -56,9 +59,9 @@ class PrefixCache:
         """All prefixes, the least recently used first."""
         return iter(self._by_use)
 
-    def find(self, tokens: list[int], adapter: str | None) -> tuple[Prefix | None, int]:
-        """The prefix that shares the longest beginning with `tokens`, and the length of that in tokens."""
-        entries = self._sorted.get(adapter, [])
+    def find(self, tokens: list[int], adapter: str | None, owner: str = "") -> tuple[Prefix | None, int]:
+        """The owner's prefix that shares the longest beginning with `tokens`, and the length of that in tokens."""
+        entries = self._sorted.get((adapter, owner), [])
         at = bisect(entries, (tokens,))
         best, best_length = None, 0
         for kept, prefix in entries[max(0, at - 1) : at + 1]:
@@ -67,12 +70,12 @@ class PrefixCache:
                 best, best_length = prefix, length
         return best, best_length
 
-    def put(self, tokens: list[int], adapter: str | None, data: np.ndarray) -> None:
+    def put(self, tokens: list[int], adapter: str | None, data: np.ndarray, owner: str = "") -> None:
         """Store a copy of new cells, in place of a prefix that they extend; not if larger than the whole cache."""
         n = -(-len(data) // self._block)
         if n * self._block > self.max_bytes:
             return
-        found, length = self.find(tokens, adapter)
+        found, length = self.find(tokens, adapter, owner)
         if found is not None and length == len(found.tokens):
             self._remove(found)
         while len(self._free) < n:
@@ -82,8 +85,8 @@ class PrefixCache:
         source = data.data
         for at, start, size in self._pieces(blocks, len(data)):
             self._memory[start : start + size] = source[at : at + size]
-        prefix = Prefix(tokens, adapter, len(data), blocks)
-        insort(self._sorted.setdefault(adapter, []), (tokens, prefix))
+        prefix = Prefix(tokens, adapter, len(data), blocks, owner)
+        insort(self._sorted.setdefault((adapter, owner), []), (tokens, prefix))
         self._by_use[prefix] = None
 
     def read(self, prefix: Prefix) -> np.ndarray:
@@ -110,8 +113,11 @@ class PrefixCache:
 
     def _remove(self, prefix: Prefix) -> None:
         del self._by_use[prefix]
-        entries = self._sorted[prefix.adapter]
+        key = prefix.adapter, prefix.owner
+        entries = self._sorted[key]
         del entries[bisect(entries, (prefix.tokens,))]
+        if not entries:
+            del self._sorted[key]
         self._free += prefix.blocks
 
 

@@ -36,7 +36,13 @@ def key_of(model: Path, adapters: Mapping[str, Path], flash_attention: bool) -> 
 def save(prefixes: PrefixCache, path: Path, key: str) -> int:
     """Write all prefixes; returns how many. A file that cannot be written is logged: only the warm start is lost."""
     entries = [
-        {"tokens": p.tokens, "adapter": p.adapter, "bytes": p.size, "crc32": _checksum(p.tokens, prefixes.read(p))}
+        {
+            "tokens": p.tokens,
+            "adapter": p.adapter,
+            "owner": p.owner,
+            "bytes": p.size,
+            "crc32": _checksum(p.tokens, prefixes.read(p)),
+        }
         for p in prefixes
     ]
     part = path.with_name(path.name + ".part")
@@ -69,9 +75,10 @@ def load(prefixes: PrefixCache, path: Path, key: str) -> int:
                 data = np.frombuffer(file.read(min(entry["bytes"], path.stat().st_size)), np.uint8)
                 if len(data) != entry["bytes"] or _checksum(entry["tokens"], data) != entry["crc32"]:
                     raise ValueError("it is damaged")
-                prefixes.put(entry["tokens"], entry["adapter"], data)
+                prefixes.put(entry["tokens"], entry["adapter"], data, entry["owner"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("prefixes could not be read from %s (%s): starting with %d", path, error, len(prefixes))
+    log.info("%d prefixes from %s", len(prefixes), path)
     return len(prefixes)
 
 

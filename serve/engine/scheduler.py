@@ -1,24 +1,23 @@
 """Scheduling: which tokens of which sequences the next batch holds (continuous batching, chunked prefill).
 
-`schedule()` admits waiting sequences and says what the next step computes; `finish()` ends a sequence. KV cells are
-managed in serve/engine/kv_cache.py. Pure bookkeeping: the property tests run it over a model of the native cache.
+`schedule()` admits waiting sequences and says what the next step computes; `finish()` ends a sequence. Who is admitted
+and who has to give way is decided in serve/engine/admission.py, KV cells are managed in serve/engine/kv_cache.py. Pure
+bookkeeping: the property tests run it over a model of the native cache.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from serve.engine.admission import Admission
 from serve.engine.kv_cache import KVCache
-from serve.engine.prefix_cache import common_prefix
 from serve.engine.sequence import DECODE, DONE, NO_CELLS, PREFILL, Sequence
 from serve.engine.step_cost import StepCost
 
-MIN_WAIT_GAIN = 32  # tokens of a prefix in prefill, from which a request is held back until they are computed
-
 MAX_STEP_S = 0.5
 MAX_PREFILL_STEPS = 8  # in a row, then a decode-only step: its duration grows with the context and has to be known
+FOREGROUND_SHARE = 3.0  # times as long as the background takes part in a step, the others have steps to themselves
 SHORT_PREFILL_S = 0.04  # a prompt that takes no longer is not split, which is cheaper; nobody notices such a pause
 
 Propose = Callable[[Sequence, int], list[int]]  # (sequence, at most so many tokens) -> draft
@@ -33,6 +32,8 @@ class Limits:
     max_drafts: int
     max_stall_factor: float  # longest wait of streaming sequences, in units of a step that decodes one token of all
     separate_prefill_tokens: int  # minimum size of a prefill-only step, run between two decode steps
+    max_owner_slots: int = 0  # sequences of one owner that run at once; 0: n_slots
+    fixed_chunks: bool = False  # prompts are computed n_batch tokens at a time, however long that takes
 
 
 @dataclass(slots=True)
@@ -62,12 +63,15 @@ class Scheduler:
 
     def __init__(self, limits: Limits, kv_cache: KVCache) -> None:
         self.limits, self.kv_cache = limits, kv_cache
-        self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
+        slots = limits.n_slots
+        self._admission = Admission(self.running, kv_cache, slots, limits.max_owner_slots or slots, limits.max_drafts)
+        self.waiting = self._admission.waiting
         self.cost = StepCost(limits.separate_prefill_tokens)
         self._last: Step | None = None  # the last step, if it decoded one token of every running sequence
         self._adapters: list[str | None] = []  # of the running sequences, each once
         self._last_adapter: str | None = None
+        self._foreground_s = 0.0  # expected, since sequences in the background last had a turn
         self._prefill_steps = 0  # since decoding sequences last had a step to themselves
 
     def fits(self, n_prompt: int, max_tokens: int) -> bool:
@@ -75,7 +79,7 @@ class Scheduler:
         return n_prompt + max_tokens + self.limits.max_drafts <= self.kv_cache.n_cells
 
     def add(self, sequence: Sequence) -> None:
-        self.waiting.append(sequence)
+        self.waiting.add(sequence)
 
     def finish(self, sequence: Sequence) -> None:
         """End a waiting or running sequence and release its cells."""
@@ -83,9 +87,8 @@ class Scheduler:
         if sequence.cells is NO_CELLS:
             self.waiting.remove(sequence)
             return
-        self.running.remove(sequence)
+        self._admission.end(sequence)
         self._running_changed()
-        self.kv_cache.release(sequence.cells)
 
     # -- one step
 
@@ -95,21 +98,25 @@ class Scheduler:
         A large prefill is a step of its own: mixed with decode tokens it costs more. Between two such steps streaming
         sequences decode; if none streams, up to MAX_PREFILL_STEPS prefills come first, so that more decode together.
         """
-        if self.waiting:
-            self._admit(now)
-        if not self.running:
-            return None
+        if self.waiting and self._admission.admit(now):
+            self._running_changed()
         step, self._last = self._last, None
         if step is not None and propose is None and self._repeat_last(step):
             return step
+        if self._admission.grow():
+            self._admission.admit(now)  # where nothing else runs, what was preempted starts again
+            self._running_changed()
+        if not self.running:
+            return None
         adapter, group = self._choose_group()
+        group = self._with_background_in_turn(group)
         decoding = [s for s in group if s.phase is DECODE]
         prefilling = [s for s in group if s.phase is PREFILL] if len(decoding) < len(group) else []
         if decoding and self._prefill_steps >= MAX_PREFILL_STEPS:
             prefilling = []
         streaming = False
         if prefilling:
-            streaming = any(s.request.on_text for s in decoding)
+            streaming = any(s.request.on_text for s in decoding) or _delays_foreground(prefilling, decoding)
             room = self._prefill_room(prefilling, decoding, len(decoding), streaming, separate=True)
             size = room if streaming else min(sum(s.pending for s in prefilling), self.limits.n_batch)
             if size >= self.limits.separate_prefill_tokens or not decoding:
@@ -120,7 +127,8 @@ class Scheduler:
         if not prefilling or n_decode >= self.limits.n_batch:
             self._prefill_steps = 0
             step = Step(chunks, adapter, n_decode, 0)
-            if propose is None and len(chunks) == n_decode == len(self.running) and all(c.rows for c in chunks):
+            all_run = len(chunks) == n_decode == len(self.running) and not self.waiting.mixed
+            if propose is None and all_run and all(c.rows for c in chunks):
                 self._last = step
             return step
         self._prefill_steps += 1
@@ -131,7 +139,10 @@ class Scheduler:
     def _repeat_last(self, step: Step) -> bool:
         """Move the last step, which decoded one token of every running sequence, on by one; False if not reusable."""
         for chunk in step.chunks:
+            cells = chunk.sequence.cells
             if len(chunk.sequence.tokens) != chunk.end + 1:  # its grammar forced tokens
+                return False
+            if chunk.end >= cells.shared + cells.reserved:
                 return False
             chunk.start = chunk.end
             chunk.end += 1
@@ -184,6 +195,8 @@ class Scheduler:
         limits, cost = self.limits, self.cost
         separate_size = limits.separate_prefill_tokens
         most = limits.n_batch - (0 if separate else n_decode)
+        if limits.fixed_chunks:
+            return most
         token_s = cost.prefill_s(0, separate_size) / separate_size if separate else cost.prefill_s(1, 1)
         short, left, unsplit = int(SHORT_PREFILL_S / token_s) if token_s else 0, 0, 0
         for sequence in prefilling:
@@ -213,42 +226,26 @@ class Scheduler:
         self._last_adapter = name = names[0]
         return name, [s for s in self.running if s.cells.adapter == name]
 
+    def _with_background_in_turn(self, group: list[Sequence]) -> list[Sequence]:
+        """The group, without its sequences in the background until the others had FOREGROUND_SHARE of the time.
+
+        Where a step of many takes hardly longer than one of few, as in a large model, that is most of the time.
+        """
+        if not self.waiting.mixed:
+            return group
+        foreground = [s for s in group if not s.request.background]
+        alone_s = self.cost.decode_s(len(foreground))
+        self._foreground_s += alone_s
+        if foreground and self._foreground_s < FOREGROUND_SHARE * (self.cost.decode_s(len(group)) - alone_s):
+            return foreground
+        self._foreground_s = 0.0
+        return group
+
     def _running_changed(self) -> None:
         self._last = None
         self._adapters = list({s.cells.adapter: None for s in self.running})
 
-    # -- admission
 
-    def _admit(self, now: float) -> None:
-        """First come, first served, except that a request held back for a prefix in prefill lets others pass."""
-        held: list[Sequence] = []
-        while self.waiting and len(self.running) + len(held) < self.limits.n_slots:
-            sequence = self.waiting.popleft()
-            match = self.kv_cache.match(sequence)
-            if self._is_held_back(sequence, match.length):
-                held.append(sequence)
-                continue
-            if not self.kv_cache.allocate(sequence, match, sequence.max_length + self.limits.max_drafts):
-                self.waiting.appendleft(sequence)
-                break
-            sequence.phase = PREFILL
-            sequence.started = now
-            sequence.held_for = None
-            self.running.append(sequence)
-        self.waiting.extendleft(reversed(held))
-        self._running_changed()
-
-    def _is_held_back(self, sequence: Sequence, known: int) -> bool:
-        """Whether a running prefill will soon offer many more than the `known` prefix tokens; waited for once."""
-        if sequence.held_for is not None:
-            source = sequence.held_for
-            return source.phase is PREFILL and not source.cancelled
-        for other in self.running:
-            if other.phase is PREFILL and other.cells.adapter == sequence.request.adapter:
-                limit = min(other.n_prompt, len(sequence.tokens) - 1)
-                if limit >= known + MIN_WAIT_GAIN:
-                    length = common_prefix(other.tokens, sequence.tokens, limit)
-                    if length >= max(known, other.cells.computed) + MIN_WAIT_GAIN:
-                        sequence.held_for = other
-                        return True
-        return False
+def _delays_foreground(prefilling: list[Sequence], decoding: list[Sequence]) -> bool:
+    """Whether sequences in the foreground wait for prefill of the background alone."""
+    return all(s.request.background for s in prefilling) and any(not s.request.background for s in decoding)

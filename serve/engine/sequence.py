@@ -61,7 +61,8 @@ class Request:
     """One prompt to complete. `prompt` holds token ids; `deadline_s` counts from submission.
 
     A string of `stop` ends the text and is not part of it. `on_text` receives UTF-8 text as it is generated, on the
-    engine's thread, and must return at once. `grammar` is GBNF.
+    engine's thread, and must return at once. `grammar` is GBNF. Slots and cells are shared fairly between owners, and
+    prefixes are not shared between them; a request in the background gives way to others.
     """
 
     prompt: TokenList[int]
@@ -73,6 +74,8 @@ class Request:
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
     on_text: Callable[[str], None] | None = None
+    owner: str = ""
+    background: bool = False
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class RequestStats:
     queued_ms: float = 0.0
     prefill_ms: float = 0.0
     decode_ms: float = 0.0
+    preempted: int = 0  # times that its cells were needed for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +122,15 @@ class Cells:
 
     The first `shared` of them belong to `parent` and are only referenced. `ref_count` other runs of cells reference
     this one, none of them more than its first `shared_out` cells, which stay when its own sequence ends. `reserved`
-    cells count against the cache's budget: as many as this sequence may come to own.
+    cells count against the cache's budget: those that this sequence owns, and some that it will need next.
     """
 
     slot: int
     tokens: list[int]
     adapter: str | None
+    owner: str = ""
     computed: int = 0
+    cached: int = 0  # of `computed`, those that were found in a cache
     shared: int = 0
     shared_out: int = 0
     reserved: int = 0
@@ -150,9 +156,11 @@ class Sequence:
     stats: RequestStats = field(default_factory=RequestStats)
     future: Future[Completion] = field(default_factory=Future)
     started: float = 0.0
+    resumed: float = 0.0  # when it last got cells
     first_token: float = 0.0
     max_length: int = field(init=False)  # in tokens, with the prompt
     grammar: State | None = None
+    error: Exception | None = None  # why it fails before it starts
     # A SamplerChain, an NgramLookup and an AcceptanceRate; importing these types would make a cycle.
     sampler: Any = None
     lookup: Any = None

@@ -9,7 +9,7 @@ from serve.engine.scheduler import Scheduler
 from serve.engine.sequence import Request
 
 
-def check(request: Request, scheduler: Scheduler, n_vocab: int, adapters: Collection[str]) -> None:
+def check(request: Request, scheduler: Scheduler, n_vocab: int, adapters: Collection[str], max_tokens: int) -> None:
     """Raise the RequestError that says what is wrong and what to change; the grammar is checked when compiled."""
     n_prompt = len(request.prompt)
     if n_prompt == 0 or request.max_tokens < 1:
@@ -19,6 +19,8 @@ def check(request: Request, scheduler: Scheduler, n_vocab: int, adapters: Collec
             f"{n_prompt} prompt tokens and {request.max_tokens} to generate do not fit the context of "
             f"{scheduler.kv_cache.n_cells} (of which {scheduler.limits.max_drafts} are kept free): shorten one of them"
         )
+    if max_tokens and request.max_tokens > max_tokens:
+        raise BadSetting(f"max_tokens is {request.max_tokens}: this service generates at most {max_tokens} at a time")
     if not all(0 <= token < n_vocab for token in request.prompt):
         raise BadToken(f"a prompt token is outside the vocabulary of {n_vocab}")
     if request.adapter is not None and request.adapter not in adapters:

@@ -71,15 +71,22 @@ class Simulation:
         self.scheduler = Scheduler(self.limits, self.kv_cache)
         self.random = random.Random(seed)
         self.finished: list[Sequence] = []
-        self.order: list[Sequence] = []  # of admission
+        self.order: list[Sequence] = []  # of the first admission
         self.steps = 0
         self.forced = 0.1  # share of steps after which text is forced
         self.propose: Callable[[Sequence, int], list[int]] | None = self._random_draft
 
     def submit(
-        self, prompt: list[int], max_tokens: int, adapter: str | None = None, streaming: bool = False
+        self,
+        prompt: list[int],
+        max_tokens: int,
+        adapter: str | None = None,
+        streaming: bool = False,
+        owner: str = "",
+        background: bool = False,
     ) -> Sequence:
-        request = Request(prompt, max_tokens, adapter=adapter, on_text=print if streaming else None)
+        on_text = print if streaming else None
+        request = Request(prompt, max_tokens, adapter=adapter, on_text=on_text, owner=owner, background=background)
         sequence = Sequence(request, list(prompt), 0.0, 1e9, stats=RequestStats(prompt_tokens=len(prompt)))
         assert self.scheduler.fits(len(prompt), max_tokens)
         self.scheduler.add(sequence)
@@ -94,7 +101,7 @@ class Simulation:
 
     def step(self) -> bool:
         """Schedule and compute one step; False if there is nothing to do."""
-        before = {id(s) for s in self.scheduler.running}
+        before = {id(s) for s in [*self.scheduler.running, *self.order]}
         step = self.scheduler.schedule(float(self.steps), self.propose)
         self.steps += 1
         self.order += [s for s in self.scheduler.running if id(s) not in before]

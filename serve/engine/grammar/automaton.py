@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ MAX_CONFIGURATIONS = 2_048  # of one state; an ambiguous grammar can double them
 MAX_CACHED = 50_000  # states and configurations, beyond which the next request compiles the grammar anew
 MAX_TOTAL_CONFIGURATIONS = 500_000  # of all states of one grammar, some 200 bytes each
 MAX_EXPLORED = 3_000_000  # configurations visited to find the states; ten take some microseconds
+MAX_EXPLORED_TOKEN = 25_000  # of one token, some 15 ms; a query line's grammar needs 1,300 at most
 MAX_CACHE_SIZE = 500_000  # nodes, states and configurations of all grammars kept for later requests
 MAX_REJECTED = 64  # texts that a state remembers as rejected
 MAX_PREFIX_DEPTH = 100  # of shared beginnings: "a" | "ab" | "abc" has three
@@ -72,6 +73,10 @@ class State:
     def complete(self) -> bool:
         """Whether nothing may follow."""
         return not self.mask
+
+    def begin_token(self) -> None:
+        """Grant the work of one more token: what is found out about this state and those after it."""
+        self._grammar._explored_limit = self._grammar._explored + MAX_EXPLORED_TOKEN
 
     def advance(self, piece: bytes) -> State | None:
         """The state after `piece`, or None if the grammar does not admit it. An empty piece is never admitted."""
@@ -138,10 +143,18 @@ class State:
         return self._grammar._state([(node, stack)])
 
 
-class Grammar:
-    """A compiled grammar; `start` is its first state. Raises GrammarError if the text cannot be used."""
+class TooLarge(GrammarError):
+    """The grammar has more parts than may be compiled."""
 
-    def __init__(self, text: str) -> None:
+
+class Grammar:
+    """A compiled grammar; `start` is its first state. Raises GrammarError if the text cannot be used.
+
+    `pace` is called between its parts, of which it may have `max_parts` (TooLarge) once repetitions are expanded.
+    """
+
+    def __init__(self, text: str, max_parts: int = MAX_NODES, pace: Callable[[], None] | None = None) -> None:
+        self._max_parts, self._pace = max_parts, pace
         self._nodes: list[Node] = []
         self._entry: dict[str, int] = {}
         self._stacks: list[tuple[int, int]] = [(_RETURN, _EMPTY)]  # number -> (node to return to, stack below)
@@ -149,14 +162,16 @@ class Grammar:
         self._states: dict[tuple[frozenset[Configuration], bool], State] = {}
         self.n_cached = 0  # states, their configurations, and the texts that they remember
         self._n_configurations = self._explored = 0
+        self._explored_limit: int | None = None  # set by `State.begin_token`
         self._n_items = 0  # items, and alternatives of each
         try:
-            rules = gbnf.parse(text)
+            rules = gbnf.parse(text, pace)
             for name, rule in rules.items():
                 self._entry[name] = self._compile(rule, _RETURN)
         except RecursionError:
             raise GrammarError("the grammar nests alternatives or repetitions too deeply") from None
         self.start = self._state([(self._entry["root"], _EMPTY)])
+        self._pace = None
         if self.start.complete and not self.start.accepting:
             raise GrammarError("the grammar admits no text at all")
 
@@ -174,8 +189,10 @@ class Grammar:
 
     def _count(self, n: int) -> None:
         self._n_items += n
-        if self._n_items > MAX_NODES or len(self._nodes) >= MAX_NODES:
-            raise GrammarError(f"the grammar has more than {MAX_NODES} parts once repetitions are expanded")
+        if self._pace is not None:
+            self._pace()
+        if self._n_items > self._max_parts or len(self._nodes) >= self._max_parts:
+            raise TooLarge(f"the grammar has more than {self._max_parts} parts once repetitions are expanded")
 
     def _add(self, *node: Any) -> int:
         self._count(0)
@@ -271,6 +288,8 @@ class Grammar:
                     seen.add(place)
                     todo.append(place)
             self._explored += len(more)
+            if self._explored_limit is not None and self._explored > self._explored_limit:
+                raise GrammarError("the grammar is too ambiguous: one token can be read in too many ways")
             if len(seen) > MAX_CONFIGURATIONS * 4 or len(configurations) > MAX_CONFIGURATIONS:
                 raise GrammarError("the grammar is too ambiguous: one text can be parsed in thousands of ways")
         key = (frozenset(configurations), accepting)
@@ -306,14 +325,20 @@ class GrammarCache:
         self._grammars: OrderedDict[str, Grammar] = OrderedDict()
         self._growth = 0  # estimate since all sizes were last summed up, which takes a tenth of a millisecond
 
-    def get(self, text: str) -> Grammar:
-        """The compiled grammar. Raises GrammarError."""
+    def known(self, text: str) -> Grammar | None:
+        """The grammar if it was compiled before."""
         with self._lock:
             grammar = self._grammars.get(text)
-            if grammar is not None and not grammar.oversized:
-                self._grammars.move_to_end(text)
-                return grammar
-        grammar = Grammar(text)
+            if grammar is None or grammar.oversized:
+                return None
+            self._grammars.move_to_end(text)
+            return grammar
+
+    def get(self, text: str, max_parts: int = MAX_NODES, pace: Callable[[], None] | None = None) -> Grammar:
+        """The compiled grammar. Raises GrammarError, and TooLarge as Grammar does."""
+        if (known := self.known(text)) is not None:
+            return known
+        grammar = Grammar(text, max_parts, pace)
         with self._lock:
             self._grammars[text] = grammar
             self._grammars.move_to_end(text)

@@ -8,7 +8,7 @@ serve/engine/grammar/automaton.py turns the tree into an automaton.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from serve.engine.errors import GrammarError
@@ -66,23 +66,28 @@ _CHAR = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|[^\
 _ESCAPES = {"t": "\t", "r": "\r", "n": "\n", "\\": "\\", '"': '"', "[": "[", "]": "]", "-": "-"}
 
 
-def parse(text: str) -> dict[str, Choice]:
-    """Rules by name, `root` among them; raises GrammarError with line and column."""
+def parse(text: str, pace: Callable[[], None] | None = None) -> dict[str, Choice]:
+    """Rules by name, `root` among them; raises GrammarError with line and column. `pace` is called between items."""
     if len(text) > MAX_CHARS:
         raise GrammarError(f"the grammar has {len(text)} characters; at most {MAX_CHARS} are allowed")
     if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
         raise GrammarError("the grammar contains a NUL or a lone surrogate, which no text can match")
-    rules = _Parser(text).rules()
+    rules = _Parser(text, pace).rules()
     if "root" not in rules:
         raise GrammarError("the grammar has no rule named root: add `root ::= ...`")
     _check_references(rules)
-    _check_left_recursion(rules)
+    _check_left_recursion(rules, pace)
     return rules
 
 
+def ranges(text: str) -> Ranges:
+    """The code points of a character class, brackets included. Raises GrammarError."""
+    return _Parser(text).ranges()
+
+
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, pace: Callable[[], None] | None = None) -> None:
+        self.text, self.pace = text, pace
         self.at = 0
 
     def error(self, message: str) -> GrammarError:
@@ -131,6 +136,8 @@ class _Parser:
         items: list[Item] = []
         text = self.text
         while self.at < len(text):
+            if self.pace is not None:
+                self.pace()
             char = text[self.at]
             if char == '"':
                 items.append(Literal(self.literal().encode()))
@@ -255,7 +262,7 @@ def _check_references(rules: dict[str, Choice]) -> None:
                 raise GrammarError(f"rule {name} uses {used}, which is not defined: add `{used} ::= ...`")
 
 
-def _check_left_recursion(rules: dict[str, Choice]) -> None:
+def _check_left_recursion(rules: dict[str, Choice], pace: Callable[[], None] | None = None) -> None:
     """Reject rules that can call themselves before matching a character: they would expand without end."""
     empty: set[str] = set()  # rules that can match the empty text
     checked = 0
@@ -263,6 +270,8 @@ def _check_left_recursion(rules: dict[str, Choice]) -> None:
     def can_be_empty(item: Item) -> bool:
         nonlocal checked
         checked += 1
+        if pace is not None:
+            pace()
         if checked > MAX_CHECKED:
             raise GrammarError("the grammar has too many items that may be empty")
         if isinstance(item, Literal):

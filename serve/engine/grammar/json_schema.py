@@ -1,7 +1,8 @@
-"""A JSON schema as GBNF: llama-cpp-python's converter, with limits.
+"""A JSON schema as GBNF: llama-cpp-python's converter, with limits, and without dropping constraints.
 
-The library expands a repetition (`(a (a (a)?)?)?` for up to three) and follows references without end. Here repetitions
-use GBNF's counts, and the size of the grammar is limited.
+What the library would drop is rewritten or refused (serve/engine/grammar/json_constraints.py). It also expands a
+repetition (`(a (a (a)?)?)?` for up to three) and follows references without end. Here repetitions use GBNF's counts,
+and the size of the grammar is limited.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import Any
 
 from serve.engine.errors import GrammarError
 from serve.engine.grammar import gbnf
+from serve.engine.grammar.json_constraints import CONTROL, held, integer_rule
 
 MAX_PARTS = 5_000  # subschemas converted; a referenced one counts each time
 MAX_PROPERTIES = 128  # of an object: the library's time grows with the cube of the number of optional ones
 
 
 def grammar_from_schema(schema: dict[str, Any] | str) -> str:
-    """GBNF that admits exactly the schema's documents. Raises GrammarError."""
+    """GBNF that admits only documents of the schema, though not always all. Raises GrammarError."""
     try:
         converter = _converter()(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
         copy = json.loads(schema if isinstance(schema, str) else json.dumps(schema))  # the converter changes it
@@ -30,6 +32,10 @@ def grammar_from_schema(schema: dict[str, Any] | str) -> str:
         raise GrammarError("the JSON schema is nested too deeply") from None
     except Exception as error:
         raise GrammarError(f"the JSON schema cannot be converted to a grammar: {error!r}") from None
+
+
+# Of a string: one character of the text each, so that lengths are counted right, and no raw control character.
+CHARACTER = rf"""[^"\\{CONTROL}] | "\\" ["\\/bfnrt]"""
 
 
 @cache
@@ -47,9 +53,14 @@ def _converter() -> Any:
             self.parts += 1
             if self.parts > MAX_PARTS:
                 raise GrammarError(f"the JSON schema has more than {MAX_PARTS} parts: make it smaller")
-            return base.visit(self, schema, name)
+            kept = held(schema, self._refs.__getitem__)
+            if (rule := integer_rule(kept)) is not None:
+                return self._add_rule(name or "root", f"({rule}) space")
+            return base.visit(self, kept, name)
 
         def _add_rule(self, name: str, rule: str) -> Any:
+            if name == "char":
+                rule = CHARACTER
             self.characters += len(name) + len(rule)
             if self.characters > 4 * gbnf.MAX_CHARS:
                 raise GrammarError("the JSON schema makes a grammar that is too long: make it smaller")

@@ -5,15 +5,17 @@ python -m serve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
 from data.version import version
-from serve.api import health, infer, openai_compat, page, problems
+from serve.api import feedback, health, infer, openai_compat, page, problems
 from serve.api.middleware import RequestMiddleware
-from serve.api.security import AccessControl
+from serve.api.security import AccessControl, HostCheck
+from serve.request_ids import RequestIds, secret_of
 from serve.service import Service
 from serve.settings import Settings
 from serve.telemetry.feedback import FeedbackStore
@@ -36,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await service.start()
         yield
         await service.stop()
-        telemetry.close()
+        await asyncio.to_thread(telemetry.close)
 
     app = FastAPI(
         title="Cricket inference",
@@ -54,10 +56,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },
     )
     app.state.service = service
-    app.add_middleware(RequestMiddleware, max_body=settings.max_body_bytes)
+    given = settings.feedback_key.get_secret_value() if settings.feedback_key else None
+    ids = RequestIds(secret_of(given, settings.feedback_db.with_suffix(".key")))
+    app.add_middleware(RequestMiddleware, max_body=settings.max_body_bytes, ids=ids, hosts=HostCheck(settings))
     problems.install(app)
     access = [Depends(AccessControl(settings))]
-    app.include_router(infer.router(service, FeedbackStore(settings.feedback_db)), dependencies=access)
+    store = FeedbackStore(settings.feedback_db, settings.feedback_max_mb, settings.feedback_days)
+    app.include_router(infer.router(service), dependencies=access)
+    app.include_router(feedback.router(service, store, ids), dependencies=access)
     app.include_router(openai_compat.router(service), dependencies=access)
     app.include_router(health.router(service))
     page.install(app)

@@ -1,4 +1,4 @@
-"""The service's own routes: POST /infer (whole or streamed), POST /stats, POST /feedback.
+"""The service's own routes: POST /infer (whole or streamed) and POST /stats.
 
 A client that disconnects ends its question: the agents' work is cancelled, and with it the engine's request.
 """
@@ -6,7 +6,6 @@ A client that disconnects ends its question: the agents' work is cancelled, and 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -19,10 +18,10 @@ from agents.messages import Planned, Reply, Retrieved, Worded
 from data.query import Plan, QueryError, parse
 from serve.api.middleware import add_to_log
 from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
-from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
+from serve.api.schemas import Answer, QueryLine, Question, Stats, reply_of, table_of
+from serve.api.stats import StatsPool
 from serve.api.streaming import BackgroundEvents, cancel_on_disconnect, sse
 from serve.service import Loaded, Service
-from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, understanding
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -40,9 +39,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(service: Service, feedback: FeedbackStore) -> APIRouter:
+def router(service: Service) -> APIRouter:
     """The routes over one service."""
     routes = APIRouter(responses=PROBLEMS)
+    pool = StatsPool(service.compute, min(service.settings.stats_deadline_s, service.settings.deadline_s))
 
     @routes.post("/infer", response_model=Answer, summary="Ask a question", tags=["ask"])
     async def infer(question: Question, request: Request) -> Response:
@@ -66,37 +66,16 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
         return Response(answer.model_dump_json(exclude=_left_out(answer)), media_type="application/json")
 
     @routes.post("/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"])
-    async def stats(line: QueryLine, request: Request) -> Stats:
+    async def stats(line: QueryLine, request: Request) -> Response:
         """The tables of a query line, such as `economy | bowler=Bumrah phase=death`."""
         plan: Plan = parse(line.query)
         if plan.decline:
             raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
-        leave = service.admit()
         began = time.monotonic()
-        try:
-            found = await asyncio.to_thread(service.compute, line.query)
-        finally:
-            leave()
-        tables = [table_of(t) for t in found]
+        task = asyncio.create_task(pool.body(line.query))
+        body = await cancel_on_disconnect(request, task)
         add_to_log(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
-        return Stats(query=str(plan), tables=tables)
-
-    @routes.post("/feedback", response_model=Stored, status_code=201, summary="Judge an answer", tags=["ask"])
-    async def judge(judgement: Feedback, request: Request) -> Stored:
-        """Store what a person thinks of an answer, under its X-Request-ID."""
-        try:
-            await asyncio.to_thread(feedback.store, **judgement.model_dump())
-        except (OSError, sqlite3.Error) as error:
-            raise Problem(
-                503,
-                "feedback-store",
-                f"the feedback cannot be stored in {feedback.path.name} ({error}): set "
-                "FEEDBACK_DB to a file that the service may write",
-                60,
-            ) from error
-        service.telemetry.feedback.add(1, {"verdict": judgement.verdict})
-        add_to_log(request, verdict=judgement.verdict, about=judgement.request_id)
-        return Stored()
+        return Response(body, media_type="application/json")
 
     return routes
 

@@ -79,7 +79,10 @@ def scrape() -> str:
         model = write_gguf(Path(folder) / "model.gguf", SHAPES["tiny"], quantised=True)
         # defaults alone: no variable of this shell and no .env file counts
         chosen = Settings.model_construct(
-            model_path=model, allow_unverified_model=True, feedback_db=Path(folder) / "feedback.sqlite"
+            model_path=model,
+            allow_unverified_model=True,
+            allowed_hosts="testserver",  # as the test client calls it
+            feedback_db=Path(folder) / "feedback.sqlite",
         )
         app = create_app(chosen)
         with TestClient(app) as client:

@@ -39,7 +39,7 @@ from serve.settings import Settings
 from serve.telemetry.feedback import MAX_OF_ONE_ANSWER, FeedbackRefused, FeedbackStore
 from tests.conftest import Host, InProcess, Launch
 
-LARGE = "runs, balls by batter, bowler, match"
+LARGE = "runs by batter, bowler, match ; balls by batter, bowler, match"
 KEY, REVIEWER = "user-key", "reviewer-key"
 
 

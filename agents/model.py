@@ -14,7 +14,7 @@ class Generation:
     """A generated text and its cost. Times in milliseconds; cached tokens are part of the prompt tokens."""
 
     text: str
-    finish_reason: str  # stop | length | deadline | cancelled
+    finish_reason: str  # stop | length | deadline | cancelled | garbled (by another server)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0

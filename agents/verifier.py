@@ -1,5 +1,6 @@
-"""Checks a model's sentence against its table: it states all that was asked, calls every figure by its own name, and
-has the circumstances of the query and no others. A sentence that fails is replaced by plain wording.
+"""Checks a model's sentence against its table: it states all that was asked, calls every figure by its own name, has
+the circumstances of the query and no others, and nothing that no wording of the table has (agents.vocabulary). A
+sentence that fails is replaced by plain wording. What is checked does not depend on who wrote it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agents.circumstance_marks import circumstance_marks
+from agents.vocabulary import beyond
 from data.query import StatTable
 from data.query.language import MEASURES
 from data.query.table import Column
 from data.wording.circumstances import stated_phrases, subject
 from data.wording.figures import nouns
-from data.wording.sentence import words_before_cells, words_before_rows
+from data.wording.sentence import wordings, words_before_cells, words_before_rows
 from data.wording.sheet import MODEL_ROWS, REFERENCE, Sheet
 
 
@@ -28,6 +30,7 @@ _BEFORE_CELL, _BEFORE_ROW = _before_cell(words_before_cells()), _before_cell(wor
 
 def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> str:
     """What is wrong with the sentence, in words; empty if nothing. `text` names cells, `line` is the query line."""
+    whole = text
     said = {m[0] for m in REFERENCE.finditer(text)}
     if text.count("(") != text.count(")"):
         return "unbalanced brackets"
@@ -65,7 +68,7 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
             return f"the {'difference' if cell[0] == 'Z' else 'total'} is not stated"
     for phrase in (p for table in tables for p in stated_phrases(table.query)):
         text = re.sub(re.escape(phrase), " ", text, flags=re.IGNORECASE)  # "with at least 300 runs" names no column
-    return _misnamed(_BEFORE_ROW.sub(" ", text), owners)
+    return _misnamed(_BEFORE_ROW.sub(" ", text), owners) or beyond(whole, wordings(tables, laid), laid)
 
 
 def _must_be_stated(column: Column, table: StatTable, row: int) -> bool:

@@ -5,6 +5,7 @@ python -m serve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,10 +13,12 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from data.version import version
-from serve.api import health, infer, links, openai_compat, page, problems
+from serve.api import feedback, health, infer, links, openai_compat, page, problems
 from serve.api.mcp_http import McpEndpoint
 from serve.api.middleware import RequestMiddleware
-from serve.api.security import AccessControl
+from serve.api.security import AccessControl, HostCheck
+from serve.api.stats import StatsPool
+from serve.request_ids import RequestIds, secret_of
 from serve.seasons import Seasons
 from serve.service import Service
 from serve.settings import Settings
@@ -35,7 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service = Service(settings, telemetry)
     telemetry.watch_engine(lambda: service.engine)
     seasons, control = Seasons(service), AccessControl(settings)
-    mcp = McpEndpoint(service, seasons, control)
+    pool = StatsPool(seasons, settings)
+    mcp = McpEndpoint(service, seasons, pool, control)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await mcp.stop()
         await service.stop()
-        telemetry.close()
+        await asyncio.to_thread(telemetry.close)
 
     app = FastAPI(
         title="Cricket inference",
@@ -62,12 +66,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },
     )
     app.state.service = service
-    app.add_middleware(RequestMiddleware, max_body=settings.max_body_bytes)
+    given = settings.feedback_key.get_secret_value() if settings.feedback_key else None
+    ids = RequestIds(secret_of(given, settings.feedback_db.with_suffix(".key")))
+    app.add_middleware(RequestMiddleware, max_body=settings.max_body_bytes, ids=ids, hosts=HostCheck(settings))
     problems.install(app)
     access = [Depends(control)]
-    app.include_router(infer.router(service, FeedbackStore(settings.feedback_db), seasons), dependencies=access)
-    app.include_router(links.router(service, seasons), dependencies=access)
+    store = FeedbackStore(settings.feedback_db, settings.feedback_max_mb, settings.feedback_days)
+    app.include_router(infer.router(service, seasons, pool), dependencies=access)
+    app.include_router(links.router(service, seasons, pool), dependencies=access)
     app.include_router(links.season_router(seasons), dependencies=access)
+    app.include_router(feedback.router(service, store, ids), dependencies=access)
     app.include_router(openai_compat.router(service), dependencies=access)
     app.include_router(health.router(service))
     mcp.install(app)

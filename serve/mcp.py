@@ -24,6 +24,7 @@ def mcp() -> None:
 
 async def _serve() -> None:
     from serve.api.mcp_tools import server
+    from serve.api.stats import StatsPool
     from serve.seasons import Seasons
     from serve.service import Service
     from serve.settings import Settings
@@ -39,7 +40,8 @@ async def _serve() -> None:
             if service.failed or service.retrying:
                 raise SystemExit(service.state.reason)
             await asyncio.sleep(0.05)
-        await server(service, Seasons(service)).run_stdio_async()
+        seasons = Seasons(service)
+        await server(service, seasons, StatsPool(seasons, settings)).run_stdio_async()
     finally:
         await service.stop()
         telemetry.close()

@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from serve.settings import Settings
 
 log = logging.getLogger(__name__)
 
+TRIAL_S = 300.0  # for a file to load and compute one token
 _QUANTISATION = re.compile(r"(?<![A-Za-z0-9])(I?Q\d\w*|BF16|F16|F32)(?![A-Za-z0-9])", re.I)
 
 
@@ -68,6 +71,12 @@ def locate(settings: Settings) -> ModelFile:
     if (path.parent / MANIFEST_NAME).is_file() and path.name in load(path.parent).files:
         return _in_folder(path.parent, path.name)
     _check_magic(path)
+    if not settings.allow_unverified_model:
+        raise ModelMissing(
+            f"no {MANIFEST_NAME} beside {path} describes it, so that nothing says whose file it is: name the model's "
+            "folder, or set ALLOW_UNVERIFIED_MODEL=true if you made or trust this file"
+        )
+    _try_loading(path)
     info = ModelInfo(name=path.stem, file=path.name, quantisation=_quantisation(path.name), sha256=sha256_file(path))
     return ModelFile(path, info)
 
@@ -127,6 +136,24 @@ def _check_magic(path: Path) -> None:
     with path.open("rb") as stream:
         if stream.read(4) != b"GGUF":
             raise ManifestError(f"{path} is not a GGUF file: fetch or make it again")
+
+
+def _try_loading(path: Path) -> None:
+    """Load an unverified file in a child process first: what aborts the native loader ends that one alone.
+
+    Raises ManifestError where it does not load.
+    """
+    command = [sys.executable, "-P", "-m", "serve.engine.trial_load", str(path)]
+    root = str(Path(__file__).parent.parent)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=TRIAL_S, env=environment)
+    except subprocess.TimeoutExpired:
+        raise ManifestError(f"{path} did not load within {TRIAL_S:g} s: fetch or make it again") from None
+    if tried.returncode:
+        lines = tried.stderr.strip().splitlines()
+        why = lines[-1][:200] if tried.returncode > 0 and lines else f"the loader ended with status {tried.returncode}"
+        raise ManifestError(f"{path} cannot be loaded ({why}): it is damaged or no model, fetch or make it again")
 
 
 def _quantisation(name: str) -> str | None:

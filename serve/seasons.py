@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from agents.multi_agent import MultiAgent
@@ -57,10 +58,14 @@ class Seasons:
 
     async def compute(self, line: str, name: str | None) -> list[StatTable]:
         """The tables of a query line over that season. Raises NotReady, QueryError or SeasonNotFound."""
+        return await asyncio.to_thread(await self.computing(name), line)
+
+    async def computing(self, name: str | None) -> Callable[[str], list[StatTable]]:
+        """What computes query lines over that season, in any thread. Raises NotReady or SeasonNotFound."""
         if name in (None, self._service.settings.season):
-            return await asyncio.to_thread(self._service.compute, line)
+            return self._service.compute
         retriever = (await self.loaded(name)).agents.retriever
-        return await asyncio.to_thread(ask, line, retriever.statistics, retriever.names)
+        return lambda line: ask(line, retriever.statistics, retriever.names)
 
     async def _other(self, loaded: Loaded, name: str) -> MultiAgent:
         if name not in (there := [season.name for season in self.listed()]):

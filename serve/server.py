@@ -2,6 +2,8 @@
 
 SIGTERM and Ctrl-C: /readyz turns 503, what is under way is finished, then the process exits with 0; a second
 signal does not wait. If the engine's thread dies the process exits with 70, so that its supervisor starts it again.
+Whatever hangs (a collector, the reader of the log, native code), the process ends with 1 DEADLINE_S and GRACE_S after
+the first signal, and FORCED_S after the second one.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ import logging
 import os
 import signal
 import socket
+import threading
+import time
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from serve.app import create_app
+from serve.connections import ConnectionLimits
 from serve.engine import memory
 from serve.service import Service
 from serve.settings import Settings
@@ -25,6 +31,11 @@ from serve.telemetry import logs
 log = logging.getLogger("serve")
 ENGINE_DIED = 70  # EX_SOFTWARE
 BACKLOG = 2048  # connections that wait to be accepted; uvicorn's own number
+# How many asyncio accepts at once. Without descriptors it tries and logs as often, and again each second.
+ACCEPTS = 16
+GRACE_S = 8.0  # beside the longest answer; less than the ten seconds that the chart's grace period adds
+FORCED_S = 2.0
+LOG_FLUSH_S = 1.0
 
 
 class CannotListen(Exception):
@@ -34,10 +45,13 @@ class CannotListen(Exception):
 class Server(uvicorn.Server):
     """uvicorn, which drains the service before it closes its sockets."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, limits: ConnectionLimits | None = None) -> None:
         super().__init__(config)
         self.service = service
+        self.limits = limits or ConnectionLimits()
         self.exit_code = 0
+        self._no_descriptors_at = 0.0
+        self._sweeper: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
         service.on_ready, service.on_failure = memory.freeze, self._failed
@@ -45,16 +59,35 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._loop is None or self._draining is not None:
             self.should_exit = self.force_exit = True
+            _end_within(FORCED_S)
             return
+        _end_within(self.service.settings.deadline_s + GRACE_S)
         log.info("%s: finishing what is under way", signal.Signals(sig).name)
         self._loop.call_soon_threadsafe(self._begin_drain)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._loop_failed)
         await super().startup(sockets)
+        for sock in sockets or []:
+            sock.listen(BACKLOG)  # asyncio has set it to ACCEPTS
+        self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
         for server in self.servers:
             for sock in server.sockets:
                 log.info("listening on http://%s:%d", *sock.getsockname()[:2])
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.limits.sweep()
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what no other code catches; that there are no descriptors, once a second."""
+        if "out of system resource" not in str(context.get("message")):
+            loop.default_exception_handler(context)
+        elif time.monotonic() - self._no_descriptors_at >= 1:
+            self._no_descriptors_at = time.monotonic()
+            log.error("no file descriptor is left for a new connection: raise the limit (ulimit -n)")
 
     def _begin_drain(self) -> None:
         if self._draining is None:
@@ -120,23 +153,34 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 
 def serve(settings: Settings) -> int:
-    """Run the service until it is told to stop; the process's exit status. Raises CannotListen."""
+    """Run the service until it is told to stop, then end the process with its exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
     logs.configure(settings.log_level)
     log.info("settings", extra={"settings": settings.redacted()})
     app = create_app(settings)
+    limits = ConnectionLimits(settings.max_connections)
     config = uvicorn.Config(
         app,
-        backlog=BACKLOG,
+        http=limits.protocol,
+        ws="none",
+        backlog=ACCEPTS,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or "",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=10,
     )
-    server = Server(config, app.state.service)
+    server = Server(config, app.state.service, limits)
     server.run(sockets)
-    if app.state.service.loading:
-        logging.shutdown()
-        os._exit(server.exit_code)
-    return server.exit_code
+    logs.flush(LOG_FLUSH_S)
+    # The interpreter would wait for threads: of a download, a locked file, a collector that does not answer.
+    os._exit(server.exit_code)
+
+
+def _end_within(seconds: float) -> None:
+    """End the process after this time, if it is still there."""
+    timer = threading.Timer(seconds, os._exit, (1,))
+    timer.daemon = True
+    timer.start()

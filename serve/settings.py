@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +31,9 @@ class Settings(BaseSettings):
         description="repository of the model (owner/name at the hub, or a local folder); used instead of MODEL_PATH",
     )
     model_revision: str | None = Field(None, description="commit, tag or branch of MODEL_REPO; a commit pins it")
+    allow_unverified_model: bool = Field(
+        False, description="serve a .gguf of MODEL_PATH that no manifest describes: only one that you made or trust"
+    )
     model_file: str | None = Field(None, description="file to serve, if not the manifest's default")
     hf_token: SecretStr | None = Field(None, description="token for a private MODEL_REPO")
     hf_home: Path | None = Field(None, description="where downloads are kept (default ~/.cache/huggingface)")
@@ -90,14 +94,38 @@ class Settings(BaseSettings):
     cors_origins: str | None = Field(
         None, description="origins whose pages may call the service, comma-separated, or *; none: its own page alone"
     )
+    reviewer_keys: SecretStr | None = Field(
+        None, description="keys of reviewers, comma-separated: their verdicts take precedence; also valid as API_KEYS"
+    )
+    feedback_key: SecretStr | None = Field(
+        None,
+        description="secret by which request ids are recognised in POST /feedback, the same for all replicas; "
+        "none: one in a file beside FEEDBACK_DB",
+    )
+    allowed_hosts: str | None = Field(
+        None,
+        description="host names that requests may name, comma-separated, *.example.com or * for any; none: where HOST "
+        "is this machine's own address, localhost and IP addresses, otherwise any",
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="addresses or networks of proxies, comma-separated, whose X-Forwarded-For is believed; none: of "
+        "nobody",
+    )
     rate_limit_per_minute: int = Field(0, ge=0, description="requests a minute for each key (or address); 0: no limit")
     max_body_bytes: int = Field(65_536, ge=1024, description="largest request body")
+    max_connections: int = Field(
+        0, ge=0, description="open connections; 0: as many as the limit of file descriptors leaves room for"
+    )
+    stats_deadline_s: float = Field(10.0, gt=0, description="longest time for POST /stats, in seconds")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="level of the JSON log")
     log_texts: bool = Field(
         False, description="write question and answer texts to log and traces; they may hold personal data"
     )
     feedback_db: Path = Field(Path("runs/feedback.sqlite"), description="SQLite file for POST /feedback")
+    feedback_max_mb: int = Field(64, ge=0, description="MiB of feedback from which on users' is refused; 0: no limit")
+    feedback_days: int = Field(0, ge=0, description="days that feedback is kept; 0: for ever")
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318"
     )
@@ -109,16 +137,40 @@ class Settings(BaseSettings):
 
     def keys(self) -> list[str]:
         """The API keys; none where no key is needed."""
-        text = self.api_keys.get_secret_value() if self.api_keys else ""
-        return [key.strip() for key in text.split(",") if key.strip()]
+        return _items(self.api_keys.get_secret_value() if self.api_keys else None)
+
+    def reviewers(self) -> list[str]:
+        """The keys of reviewers."""
+        return _items(self.reviewer_keys.get_secret_value() if self.reviewer_keys else None)
+
+    def hosts(self) -> list[str]:
+        """Patterns of the host names that requests may name, in small letters."""
+        return [host.lower() for host in _items(self.allowed_hosts)]
 
     def origins(self) -> list[str]:
         """The origins of CORS_ORIGINS."""
-        return [origin.strip().rstrip("/") for origin in (self.cors_origins or "").split(",") if origin.strip()]
+        return [origin.rstrip("/") for origin in _items(self.cors_origins)]
 
     def redacted(self) -> dict[str, Any]:
-        """All settings that have a value, secrets masked: for the start-up log line."""
-        return {name.upper(): value for name, value in self.model_dump(mode="json").items() if value is not None}
+        """All settings that have a value, secrets masked, also those in URLs: for the start-up log line."""
+        dumped = self.model_dump(mode="json").items()
+        return {name.upper(): _without_secrets(value) for name, value in dumped if value is not None}
+
+
+def _items(text: str | None) -> list[str]:
+    return [item.strip() for item in (text or "").split(",") if item.strip()]
+
+
+def _without_secrets(value: Any) -> Any:
+    """A URL without its user, password, query and fragment; anything else as it is."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return "(no URL)"
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, f"**********@{host}" if at else host, parts.path, "", ""))
 
 
 def main() -> None:

@@ -112,15 +112,16 @@ def test_every_reply_has_an_id_server_timing_and_security_headers(client: httpx.
         client.get("/healthz", headers={"X-Request-ID": "mine-1"}),
         client.get("/nope", headers={"X-Request-ID": "mine-1"}),
     ):
-        assert response.headers["x-request-id"] == "mine-1"
+        assert response.headers["x-client-request-id"] == "mine-1"
+        assert re.fullmatch(r"[0-9a-f]{32}", response.headers["x-request-id"])
         assert "total;dur=" in response.headers["server-timing"]
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "server" not in response.headers or "uvicorn" in response.headers["server"]
     timing = client.post("/infer", json=QUESTION).headers["server-timing"]
     assert "plan;dur=" in timing and "queue;dur=" in timing
-    injected = client.get("/healthz", headers={"X-Request-ID": "a b<script>"}).headers["x-request-id"]
-    assert re.fullmatch(r"[0-9a-f]{32}", injected)
+    injected = client.get("/healthz", headers={"X-Request-ID": "a b<script>"}).headers
+    assert re.fullmatch(r"[0-9a-f]{32}", injected["x-request-id"]) and "x-client-request-id" not in injected
 
 
 def test_a_query_line_is_computed_without_the_model(client: httpx.Client) -> None:
@@ -145,7 +146,8 @@ def test_a_streamed_answer_has_the_events_plan_table_token_done_and_equals_the_w
 
 
 def test_feedback_is_stored(app: InProcess, client: httpx.Client) -> None:
-    judged = {"request_id": "abc", "verdict": "wrong", "comment": "it was Kohli", "question": "who?"}
+    asked = client.post("/infer", json=QUESTION).headers["x-request-id"]
+    judged = {"request_id": asked, "verdict": "wrong", "comment": "it was Kohli", "question": "who?"}
     assert client.post("/feedback", json=judged).status_code == 201
     with sqlite3.connect(app.service.settings.feedback_db) as connection:
         last = "SELECT verdict, comment, question, answer FROM feedback ORDER BY rowid DESC"
@@ -154,8 +156,8 @@ def test_feedback_is_stored(app: InProcess, client: httpx.Client) -> None:
 
 
 def test_metrics_have_the_names_that_dashboard_and_alerts_use(client: httpx.Client) -> None:
-    client.post("/infer", json=QUESTION)
-    client.post("/feedback", json={"request_id": "abc", "verdict": "right"})
+    asked = client.post("/infer", json=QUESTION).headers["x-request-id"]
+    client.post("/feedback", json={"request_id": asked, "verdict": "right"})
     text = client.get("/metrics").text
     there = {re.sub("_(bucket|count|sum)$", "", name) for name in re.findall(r"^([a-z][\w:]*)[{ ]", text, flags=re.M)}
     assert METRICS - {"up"} <= there, METRICS - there
@@ -211,11 +213,9 @@ def test_each_key_has_its_own_rate_limit_and_replies_say_when_to_retry(locked: I
         last = client.post("/stats", json={"query": "sixes"})
         assert codes[0] != 429 and 429 in codes + [last.status_code]
         assert int(last.headers["retry-after"]) >= 1
-        other = client.post(
-            "/feedback",
-            json={"request_id": "r", "verdict": "right"},
-            headers={"Authorization": "Bearer first-key"},
-        )
+        first = {"Authorization": "Bearer first-key"}
+        asked = client.post("/infer", json=QUESTION, headers=first).headers["x-request-id"]
+        other = client.post("/feedback", json={"request_id": asked, "verdict": "right"}, headers=first)
         assert other.status_code == 201
 
 

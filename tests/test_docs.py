@@ -181,7 +181,7 @@ def test_what_monitoring_watches_exists() -> None:
     text = MONITORING.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:cricket|gen_ai|http_server|llamacpp:)\w*?)`", text):
         assert re.sub("_(bucket|count|sum)$", "", name) in metrics, f"no metric {name}"
-    stored = {"at", "request_id", "verdict", "comment", "question", "answer", "query"}
+    stored = {"at", "request_id", "verdict", "comment", "question", "answer", "query", "reviewer"}
     known = logged() | stored | set().union(*metrics.values())
     table = rows(text, "Drift: the weekly report")
     for cells in table:

@@ -50,8 +50,10 @@ def asked(i: int = 0, **more: object) -> Asked:
     return Asked(f"r{i}", NOON + timedelta(seconds=i), **({"outcome": "answered", "worded_by": "model"} | more))
 
 
-def judgement(i: int, verdict: str, comment: str | None = None, minutes: int = 0) -> Judgement:
-    return Judgement(f"r{i}", NOON + timedelta(minutes=minutes), verdict, comment)
+def judgement(
+    i: int, verdict: str, comment: str | None = None, minutes: int = 0, reviewer: str | None = None
+) -> Judgement:
+    return Judgement(f"r{i}", NOON + timedelta(minutes=minutes), verdict, comment, reviewer=reviewer)
 
 
 # -- a month with a drift, and without
@@ -151,7 +153,7 @@ def test_wilson_gives_the_published_intervals(right: int, of: int, low: float, h
 
 def test_a_reviewer_overrules_a_user_and_unsure_is_not_counted() -> None:
     said = [
-        judgement(1, "right", "review: checked by hand"),
+        judgement(1, "right", "checked by hand", reviewer="5994471abb01"),
         judgement(1, "wrong", minutes=5),
         judgement(2, "wrong"),
         judgement(2, "right", minutes=1),
@@ -222,7 +224,7 @@ def test_a_file_that_is_no_feedback_store_is_refused(tmp_path: Path) -> None:
 
 def test_the_feedback_store_is_read_without_writing_to_it(tmp_path: Path) -> None:
     path = tmp_path / "with space" / "feedback.sqlite"
-    FeedbackStore(path).store(request_id="a", verdict="wrong", comment="Review: no", question="who?")
+    FeedbackStore(path).store(request_id="a", verdict="wrong", question="who?", reviewer="5994471abb01")
     path.chmod(0o400)
     (found,) = read_feedback(path)
     assert found.reviewed and found.verdict == "wrong" and found.question == "who?" and found.at.tzinfo

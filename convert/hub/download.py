@@ -14,7 +14,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +27,7 @@ from data.atomic_write import atomic_link, atomic_write
 log = logging.getLogger(__name__)
 _TRIES, _PAUSE_S = 4, 0.5  # for a download that breaks off without having received anything
 _PIECE = 64 * 1024  # bytes
+MAX_MANIFEST_BYTES = 1 << 20  # one of this project has about 5 kB
 
 
 def pull_from_hub(repository: str, revision: str | None, file: str | None) -> Path:
@@ -34,19 +36,9 @@ def pull_from_hub(repository: str, revision: str | None, file: str | None) -> Pa
     folder = store / "snapshots" / commit
     if not (folder / MANIFEST_NAME).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            _fetch(repository, commit, MANIFEST_NAME, store / f"{commit}.{MANIFEST_NAME}.part", None)
-        except Exception as error:
-            translated = as_hub_error(error, repository, revision, MANIFEST_NAME)
-            if there and MANIFEST_NAME not in there and any(name.endswith(".gguf") for name in there):
-                raise HubError(
-                    f"{translated}, though it has model files: it was published in part or by hand, so nothing says"
-                    " whether they are whole; publish it with `python -m convert push`"
-                ) from None
-            raise translated from None
-        part = store / f"{commit}.{MANIFEST_NAME}.part"
-        Manifest.from_json(part.read_text(encoding="utf-8", errors="replace"), f"{MANIFEST_NAME} of {repository}")
-        os.replace(part, folder / MANIFEST_NAME)
+        with _locked(store / f"{commit}.{MANIFEST_NAME}.lock", f"{MANIFEST_NAME} of {repository}"):
+            if not (folder / MANIFEST_NAME).is_file():
+                _fetch_manifest(repository, revision, commit, there, store, folder)
     manifest = load(folder)
     if there is not None and (missing := [name for name in manifest.files if name not in there]):
         raise HubError(
@@ -56,6 +48,42 @@ def pull_from_hub(repository: str, revision: str | None, file: str | None) -> Pa
     for name in wanted_files(manifest, file, repository):
         _ensure(repository, commit, name, manifest.files[name], store, folder)
     return folder
+
+
+def _fetch_manifest(
+    repository: str, revision: str | None, commit: str, there: Iterable[str] | None, store: Path, folder: Path
+) -> None:
+    """Put the manifest into folder; `there` names the files of the repository, None where that is not known."""
+    part = store / f"{commit}.{MANIFEST_NAME}.part"
+    try:
+        _fetch(repository, commit, MANIFEST_NAME, part, None)
+    except Exception as error:
+        translated = as_hub_error(error, repository, revision, MANIFEST_NAME)
+        if there and MANIFEST_NAME not in there and any(name.endswith(".gguf") for name in there):
+            raise HubError(
+                f"{translated}, though it has model files: it was published in part or by hand, so nothing says"
+                " whether they are whole; publish it with `python -m convert push`"
+            ) from None
+        raise translated from None
+    Manifest.from_json(part.read_text(encoding="utf-8", errors="replace"), f"{MANIFEST_NAME} of {repository}")
+    os.replace(part, folder / MANIFEST_NAME)
+
+
+@contextmanager
+def _locked(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock against other processes; one that has to be waited for is named in the log."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("another process fetches %s: waiting until it ends (lock %s)", what, path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _store(repository: str) -> Path:
@@ -92,12 +120,10 @@ def _resolve(repository: str, revision: str | None, store: Path) -> tuple[str, I
 
 def _ensure(repository: str, commit: str, name: str, entry: FileEntry, store: Path, folder: Path) -> None:
     """Put the file of entry at folder/name, from the cache or the hub, once its hash is checked."""
-    from filelock import FileLock
-
     blobs = store / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     blob, part, final = blobs / entry.sha256, blobs / f"{entry.sha256}.part", folder / name
-    with FileLock(blobs / f"{entry.sha256}.lock"):  # two servers may start on one volume
+    with _locked(blobs / f"{entry.sha256}.lock", f"{name} of {repository}"):  # two servers may start on one volume
         if _matches(blob, entry):
             return atomic_link(blob, final)
         resumed = part.exists() and not part.is_symlink() and part.stat().st_size > 0
@@ -132,6 +158,11 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
             f"manifest says {size}: it was changed after publishing; publish it again, or pin "
             "another revision"
         )
+    limit = MAX_MANIFEST_BYTES if size is None else size
+    if size is None and (metadata.size or 0) > limit:
+        raise HubError(
+            f"{name} of {repository} has {metadata.size} bytes, and a manifest at most {limit}: do not use it"
+        )
     have = part.stat().st_size if size is not None and part.is_file() else 0
     if size is not None and (have > size or not have):
         have = 0
@@ -142,7 +173,7 @@ def _fetch(repository: str, commit: str, name: str, part: Path, size: int | None
     headers = build_hf_headers(token=token if _host(metadata.location) == _host(url) else False)
     with part.open("r+b" if have else "wb") as stream:
         stream.seek(have)
-        _stream(metadata.location, headers, stream, have, metadata.size, name)
+        _stream(metadata.location, headers, stream, have, metadata.size, name, limit)
 
 
 def _by_xet(metadata: Any, token: str | bool, part: Path, name: str) -> bool:
@@ -168,8 +199,13 @@ def _by_xet(metadata: Any, token: str | bool, part: Path, name: str) -> bool:
     return True
 
 
-def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str) -> None:
-    """Write url from byte `have` on to stream, reconnecting a few times where the connection breaks."""
+def _stream(
+    url: str, headers: dict[str, str], stream: BinaryIO, have: int, size: int | None, name: str, limit: int
+) -> None:
+    """Write url from byte `have` on to stream, reconnecting a few times where the connection breaks.
+
+    Raises HubError where more than `limit` bytes come, whatever size was announced.
+    """
     from huggingface_hub.errors import HTTPError
     from huggingface_hub.utils import get_session, hf_raise_for_status, tqdm
 
@@ -186,6 +222,8 @@ def _stream(url: str, headers: dict[str, str], stream: BinaryIO, have: int, size
                         have = stream.seek(0)
                         stream.truncate()
                     for piece in response.iter_bytes(_PIECE):
+                        if have + len(piece) > limit:
+                            raise HubError(f"{name} is longer than {limit} bytes, which it should have at most")
                         have += stream.write(piece)
                         bar.update(len(piece))
                 if size is None or have >= size:

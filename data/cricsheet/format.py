@@ -11,15 +11,24 @@ from __future__ import annotations
 
 import datetime
 import json
+import lzma
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from data.errors import SourceError
+
+MAX_FILE_BYTES = 16_000_000  # a match of 20 overs has about 0.2 MB, a long one with its reviews less than 2
+MAX_TOTAL_BYTES, MAX_FILES = 4_000_000_000, 50_000  # of one zip; all matches of every competition are about 20,000
+# what zipfile raises for one that is damaged, encrypted or compressed in a way that Python has not
+_NO_ZIP = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
+           NotImplementedError, RuntimeError, OverflowError, UnicodeError, IndexError)  # fmt: skip
 
 BOWLER_KINDS = frozenset({"bowled", "caught", "caught and bowled", "lbw", "stumped", "hit wicket"})
 NOT_A_DISMISSAL = frozenset({"retired hurt", "retired not out"})  # Law 25.4.2: the innings may be resumed
@@ -241,12 +250,16 @@ def read_matches(source: str | Path) -> Iterator[tuple[str, int, Match]]:
     Raises SourceError with the file's name for anything that is not a complete Cricsheet match file.
     """
     seen: dict[int, str] = {}
-    for file, content in sorted(_read_files(Path(source)), key=lambda pair: _match_id(pair[0])):
-        match_id = _match_id(file)
-        if match_id in seen:
-            raise SourceError(file, f"match {match_id} is there twice, also as {seen[match_id]}; keep one of them")
-        seen[match_id] = file
-        yield file, match_id, parse_match(file, content)
+    try:
+        for file, read in sorted(_files(Path(source)), key=lambda pair: _match_id(pair[0])):
+            match_id = _match_id(file)
+            if match_id in seen:
+                raise SourceError(file, f"match {match_id} is there twice, also as {seen[match_id]}; keep one of them")
+            seen[match_id] = file
+            yield file, match_id, parse_match(file, read())
+    except _NO_ZIP as error:
+        said = str(error) or type(error).__name__
+        raise SourceError(Path(source).name, f"not a readable zip ({said}); download it again") from None
 
 
 def parse_match(file: str, content: bytes) -> Match:
@@ -259,27 +272,53 @@ def parse_match(file: str, content: bytes) -> Match:
     return match
 
 
-def _read_files(source: Path) -> Iterator[tuple[str, bytes]]:
+def _files(source: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Name of every match file and what reads it: one at a time is in memory."""
     if not source.exists():
         raise SourceError(str(source), "no such file or folder; expected Cricsheet's JSON zip or a folder of its files")
     found = 0
     if source.is_dir():
         for path in sorted(source.rglob("*.json")):
             found += 1
-            yield str(path.relative_to(source)), path.read_bytes()
+            yield str(path.relative_to(source)), partial(_content, path)
+    elif not source.is_file():  # a pipe or device would be waited for
+        raise SourceError(str(source), "neither a file nor a folder; expected Cricsheet's JSON zip")
     else:
-        try:
-            with zipfile.ZipFile(source) as archive:
-                for member in archive.infolist():
-                    name = member.filename
-                    # macOS adds resource forks named ._*.json to the zips it repacks.
-                    if name.endswith(".json") and not PurePosixPath(name).name.startswith("._"):
-                        found += 1
-                        yield name, archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise SourceError(source.name, f"not a readable zip ({error}); download it again") from None
+        archive = zipfile.ZipFile(source)
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        if len(members) > MAX_FILES or total > MAX_TOTAL_BYTES:
+            raise SourceError(
+                source.name,
+                f"{len(members)} files of {total / 1e6:.0f} MB together, at most {MAX_FILES} of "
+                f"{MAX_TOTAL_BYTES / 1e6:.0f} MB are read; download one competition at a time",
+            )
+        for member in members:
+            name = member.filename
+            # macOS adds resource forks named ._*.json to the zips it repacks.
+            if name.endswith(".json") and not PurePosixPath(name).name.startswith("._"):
+                found += 1
+                yield name, partial(_member, archive, member)
     if not found:
         raise SourceError(str(source), "holds no .json match file; expected Cricsheet's JSON download, not CSV or YAML")
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise SourceError(str(path), "not a regular file; remove it")
+    with path.open("rb") as stream:
+        return _limited(path.name, stream.read(MAX_FILE_BYTES + 1))
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as stream:  # its size in the directory may be wrong
+        return _limited(member.filename, stream.read(MAX_FILE_BYTES + 1))
+
+
+def _limited(file: str, content: bytes) -> bytes:
+    if len(content) > MAX_FILE_BYTES:
+        raise SourceError(file, f"more than {MAX_FILE_BYTES / 1e6:.0f} MB, a match has less than 2; remove it")
+    return content
 
 
 def _match_id(file: str) -> int:

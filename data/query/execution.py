@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from data.query.book import SeasonBook
+from data.query.cancellation import cancellable
 from data.query.completion import complete, counted, seasons_of
 from data.query.facts import Found, eleven, league_table, match_facts, person_facts
 from data.query.in_a_row import balls_in_a_row
@@ -38,7 +39,7 @@ class QueryExecution:
 
     def __init__(self, query: Query, book: SeasonBook, keys: Mapping[Filter, tuple[str, ...]]) -> None:
         self.book, self.written = book, query
-        self.cursor: duckdb.DuckDBPyConnection = book.season.connection.cursor()
+        self.cursor: duckdb.DuckDBPyConnection = cancellable(book.season.connection.cursor())
         self.years = seasons_of(query, book, keys)
         self.query = complete(query, book, keys, self.years)
         shorthand = {f: f.values for f in self.query.filters if f not in keys}

@@ -1,4 +1,4 @@
-"""The service's own routes: POST /infer (whole or streamed), POST /stats, POST /feedback.
+"""The service's own routes: POST /infer (whole or streamed) and POST /stats.
 
 A client that disconnects ends its question: the agents' work is cancelled, and with it the engine's request.
 """
@@ -6,7 +6,6 @@ A client that disconnects ends its question: the agents' work is cancelled, and 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -22,11 +21,11 @@ from serve.api.examples import REPLIES
 from serve.api.formats import FORMATS, format_of, rendered
 from serve.api.middleware import add_to_log
 from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
-from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, stats_of, table_of
+from serve.api.schemas import Answer, QueryLine, Question, Stats, reply_of, table_of
+from serve.api.stats import StatsPool
 from serve.api.streaming import BackgroundEvents, cancel_on_disconnect, sse
 from serve.seasons import Seasons
 from serve.service import Loaded, Service
-from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, understanding
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -49,7 +48,7 @@ _REPLIES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(service: Service, feedback: FeedbackStore, seasons: Seasons) -> APIRouter:
+def router(service: Service, seasons: Seasons, pool: StatsPool) -> APIRouter:
     """The routes over one service."""
     routes = APIRouter(responses=PROBLEMS)
 
@@ -91,31 +90,11 @@ def router(service: Service, feedback: FeedbackStore, seasons: Seasons) -> APIRo
         plan: Plan = parse(line.query)
         if plan.decline:
             raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
-        leave = service.admit()
         began = time.monotonic()
-        try:
-            found = await seasons.compute(line.query, line.season)
-        finally:
-            leave()
+        task = asyncio.create_task(pool.computed(line.query, line.season, lambda found: rendered(found, form)))
+        response = await cancel_on_disconnect(request, task)
         add_to_log(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
-        return rendered(stats_of(str(plan), found), form)
-
-    @routes.post("/feedback", response_model=Stored, status_code=201, summary="Judge an answer", tags=["ask"])
-    async def judge(judgement: Feedback, request: Request) -> Stored:
-        """Store what a person thinks of an answer, under its X-Request-ID."""
-        try:
-            await asyncio.to_thread(feedback.store, **judgement.model_dump())
-        except (OSError, sqlite3.Error) as error:
-            raise Problem(
-                503,
-                "feedback-store",
-                f"the feedback cannot be stored in {feedback.path.name} ({error}): set "
-                "FEEDBACK_DB to a file that the service may write",
-                60,
-            ) from error
-        service.telemetry.feedback.add(1, {"verdict": judgement.verdict})
-        add_to_log(request, verdict=judgement.verdict, about=judgement.request_id)
-        return Stored()
+        return response
 
     return routes
 

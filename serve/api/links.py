@@ -21,7 +21,8 @@ from data.version import version
 from serve.api.formats import FORMATS, Format, format_of, rendered
 from serve.api.infer import PROBLEMS, answer_events, whole
 from serve.api.middleware import add_to_log
-from serve.api.schemas import Answer, Id, Question, SeasonList, Stats, Text, season_of, stats_of
+from serve.api.schemas import Answer, Id, Question, SeasonList, Stats, Text, season_of
+from serve.api.stats import StatsPool
 from serve.api.streaming import cancel_on_disconnect
 from serve.seasons import Seasons
 from serve.service import Service
@@ -32,7 +33,7 @@ _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "If-None-Mat
 _REVALIDATED = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, X-API-Key"}
 
 
-def router(service: Service, seasons: Seasons) -> APIRouter:
+def router(service: Service, seasons: Seasons, pool: StatsPool) -> APIRouter:
     """The routes over one service."""
     routes = APIRouter(tags=["ask"], responses=PROBLEMS | FORMATS | _UNCHANGED)
 
@@ -72,12 +73,8 @@ def router(service: Service, seasons: Seasons) -> APIRouter:
         tag = _tag("stats", digest, line, form)
         if _is_known(request, tag):
             return _not_modified(tag)
-        leave = service.admit()
-        try:
-            found = await seasons.compute(line, season)
-        finally:
-            leave()
-        return _tagged(rendered(stats_of(line, found), form), tag)
+        task = asyncio.create_task(pool.computed(line, season, lambda found: rendered(found, form)))
+        return _tagged(await cancel_on_disconnect(request, task), tag)
 
     return routes
 

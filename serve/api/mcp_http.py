@@ -1,6 +1,6 @@
 """The MCP server at /mcp (streamable HTTP, without sessions), behind the same keys and limits as other routes.
 
-    endpoint = McpEndpoint(service, seasons, access); endpoint.install(app); await endpoint.start()
+    endpoint = McpEndpoint(service, seasons, pool, access); endpoint.install(app); await endpoint.start()
 
 The SDK is imported in a thread after the start, so that the service listens before.
 """
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from serve.api.problems import Problem
 from serve.api.security import AccessControl
+from serve.api.stats import StatsPool
 from serve.seasons import Seasons
 from serve.service import Service
 
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 class McpEndpoint:
     """An ASGI application. Raises Problem 401, 403 or 429 before the protocol has its turn."""
 
-    def __init__(self, service: Service, seasons: Seasons, access: AccessControl) -> None:
-        self._service, self._seasons, self._access = service, seasons, access
+    def __init__(self, service: Service, seasons: Seasons, pool: StatsPool, access: AccessControl) -> None:
+        self._service, self._seasons, self._pool, self._access = service, seasons, pool, access
         self._ready, self._stopping = asyncio.Event(), asyncio.Event()
         self._failed = False
         self._task: asyncio.Task[None] | None = None
@@ -59,7 +60,7 @@ class McpEndpoint:
 
     async def _serve_until_stopped(self) -> None:
         tools = await asyncio.to_thread(importlib.import_module, "serve.api.mcp_tools")
-        server = tools.server(self._service, self._seasons)
+        server = tools.server(self._service, self._seasons, self._pool)
         limit = self._service.settings.max_body_bytes
         # Hosts are not checked: which names lead here, nobody but the operator's proxy knows. Origins are, below.
         server.streamable_http_app(stateless_http=True, json_response=True, max_request_body_size=limit, host="0.0.0.0")

@@ -23,7 +23,8 @@ from data.version import version
 from serve.api.formats import markdown_of
 from serve.api.infer import answer_events, whole
 from serve.api.problems import problem_of
-from serve.api.schemas import Answer, Id, Question, SeasonList, Stats, Text, season_of, stats_of
+from serve.api.schemas import Answer, Id, Question, SeasonList, Stats, Text, season_of
+from serve.api.stats import StatsPool
 from serve.seasons import Seasons
 from serve.service import Service
 
@@ -49,7 +50,7 @@ class PlayerList(BaseModel):
     more: int = Field(description="how many more fit; narrow the search to see them")
 
 
-def server(service: Service, seasons: Seasons) -> MCPServer[Any]:
+def server(service: Service, seasons: Seasons, pool: StatsPool) -> MCPServer[Any]:
     """The MCP server over one service."""
     mcp = _without_its_logging()
     reads = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
@@ -80,14 +81,7 @@ def server(service: Service, seasons: Seasons) -> MCPServer[Any]:
 
     @mcp.tool(title="Compute a query line", annotations=reads, description=_query_description())
     async def query(line: QueryText, season: SeasonName = None) -> Annotated[CallToolResult, Stats]:
-        async def computed() -> Stats:
-            leave = service.admit()
-            try:
-                return stats_of(line, await seasons.compute(line, season))
-            finally:
-                leave()
-
-        stats = await _told(computed())
+        stats = await _told(pool.stats(line, season))
         return _result(markdown_of(None, stats.tables, stats.query), stats)
 
     @mcp.tool(name="seasons", title="List seasons", annotations=reads)

@@ -20,7 +20,6 @@ FAMILIES = {
     "bat": "batting", "bowl": "bowling", "field": "fielding", "stand": "partnerships", "team": "teams",
     "concede": "teams", "result": "results", "match": "matches", "table": "table", "award": "awards",
 }  # fmt: skip
-REVIEW = "review:"  # how the comment of a reviewer's judgement begins
 
 
 class MonitorError(Exception):
@@ -87,10 +86,11 @@ class Judgement:
     question: str | None = None
     answer: str | None = None
     query: str | None = None
+    reviewer: str | None = None  # a mark of the key with which it was sent; None: a user's
 
     @property
     def reviewed(self) -> bool:
-        return (self.comment or "").lower().startswith(REVIEW)
+        return self.reviewer is not None
 
 
 def read_log(paths: Iterable[Path]) -> Log:
@@ -127,8 +127,11 @@ def read_feedback(path: Path | None) -> list[Judgement]:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
+            known = {name for _, name, *_ in connection.execute("PRAGMA table_info(feedback)")}
+            reviewer = "reviewer" if "reviewer" in known else "NULL"  # a store of before there were reviewers' keys
             rows = connection.execute(
-                "SELECT request_id, at, verdict, comment, question, answer, query FROM feedback ORDER BY at"
+                "SELECT request_id, at, verdict, comment, question, answer, query, "
+                f"{reviewer} FROM feedback ORDER BY at"
             ).fetchall()
         finally:
             connection.close()

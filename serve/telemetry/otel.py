@@ -8,6 +8,7 @@ answers are recorded only where LOG_TEXTS is set. FastAPI's own telemetry measur
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -36,6 +37,7 @@ FINISH, MAX_TOKENS, TEMPERATURE = (
     "gen_ai.request.max_tokens",
     "gen_ai.request.temperature",
 )
+CLOSE_S = 4.0
 _SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60]
 _PER_TOKEN = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
 
@@ -120,8 +122,13 @@ class Telemetry:
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def close(self) -> None:
-        for close in self._closers:
-            close()
+        """Send what is left, for at most CLOSE_S: a collector that does not answer is not waited for."""
+        threads = [threading.Thread(target=close, name="telemetry", daemon=True) for close in self._closers]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + CLOSE_S
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 class InstrumentedModel:

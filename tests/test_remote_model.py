@@ -63,6 +63,7 @@ def hostile() -> Iterator[HostileServer]:
     server = HostileServer()
     yield server
     server.server.shutdown()
+    server.server.server_close()
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from serve.api.security import HostCheck
 from serve.connections import ConnectionLimits
 from serve.model_store import ModelMissing, locate
 from serve.monitor.records import read_feedback
-from serve.process import ServiceProcess, wait_for
+from serve.process import ROOT, ServiceProcess, wait_for
 from serve.request_ids import RequestIds, secret_of
 from serve.settings import Settings
 from serve.telemetry.feedback import MAX_OF_ONE_ANSWER, FeedbackRefused, FeedbackStore
@@ -69,6 +69,7 @@ def test_tables_of_megabytes_are_refused_with_the_advice_to_rank_or_filter(clien
     response = client.post("/stats", json={"query": LARGE})
     assert response.status_code == 422 and "top 20" in response.json()["detail"], response.text[:300]
     assert len(response.content) < 2000
+    assert client.get("/stats", params={"query": LARGE}).status_code == 422
     assert client.post("/stats", json={"query": "runs by batter | top 20"}).status_code == 200
 
 
@@ -390,7 +391,8 @@ def test_the_service_ends_in_time_with_a_collector_that_does_not_answer(launch: 
 def test_a_reader_of_the_log_that_has_stopped_neither_delays_requests_nor_the_end(tmp_path: Path) -> None:
     port = _free_port()
     environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(port), "MODEL_PATH": str(tmp_path), "DEADLINE_S": "2",
-                                "FEEDBACK_DB": str(tmp_path / "f"), "MODEL_REPO": "", "API_KEYS": ""}  # fmt: skip
+                                "FEEDBACK_DB": str(tmp_path / "f"), "MODEL_REPO": "", "API_KEYS": "",
+                                "PYTHONPATH": str(ROOT)}  # fmt: skip
     with subprocess.Popen([sys.executable, "-P", "-m", "serve"], stdout=subprocess.PIPE, env=environment) as process:
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:

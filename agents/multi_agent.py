@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
+from agents import knowledge
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
 from agents.leaders import leaders, settled
@@ -57,8 +58,12 @@ class MultiAgent:
             turn = self.conversations.last(owner, conversation_id)
             follow_up = turn.join(linked) if turn and len(question.split()) <= MAX_FOLLOW_UP_WORDS else None
         trace.steps.link = _link_step(linked)
+        found = self.retriever.knowledge.find(question, linked) if self.retriever.knowledge else None
+        if found and knowledge.alone(found):
+            yield knowledge.answered(found, trace, conversation_id)
+            return
         if refusal := self.retriever.refuse_early(linked):
-            yield _refused(trace, refusal, None, conversation_id)
+            yield _refused(trace, refusal, None, conversation_id, found)
             return
 
         readings = ([follow_up] if follow_up else []) + [(linked, None)]
@@ -66,19 +71,20 @@ class MultiAgent:
             planned, retrieved = await self._read(readings, trace)
         except QueryError as error:
             trace.steps.plan = PlanFailed(str(error))
-            yield _refused(trace, NO_PLAN, None, conversation_id)
+            yield _refused(trace, NO_PLAN, None, conversation_id, found)
             return
         if conversation_id and (turn := self._turn(planned, retrieved)):
             self.conversations.remember(owner, conversation_id, turn)
         yield planned
         if isinstance(retrieved, Refusal):
-            yield _refused(trace, retrieved, str(planned.plan), conversation_id)
+            yield _refused(trace, retrieved, str(planned.plan), conversation_id, found)
             return
         trace.steps.retrieve = RetrieveStep(tuple(len(table.rows) for table in retrieved.tables))
         yield retrieved
 
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
+            worded = knowledge.with_dispute(worded, found)
         trace.queued("answer", worded.generation)
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
@@ -133,7 +139,16 @@ def _link_step(linked: Linked) -> LinkStep:
     return LinkStep(linked.text, {m.placeholder: m.candidates for m in linked.mentions})
 
 
-def _refused(trace: QuestionTrace, refusal: Refusal, line: str | None, conversation_id: str | None) -> Reply:
+def _refused(
+    trace: QuestionTrace,
+    refusal: Refusal,
+    line: str | None,
+    conversation_id: str | None,
+    found: knowledge.Found | None = None,
+) -> Reply:
+    """The refusal, or the answer of a user's file where it has one."""
+    if found:
+        return knowledge.answered(found, trace, conversation_id)
     trace.steps.refuse = RefuseStep(refusal.reason)
     return Reply(
         refusal.sentence,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 
 from agents.coverage import left_out
+from agents.knowledge import Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
 from data.linking.linker import Linker
@@ -40,6 +41,7 @@ class RetrieverAgent:
         self.names: Names = Names.for_season(season)
         self.lexicon: frozenset[str] = lexicon if lexicon is not None else Phrasebook.load().words()
         self.linker = Linker(self.names, self.lexicon)
+        self.knowledge: Knowledge | None = None  # of a user's file, where the model came with one
 
     def link(self, question: str) -> Linked:
         """The names, days and seasons of a question."""
@@ -69,9 +71,12 @@ class RetrieverAgent:
         """The model's query line, decoded under the grammar of the placeholders present; of a follow-up after `before`.
 
         Where the first line leaves something out or cannot be read, others are sampled and the best one is taken: it
-        leaves out least, was sampled most often, came first. Raises QueryError where none can be read.
+        leaves out least, was sampled most often, came first. Raises QueryError where none can be read. A question whose
+        line a user's file has already proved is not asked of the model.
         """
         text = plain(linked.text)
+        if self.knowledge and not before and (known := self.knowledge.plan(linked)):
+            return Planned(linked, text, known)
         messages = follow_up_messages(before.line, before.leaders, text) if before else plan_messages(text)
         grammar = gbnf(p for p in linked.by_placeholder() if p[0] in "PTVDY")
         began = time.monotonic()

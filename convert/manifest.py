@@ -202,4 +202,4 @@ def wanted_files(manifest: Manifest, file: str | None, where: str) -> list[str]:
     name = file or manifest.default_file
     if name not in manifest.files:
         raise ManifestError(f"{where} has no file {name!r}: it has {', '.join(manifest.files)}")
-    return [name]
+    return [name, *(["knowledge.jsonl"] if "knowledge.jsonl" in manifest.files else [])]  # the agents read it

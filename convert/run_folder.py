@@ -27,6 +27,7 @@ RECORD = {
     "metrics.jsonl": "training-metrics.jsonl",
     "loss.png": "training-loss.png",
     "result.json": "training-result.json",
+    "knowledge.jsonl": "knowledge.jsonl",  # of a user's file, for the agents
 }
 
 

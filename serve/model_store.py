@@ -16,6 +16,7 @@ from pathlib import Path
 
 from convert.hub import pull
 from convert.manifest import MANIFEST_NAME, Manifest, ManifestError, check_file, load, sha256_file
+from data.dataset.knowledge import KNOWLEDGE_FILE
 from data.prompts import PROMPT_VERSION
 from serve.settings import Settings
 
@@ -47,6 +48,7 @@ class ModelFile:
 
     path: Path
     info: ModelInfo
+    knowledge: Path | None = None  # the rows of the user's file that it was trained on
 
 
 def locate(settings: Settings) -> ModelFile:
@@ -106,6 +108,9 @@ def _in_folder(folder: Path, name: str | None) -> ModelFile:
             manifest.prompt_version,
             PROMPT_VERSION,
         )
+    if KNOWLEDGE_FILE in manifest.files:
+        check_file(folder, KNOWLEDGE_FILE, manifest.files[KNOWLEDGE_FILE])
+        return ModelFile(folder / name, _info(manifest, name), folder / KNOWLEDGE_FILE)
     return ModelFile(folder / name, _info(manifest, name))
 
 

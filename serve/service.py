@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from agents.knowledge import Knowledge
 from agents.multi_agent import MultiAgent
 from agents.openai_client import OpenAIModel, ServerError
 from agents.retriever import RetrieverAgent
@@ -22,6 +23,8 @@ from convert.hub import HubError
 from convert.manifest import ManifestError
 from data import season as seasons
 from data.ask import ask
+from data.dataset.knowledge import Entry
+from data.dataset.knowledge import read as read_knowledge
 from data.errors import SeasonError
 from data.prompts import plan_messages
 from data.query import StatTable
@@ -102,6 +105,7 @@ class Service:
         self.in_flight = 0  # requests between `admit` and their end
         self._model: InstrumentedModel | None = None
         self._info: ModelInfo | None = None
+        self._entries: list[Entry] = []  # of the user's file, where the model came with one
         self._mean_request_s = 0.3  # for Retry-After
         self._stage, self._reason = "start", "the process has just started"
         self._pending: dict[str, str] = {}  # season and model: what each is waiting for
@@ -126,6 +130,8 @@ class Service:
             )
             self._set_stage("warm", "computing the prompts and grammars that all questions share")
             assert self.retriever is not None and self._model is not None and self._info is not None
+            if self._entries:
+                self.retriever.knowledge = Knowledge(self._entries, self.retriever.linker)
             loaded = Loaded(MultiAgent(self.retriever.season, self._model, self.retriever), self._model, self._info)
             await self._warm_up(loaded)
             if self.on_ready is not None:
@@ -214,6 +220,7 @@ class Service:
         engine.start()
         self.engine = engine
         self._info = found.info
+        self._entries = read_knowledge(found.knowledge) if found.knowledge else []
         self._model = InstrumentedModel(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
 
     async def _warm_up(self, loaded: Loaded) -> None:

@@ -112,9 +112,12 @@ check: lint types workflows  ## all checks before a commit: lint, types, workflo
 docs: venv  ## write the generated tables of the documents
 	$(PY) docs/generate.py
 
-lock: venv  ## resolve requirements.txt to requirements.lock, with hashes, for the images
+lock: venv  ## resolve the requirements to requirements.lock and requirements-train.lock, with hashes, for the images
 	$(PY) -m uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.lock requirements.txt
+	$(PY) -m uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements-train.lock \
+		requirements.txt requirements-train.txt k8s/train-image.txt
 
 wheel: venv  ## build the wheel in dist/
 	$(PY) -m pip wheel --quiet --no-deps --wheel-dir dist .

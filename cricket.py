@@ -29,6 +29,7 @@ STAGES = {
     "evaluate": ("train.evaluate.__main__", "Measure what share of the answers is right."),
     "convert": ("convert.__main__", "Merge, convert, quantise and gate a trained model; publish and fetch it."),
     "serve": ("serve.__main__", "Start the service."),
+    "mcp": ("serve.mcp", "Serve the tools of MCP over standard input and output, for desktop clients."),
     "monitor": ("serve.monitor.__main__", "Report on accuracy and drift, from the service's log and feedback."),
     "pretrain": ("train.pretrain.__main__", "Train the embedded base from random weights."),
 }

@@ -4,7 +4,8 @@
     python -m agents "most sixes?" --url http://localhost:8000            asks one that runs
     python -m agents "most sixes?" --model-url http://localhost:8080/v1   the agents in this process, generating
                                                                           with any OpenAI-compatible server
-    python -m agents                                                      a conversation: one question a line
+    python -m agents                                                      a conversation: one question a line, with
+                                                                          history, follow-ups and /new, /csv, /json
 
 A service of one's own is another process, found by the line that it logs when it listens.
 """
@@ -12,7 +13,6 @@ A service of one's own is another process, found by the line that it logs when i
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -25,27 +25,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.terminal import interactive, lines, show, shown
 from data.command_line import (
     Csv,
     Json,
     as_csv,
     as_json,
-    aside,
     command_line,
-    heading,
     output_form,
     reported,
     run,
 )
-from data.text_table import columns
 
 if TYPE_CHECKING:
     import httpx
 
     from agents.messages import Reply
 
-Ask = Callable[[str], dict[str, Any]]
+Ask = Callable[[str, str], dict[str, Any]]  # question and conversation -> the reply as the service names its parts
 ROOT = Path(__file__).parent.parent
+
+
+class Unanswered(Exception):
+    """A question got no answer; says why and what to do."""
+
 
 app = command_line()
 
@@ -60,66 +63,92 @@ def ask(
     model_url: Annotated[
         str | None, typer.Option(help="an OpenAI-compatible server to generate with; OPENAI_MODEL names the model")
     ] = None,
+    season: Annotated[
+        str | None, typer.Option(help="the season to ask about, such as ipl_2016 (default: the service's own)")
+    ] = None,
     json: Json = False,
     csv: Csv = False,
     trace: Annotated[bool, typer.Option("--trace", help="print every step the agents took")] = False,
 ) -> None:
     """Ask a question, or hold a conversation; without --url or --model-url a service is started for it."""
     form = output_form(json, csv)
-    conversation = uuid.uuid4().hex
     if model_url:
-        answer, close = _here(model_url, conversation)
+        answer, close = _here(_with_scheme(model_url), season)
     else:
-        answer, close = _service(url, conversation) if url else _own_service(conversation)
+        answer, close = _service(_with_scheme(url), season) if url else _own_service(season)
     try:
-        for text in [question] if question else _lines():
-            reply = answer(text)
-            if not trace:
-                reply.pop("trace", None)
-            if form == "csv":
-                _print_csv(reply)
-            else:
-                print(as_json(reply) if form == "json" else _shown(reply), flush=True)
+        _converse([question] if question else lines(), answer, form, trace, ends=bool(question) or not interactive())
     finally:
         close()
+
+
+def _converse(questions: Iterable[str], answer: Ask, form: str, trace: bool, ends: bool) -> None:
+    """Ask question by question; `ends`: the first that fails ends the program."""
+    conversation, last = uuid.uuid4().hex, None
+    for text in questions:
+        if text == "/new":
+            conversation, last = uuid.uuid4().hex, None
+        elif text in ("/csv", "/json"):
+            if last is None:
+                print("nothing was answered yet", file=sys.stderr)
+            else:
+                _print(last, text[1:])
+        else:
+            try:
+                last = answer(text, conversation)
+            except Unanswered as error:
+                if ends:
+                    raise SystemExit(str(error)) from None
+                print(f"error: {error}", file=sys.stderr)
+                continue
+            if not trace:
+                last.pop("trace", None)
+            _print(last, form)
+
+
+def _print(reply: dict[str, Any], form: str) -> None:
+    if form == "csv":
+        _print_csv(reply)
+    elif form == "json":
+        print(as_json(reply), flush=True)
+    else:
+        show(shown(reply))
 
 
 def main(arguments: list[str] | None = None) -> int:
     return run(app, arguments)
 
 
-def _lines() -> Iterable[str]:
-    if sys.stdin.isatty():
-        print("one question a line, an empty line ends", file=sys.stderr)
-    for line in sys.stdin:
-        if not line.strip():
-            return
-        yield line.strip()
+def _with_scheme(url: str) -> str:
+    """`localhost:8000` as http://localhost:8000."""
+    return (url if "://" in url else f"http://{url}").rstrip("/")
 
 
-def _service(url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
+def _service(url: str, season: str | None) -> tuple[Ask, Callable[[], None]]:
     import httpx
 
     key = os.environ.get("API_KEY")
     client = httpx.Client(base_url=url, timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
 
-    def ask(question: str) -> dict[str, Any]:
+    def ask(question: str, conversation: str) -> dict[str, Any]:
         body = {"question": question, "conversation_id": conversation, "trace": True}
         try:
-            response = client.post("/infer", json=body)
-        except httpx.HTTPError as error:
-            raise SystemExit(
+            response = client.post("/infer", json=body | ({"season": season} if season else {}))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unanswered(
                 f"no answer from {url} ({error}): is the service running? `make serve` starts it"
             ) from None
         if response.status_code == 200:
             reply: dict[str, Any] = response.json()
             return reply
-        raise SystemExit(_detail(response) or f"{url} answered {response.status_code}: is it this service?")
+        if response.status_code == 401:
+            raise Unanswered(f"{url} needs a key: set API_KEY to one of its API_KEYS")
+        raise Unanswered(_detail(response) or f"{url} answered {response.status_code}: is it this service?")
 
     return ask, client.close
 
 
-def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
+def _own_service(season: str | None) -> tuple[Ask, Callable[[], None]]:
     """Start `python -m serve` on a free port for as long as the conversation lasts."""
     import httpx
 
@@ -146,7 +175,7 @@ def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
     except BaseException:
         process.terminate()
         raise
-    ask, close = _service(url, conversation)
+    ask, close = _service(url, season)
 
     def end() -> None:
         close()
@@ -156,7 +185,7 @@ def _own_service(conversation: str) -> tuple[Ask, Callable[[], None]]:
     return ask, end
 
 
-def _here(model_url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
+def _here(model_url: str, season: str | None) -> tuple[Ask, Callable[[], None]]:
     from agents.multi_agent import MultiAgent
     from agents.openai_client import OpenAIModel, ServerError
     from data.errors import DataError
@@ -164,16 +193,16 @@ def _here(model_url: str, conversation: str) -> tuple[Ask, Callable[[], None]]:
 
     model = OpenAIModel(model_url, os.environ.get("OPENAI_MODEL", "default"), os.environ.get("OPENAI_API_KEY"))
     try:
-        agents = MultiAgent(load(os.environ.get("SEASON", "ipl_2024")), model)
+        agents = MultiAgent(load(season or os.environ.get("SEASON", "ipl_2024")), model)
     except DataError as error:
         raise SystemExit(str(error)) from None
     loop = asyncio.new_event_loop()
 
-    def ask(question: str) -> dict[str, Any]:
+    def ask(question: str, conversation: str) -> dict[str, Any]:
         try:
             return _as_dict(loop.run_until_complete(agents.ask(question, conversation)))
         except ServerError as error:
-            raise SystemExit(str(error)) from None
+            raise Unanswered(str(error)) from None
 
     def end() -> None:
         loop.run_until_complete(model.aclose())
@@ -205,34 +234,11 @@ def _detail(response: httpx.Response) -> str:
         return ""
 
 
-def _shown(reply: dict[str, Any]) -> str:
-    lines = [heading(reply["answer"])]
-    for table in reply["tables"]:
-        cells = [
-            [_cell(v, c.get("decimals", 0)) for v, c in zip(row, table["columns"], strict=True)]
-            for row in table["rows"][:15]
-        ]
-        labels, *rows = columns([c["label"] for c in table["columns"]], cells).split("\n")
-        lines += [f"  {heading(labels)}", *(f"  {row}" for row in rows)]
-    if reply["query"]:
-        how = f"[{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]"
-        lines.append(f"  {aside(how)}")
-    for step in reply.get("trace", ()):
-        lines.append(f"  {json.dumps(step, ensure_ascii=False, default=str)}")
-    return "\n".join(lines)
-
-
 def _print_csv(reply: dict[str, Any]) -> None:
     """The tables, an empty line between two; the answer goes to standard error."""
     print(reply["answer"], file=sys.stderr, flush=True)
     tables = [as_csv([c["label"] for c in table["columns"]], table["rows"]) for table in reply["tables"]]
     print("\n".join(tables), end="", flush=True)
-
-
-def _cell(value: Any, decimals: int) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.{decimals}f}" if isinstance(value, float) and decimals else str(value)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,19 @@ _LEAST = re.compile(
 )
 
 
-def left_out(plan: Plan, question: str) -> int:
-    """How many names and numbers of the plain `question` the plan does not use; 0 for a plan that declines."""
+def left_out(plan: Plan, question: str) -> list[str]:
+    """The names and numbers of the plain `question` that the plan does not use; none for a plan that declines."""
     if plan.decline:
-        return 0
+        return []
     line = str(plan)
-    names = {m[0] for m in PLACEHOLDER.finditer(question) if m[1] in "PTVDY"}
-    missing = len(names - {m[0] for m in PLACEHOLDER.finditer(line)})
+    used = {m[0] for m in PLACEHOLDER.finditer(line)}
+    missing = [name for name in dict.fromkeys(m[0] for m in PLACEHOLDER.finditer(question)) if name not in used]
     numbers = set(re.findall(r"\d+", PLACEHOLDER.sub(" ", line)))
     for low, high in _SPAN.findall(question):
-        missing += not {low, high} <= numbers and f"{low}-{high}" not in line and not _phase(line, low, high)
+        if not {low, high} <= numbers and f"{low}-{high}" not in line and not _phase(line, low, high):
+            missing.append(f"{low} to {high}")
     for pattern in (_TOP, _LEAST):
-        missing += sum(n not in numbers for n in pattern.findall(question))
+        missing += [n for n in pattern.findall(question) if n not in numbers]
     return missing
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from agents.model import Generation
+from agents.notebook import data_frame, html
 from agents.trace import Trace, WordedBy
 from data.linking.mention import Linked
 from data.query import Plan, StatTable
@@ -26,13 +27,17 @@ class Before:
 
 @dataclass(frozen=True)
 class Planned:
-    """The retriever's reading of a question. `text` is the question as the model read it, after `before`."""
+    """The retriever's reading of a question: the best of `drafts` lines, the first of which `generation` is.
+
+    `text` is the question as the model read it, after `before`.
+    """
 
     linked: Linked
     text: str
     plan: Plan
     generation: Generation | None = None
     before: Before | None = None
+    drafts: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """Computed tables, and the names that the placeholders stand for."""
+    """Computed tables, and the names that the placeholders stand for; `note` is said before the answer."""
 
     planned: Planned
     line: str  # with names instead of placeholders
     tables: tuple[StatTable, ...]
     names: Mapping[str, str]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,16 @@ class Reply:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     trace: Trace = field(default_factory=Trace)
     conversation_id: str | None = None
+
+    def __str__(self) -> str:
+        return self.answer
+
+    def to_pandas(self, table: int = 0) -> Any:
+        """A table of the answer as a pandas DataFrame, empty where there is none."""
+        return data_frame(self.tables, table)
+
+    def _repr_html_(self) -> str:
+        return html(self.answer, self.tables, self.query)
 
 
 Event = Planned | Retrieved | Worded | Reply  # of an answer that is streamed, in this order

@@ -86,6 +86,7 @@ class MultiAgent:
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
             worded = knowledge.with_dispute(worded, found)
         trace.queued("answer", worded.generation)
+        worded = replace(worded, text=retrieved.note + worded.text)
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(
@@ -121,7 +122,7 @@ class MultiAgent:
         trace.queued("plan", planned.generation)
         trace.steps.link = _link_step(planned.linked)
         shown = f"{before.line} > {before.leaders}" if before else None
-        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown)
+        trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown, planned.drafts)
         with trace.timed("retrieve"):
             return planned, self.retriever.retrieve(planned)
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from agents.coverage import left_out
 from agents.knowledge import Knowledge
@@ -18,6 +19,7 @@ from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Linked, Mention, Outc
 from data.linking.resolve_plan import resolve_plan, shown_names
 from data.linking.resolver import Names
 from data.phrasing.composer import Phrasebook
+from data.phrasing.implications import unmet
 from data.prompts import follow_up_messages, plan_messages
 from data.query import Plan, Query, QueryError, Statistics, parse
 from data.query.grammar import gbnf
@@ -27,7 +29,19 @@ from data.season import Season
 from data.text import PLACEHOLDER, plain
 
 MAX_PLAN_TOKENS = 96
-REDRAWS, REDRAW_TEMPERATURE = 4, 0.7  # when the first plan leaves a name or number of the question out
+REDRAWS, REDRAW_TEMPERATURE = 4, 0.7  # where the first plan is in doubt
+
+
+class Doubt(NamedTuple):
+    """What speaks against a query line, worst first."""
+
+    not_computable: bool
+    left_out: int  # names, numbers and telling words of the question that the line has nothing of
+    empty: bool  # no row
+
+
+NO_DOUBT = Doubt(False, 0, False)
+_TELL_SEASON = ("season", "date", "after", "before", "from", "to")  # filters that say which season is meant
 
 
 class RetrieverAgent:
@@ -49,17 +63,21 @@ class RetrieverAgent:
 
     def refuse_early(self, linked: Linked) -> Refusal | None:
         """The refusal of a question that names what the season does not have, which needs no plan."""
-        title = self.season.title
+        title, years = self._about(), self.season.title
         for mention in linked.mentions:
             if mention.kind == "season" and mention.status != FOUND:
                 if self._is_in_future(mention):
                     return Refusal(DECLINED, f"I can't predict: I only know what happened in {title}.", "prediction")
-                return Refusal(DECLINED, f"I only have data on {title}: {mention.text} is outside it.", "other_season")
+                return Refusal(DECLINED, f"I only have data on {years}: {mention.text} is outside it.", "other_season")
         for mention in linked.mentions:
             if mention.status == ABSENT and mention.kind in ("player", "team", "date"):
                 outcome = self.names.resolve(mention, mention.kind)
                 return Refusal(DECLINED, outcome.suggestion or f"{mention.text} is not in {title}.", "absent_name")
         return None
+
+    def _about(self) -> str:
+        """What the figures are about: "IPL 2024", or "the IPL" where several seasons are loaded."""
+        return self.season.title if len(self.season.years) == 1 else f"the {self.season.league}"
 
     def _is_in_future(self, mention: Mention) -> bool:
         years = [int(y) for y in re.findall(r"20\d\d", " ".join((*mention.candidates, mention.text)))]
@@ -70,9 +88,9 @@ class RetrieverAgent:
     ) -> Planned:
         """The model's query line, decoded under the grammar of the placeholders present; of a follow-up after `before`.
 
-        Where the first line leaves something out or cannot be read, others are sampled and the best one is taken: it
-        leaves out least, was sampled most often, came first. Raises QueryError where none can be read. A question whose
-        line a user's file has already proved is not asked of the model.
+        Where the first line is in doubt (see `_doubt`), others are sampled and the best one is taken: it is least in
+        doubt, was sampled most often, came first. Raises QueryError where none can be read. A question whose
+        line a user's file has proved is not asked of the model.
         """
         text = plain(linked.text)
         if self.knowledge and not before and (known := self.knowledge.plan(linked)):
@@ -92,9 +110,12 @@ class RetrieverAgent:
                 seed=seed,
             )
 
+        def doubt(plan: Plan) -> Doubt:
+            return self._doubt(Planned(linked, text, plan, first, before))
+
         first = await draw()
         plans = [_parsed(first)]
-        if first.finish_reason != "deadline" and (plans[0] is None or left_out(plans[0], text)):
+        if first.finish_reason != "deadline" and (plans[0] is None or doubt(plans[0]) != NO_DOUBT):
             draws = (draw(REDRAW_TEMPERATURE, seed) for seed in range(1, REDRAWS + 1))
             # a draw that the engine has no room for is left out
             more = await asyncio.gather(*draws, return_exceptions=True)
@@ -102,18 +123,29 @@ class RetrieverAgent:
         readable = [plan for plan in plans if plan is not None]
         if not readable:
             raise QueryError(f"no query line in {first.text!r}")
+        if len(readable) == 1:
+            return Planned(linked, text, readable[0], first, before, len(plans))
         votes = Counter(map(str, readable))
-        best = min(enumerate(readable), key=lambda ip: (left_out(ip[1], text), -votes[str(ip[1])], ip[0]))[1]
-        return Planned(linked, text, best, first, before)
+        best = min(enumerate(readable), key=lambda ip: (doubt(ip[1]), -votes[str(ip[1])], ip[0]))[1]
+        return Planned(linked, text, best, first, before, len(plans))
+
+    def _doubt(self, planned: Planned) -> Doubt:
+        """What speaks against a line: it cannot be computed, leaves something of the question out, finds nothing."""
+        found = self.retrieve(planned)
+        computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
+        left = len(left_out(planned.plan, planned.text)) + len(unmet(planned.plan, planned.text))
+        empty = isinstance(found, Retrieved) and not any(table.rows for table in found.tables)
+        return Doubt(not computable, left, empty)
 
     def retrieve(self, planned: Planned) -> Retrieved | Refusal:
         """Resolve the names in their roles, then compute."""
         plan = planned.plan
         if plan.decline:
-            return Refusal(DECLINED, decline_sentence(plan.decline, self.season.title), plan.decline)
+            title = self.season.title if plan.decline == "other_season" else self._about()
+            return Refusal(DECLINED, decline_sentence(plan.decline, title), plan.decline)
         unsupported = [words for query in plan.queries for words in query.unsupported]
         if unsupported:
-            return Refusal(DECLINED, _without(unsupported, self.season.title), "unsupported")
+            return Refusal(DECLINED, _without(unsupported, self._about()), "unsupported")
         mentions = planned.linked.by_placeholder()
         keys: dict[tuple[str, str], tuple[str, ...]] = {}
         for name in resolve_plan(plan, mentions, self.names):
@@ -121,7 +153,7 @@ class RetrieverAgent:
                 return self._refusal(name.outcome)
             keys[name.filter, name.value] = name.outcome.candidates
 
-        plan = self._over_his_seasons(plan, keys)
+        plan, note = self._within_seasons(self._over_his_seasons(plan, keys))
 
         def resolve(filter_key: str, value: str) -> tuple[str, ...]:
             exchanged = {"batter": "bowler", "bowler": "batter"}.get(filter_key, filter_key)  # see _exchanged
@@ -137,7 +169,21 @@ class RetrieverAgent:
         except QueryError as error:
             return Refusal(DECLINED, f"I can't compute that: {error}.", "not_computable")
         names = shown_names(mentions, keys, self.names)
-        return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names)
+        return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
+
+    def _within_seasons(self, plan: Plan) -> tuple[Plan, str]:
+        """The plan over what is loaded, and what is said before the answer: which season it is about.
+
+        Where only one season is loaded, a wish for all of them is left out.
+        """
+        everywhere = Filter("season", "=", ("all",))
+        if len(self.season.years) > 1:
+            told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
+            return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
+        if not any(everywhere in query.filters for query in plan.queries):
+            return plan, ""
+        queries = (replace(q, filters=tuple(f for f in q.filters if f != everywhere)) for q in plan.queries)
+        return replace(plan, queries=tuple(queries)), f"I only have data on {self.season.title}. "
 
     def _over_his_seasons(self, plan: Plan, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
         """Over all seasons where the line names none and somebody in it played only in earlier ones."""
@@ -160,14 +206,17 @@ class RetrieverAgent:
 
 
 def _parsed(generation: Generation) -> Plan | None:
-    """The plan without repeated measures and queries; None where the line was cut off, even if what is left parses."""
+    """The plan without what it says twice; None where the line was cut off, even if what is left parses."""
     if generation.finish_reason != "stop":
         return None
     try:
         plan = parse(generation.text)
     except QueryError:
         return None
-    queries = (replace(q, measures=tuple(dict.fromkeys(q.measures))) for q in plan.queries)
+    queries = (
+        replace(q, measures=tuple(dict.fromkeys(q.measures)), filters=tuple(dict.fromkeys(q.filters)))
+        for q in plan.queries
+    )
     return replace(plan, queries=tuple(dict.fromkeys(queries)))
 
 

@@ -31,7 +31,7 @@ class LinkStep:
 
 @dataclass(frozen=True)
 class PlanStep:
-    """`text` is the question as the model read it, `line` the chosen query line, `generation` the first one drawn.
+    """`text` is the question as the model read it, `line` the chosen query line, `generation` the first of `drafts`.
 
     `before`, of a follow-up: the line before it and what its answer named, as in the prompt.
     """
@@ -40,6 +40,7 @@ class PlanStep:
     line: str
     generation: Generation | None = None
     before: str | None = None
+    drafts: int = 1
 
 
 @dataclass(frozen=True)

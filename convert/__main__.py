@@ -143,8 +143,8 @@ def push(
     to: Annotated[
         str | None,
         typer.Option(
-            help="hub repository (owner/name, with HF_TOKEN set) or a local folder; default MODEL_REPO, or "
-            "models/published/<name>"
+            help="hub repository (owner/name, or name for your own; with HF_TOKEN set or after `hf auth login`) or a "
+            "local folder such as ./name; default MODEL_REPO, or models/published/<name>"
         ),
     ] = None,
     tag: Annotated[str | None, typer.Option(help="version to tag, default the next of v1, v2, ...")] = None,
@@ -182,7 +182,10 @@ def _repository_from_environment() -> str | None:
     """MODEL_REPO where a token is there to use it; without one a push goes to a local folder."""
     repository = os.environ.get("MODEL_REPO")
     if repository and not hub.is_local(repository) and not hub.token_from_environment():
-        print(f"HF_TOKEN is not set: publishing to a local folder instead of {repository}", file=sys.stderr)
+        print(
+            f"no token (HF_TOKEN, `hf auth login`): publishing to a local folder instead of {repository}",
+            file=sys.stderr,
+        )
         return None
     return repository or None
 

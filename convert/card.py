@@ -9,7 +9,7 @@ import yaml
 from convert.bases import PUBLIC
 from convert.gate import GateResult
 from convert.gate.report import markdown_table, summary
-from convert.manifest import Manifest
+from convert.manifest import Base, Manifest
 from convert.run_folder import EMBEDDED_BASE
 from data import text_table
 
@@ -18,12 +18,13 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
     """The card's text, which begins with a warning where the gate failed."""
     head = {
         # the weights have the licence of their base
-        "license": _licence(manifest.base.id),
+        "license": _licence(manifest.base),
         "language": ["en"],
         "library_name": "gguf",
         "pipeline_tag": "text-generation",
         "tags": ["gguf", "llama.cpp", "cricket", "lora"],
         **({"base_model": hub_id} if (hub_id := _hub_id(manifest.base.id)) else {}),
+        **({"datasets": [manifest.data.data_set]} if manifest.data.data_set else {}),
         **({"model-index": [_model_index(manifest, gate)]} if gate else {}),
     }
     parts = [
@@ -82,7 +83,7 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
                 "`training-config.yaml` is the whole recipe, `training-metrics.jsonl` every logged step,"
                 " `training-result.json` what came out"
                 + (
-                    "; `adapter_model.safetensors` is the adapter as PEFT reads it, for the base named below."
+                    "; `adapter_model.safetensors` (at the hub, branch `adapter`) is the adapter as PEFT reads it."
                     if "adapter_model.safetensors" in manifest.files
                     else "."
                 )
@@ -100,7 +101,7 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
         (
             "Knows one season's way of asking; other seasons, predictions and facts outside the ball-by-ball"
             " data are out of reach. Without the statistics engine beside it the model's text is not an"
-            " answer. Match data: Cricsheet (https://cricsheet.org), Open Data Commons Attribution Licence."
+            f" answer. {_data(manifest)}"
         ),
         "",
     ]
@@ -127,11 +128,20 @@ def _sentence(text: str) -> str:
     return text if text.endswith(".") else text + "."
 
 
-def _licence(base: str) -> str:
-    """The licence of a base: this project's for the embedded one; of others the hub's page of the base says it."""
-    if base in PUBLIC:
-        return PUBLIC[base].licence
-    return "apache-2.0" if base == EMBEDDED_BASE else "other"
+def _data(manifest: Manifest) -> str:
+    """Where the data come from: a published source is credited, private data are not named."""
+    if manifest.data.data_set:
+        return f"Questions and answers: the data set {manifest.data.data_set}."
+    if manifest.data.source:
+        return f"Match data: {_sentence(manifest.data.source)}"
+    return "Trained on its publisher's own data, which are not part of this repository."
+
+
+def _licence(base: Base) -> str:
+    """The licence of a base: this project's for the embedded one, or else what the base's own card says."""
+    if base.id in PUBLIC:
+        return PUBLIC[base.id].licence
+    return "apache-2.0" if base.id == EMBEDDED_BASE else base.licence or "other"
 
 
 def _hub_id(base: str) -> str | None:
@@ -149,8 +159,8 @@ def _model_index(manifest: Manifest, gate: GateResult) -> dict[str, Any]:
             {
                 "task": {"type": "text-generation", "name": f"cricket questions, {score.quantisation}"},
                 "dataset": {
-                    "type": manifest.data.season or "cricket",
-                    "name": f"{manifest.data.season or 'cricket'} questions",
+                    "type": manifest.data.data_set or manifest.data.season or "cricket",
+                    "name": f"{manifest.data.data_set or manifest.data.season or 'cricket'} questions",
                 },
                 "metrics": [
                     {"type": "exact_match", "name": "task accuracy", "value": round(score.accuracy, 4)},

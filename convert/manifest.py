@@ -40,6 +40,7 @@ class Base:
     id: str
     revision: str | None
     sha256: str
+    licence: str | None = None  # as the hub writes it, where the base says it
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Data:
 
     season: str | None
     sha256: str | None
+    source: str | None = None  # who published the match data; None where they are the user's own
+    data_set: str | None = None  # hub id of the questions and answers, where they came from there
 
 
 @dataclass(frozen=True)

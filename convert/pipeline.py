@@ -229,8 +229,8 @@ class Pipeline:
             record = manifest.Manifest(
                 name=self.out.name,
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
-                base=manifest.Base(run.base_id, run.base_revision, run.base_sha256),
-                data=manifest.Data(run.season, run.data_sha256),
+                base=manifest.Base(run.base_id, run.base_revision, run.base_sha256, run.base_licence),
+                data=manifest.Data(run.season, run.data_sha256, run.data_source, run.data_set),
                 adapter=manifest.Adapter(run.adapter_sha256),
                 prompt_version=run.prompt_version,
                 llama_cpp_commit=LLAMA_CPP_COMMIT,

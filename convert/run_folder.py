@@ -7,16 +7,20 @@ fetched from the hub with the token in HF_TOKEN.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from convert.bases import base_folder, is_gguf_base
+from convert.bases import base_folder, is_gguf_base, model_files
 from convert.errors import ConvertError
+from convert.hub.publication import data_set_id
 from convert.manifest import sha256_files
+from data.errors import SeasonError
 from data.prompts import PROMPT_VERSION
+from data.season import about
 
 EMBEDDED_BASE = "train/base"
 # files of the run that are published beside the model -> their names there; PEFT expects the adapter's own
@@ -42,8 +46,11 @@ class Run:
     base_id: str
     base_revision: str | None
     base_sha256: str
+    base_licence: str | None
     season: str | None
     data_sha256: str | None
+    data_source: str | None
+    data_set: str | None
     prompt_version: str | None
     evaluation: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Path] = field(default_factory=dict)  # published name -> file: adapter and training record
@@ -83,13 +90,16 @@ def read_run(folder: Path, base: str | None = None) -> Run:
     return Run(
         name=folder.name,
         adapter=adapter,
-        adapter_sha256=sha256_files(_files(adapter), adapter),
+        adapter_sha256=sha256_files(model_files(adapter), adapter),
         base=base_folder,
         base_id=_portable(str(base_id)),
         base_revision=commit,
-        base_sha256=sha256_files(_files(base_folder), base_folder),
+        base_sha256=sha256_files(model_files(base_folder), base_folder),
+        base_licence=_licence(base_folder),
         season=season,
         data_sha256=_find(config, "data_sha256") or _data_sha256(season),
+        data_source=_data_source(config, season),
+        data_set=data_set_id(str(_find(config, "data") or "")),
         prompt_version=_prompt_version(config),
         evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
         record=_record(folder),
@@ -106,9 +116,12 @@ def _full_run(folder: Path, config: dict[str, Any]) -> Run:
         base=model,
         base_id=_portable(str(_find(config, "base") or EMBEDDED_BASE)),
         base_revision=_find(config, "base_revision", "revision"),
-        base_sha256=sha256_files(_files(model), model),
+        base_sha256=sha256_files(model_files(model), model),
+        base_licence=None,
         season=season,
         data_sha256=_find(config, "data_sha256") or _data_sha256(season),
+        data_source=_data_source(config, season),
+        data_set=data_set_id(str(_find(config, "data") or "")),
         prompt_version=_prompt_version(config),
         evaluation=_figures(_mapping(folder / "eval.json", json.loads, missing_ok=True)),
         record=_record(folder),
@@ -142,12 +155,6 @@ def _find(config: dict[str, Any], *keys: str) -> Any:
     return None
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files that define a model, without a README or pictures beside them."""
-    kinds = {".safetensors", ".json", ".model", ".jinja", ".txt", ".bin"}
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds]
-
-
 def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
     """The base model's folder and, of one from the hub, its commit."""
     if is_gguf_base(base_id):
@@ -169,7 +176,7 @@ def _base_folder(base_id: str, revision: str | None) -> tuple[Path, str | None]:
                 base_id,
                 revision=revision,
                 token=token_from_environment() or False,
-                allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"],
+                allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja", "README.md"],
             )
         )
     except Exception as error:
@@ -192,6 +199,28 @@ def _data_sha256(season: str | None) -> str | None:
     folder = SEASONS / (season or "") / "qa"
     files = sorted(folder.glob("*.jsonl*")) if season else []
     return sha256_files(files, folder) if files else None
+
+
+def _data_source(config: dict[str, Any], season: str | None) -> str | None:
+    """Who published the match data, as the season's files say; None where the run was trained on a file of its own."""
+    if _find(config, "data") or not season:
+        return None
+    try:
+        return about(season).source
+    except SeasonError:
+        return None
+
+
+def _licence(base: Path) -> str | None:
+    """The licence in the metadata of the base's card."""
+    card = base / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    found = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
+    try:
+        licence = yaml.safe_load(found[1]).get("license") if found else None
+    except (yaml.YAMLError, AttributeError):
+        return None
+    return licence if isinstance(licence, str) else None
 
 
 def _prompt_version(config: dict[str, Any]) -> str:

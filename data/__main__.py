@@ -34,7 +34,9 @@ from data.errors import DataError
 if TYPE_CHECKING:
     from data.query import StatTable
     from data.query.trace import Trace
+    from data.season import About
 
+SHOWN = 20  # differences that an import prints; its report has all
 TRACED = 40  # deliveries that --trace prints; --all prints every one
 
 app = command_line("Seasons, query lines, names, and questions with answers.")
@@ -45,22 +47,47 @@ Season = Annotated[str, typer.Option(envvar="SEASON", help="name of the season")
 @app.command("import")
 @_errors
 def import_(
-    source: Annotated[str, typer.Argument(help="zip or folder of Cricsheet's JSON files")],
-    name: Annotated[str, typer.Option(help="name of the season, such as ipl_2023; one ending in _all takes all")],
+    source: Annotated[str, typer.Argument(help="zip or folder of Cricsheet's JSON files, or of a private feed")],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="name of the season, such as ipl_2023; one ending in _all takes all; of a feed my_ipl_2022 if left out"
+        ),
+    ] = None,
     pick: Annotated[
         str | None,
         typer.Option(metavar="SEASON", help="the season to take from a source that holds several: 2023, 2007/08"),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="overwrite a season of that name")] = False,
 ) -> None:
-    """Make a season from Cricsheet's zip or folder."""
+    """Make a season from Cricsheet's zip or folder, or from a private feed (docs/own-data.md)."""
     from data.cricsheet.importer import import_season
+    from data.feed.files import is_feed
     from data.season import SEASONS
 
     began = time.perf_counter()
-    about = import_season(source, name, season=pick, replace=replace)
-    print(f"{about.title}: {about.matches} matches in {SEASONS / name}, {time.perf_counter() - began:.1f} s; "
-          f"ask it with `python -m data ask --season {name} 'runs by batter | top 3'`")  # fmt: skip
+    if is_feed(source):
+        if pick is not None:
+            raise typer.BadParameter("a feed holds one season; leave --pick out")
+        about = _import_feed(source, name, replace)
+    elif name is None:
+        raise typer.BadParameter("give the season a name: --name ipl_2023")
+    else:
+        about = import_season(source, name, season=pick, replace=replace)
+    print(f"{about.title}: {about.matches} matches in {SEASONS / about.name}, {time.perf_counter() - began:.1f} s; "
+          f"ask it with `python -m data ask --season {about.name} 'runs by batter | top 3'`")  # fmt: skip
+
+
+def _import_feed(source: str, name: str | None, replace: bool) -> About:
+    from data.feed.importer import import_feed
+    from data.season import SEASONS
+
+    imported = import_feed(source, name, SEASONS, replace)
+    for difference in imported.differences[:SHOWN]:
+        print(difference)
+    if imported.differences:
+        print(f"{len(imported.differences)} differences between the feed's files; all are in {imported.report}")
+    return imported.about
 
 
 @app.command()

@@ -78,7 +78,9 @@ def scrape() -> str:
     with tempfile.TemporaryDirectory() as folder:
         model = write_gguf(Path(folder) / "model.gguf", SHAPES["tiny"], quantised=True)
         # defaults alone: no variable of this shell and no .env file counts
-        chosen = Settings.model_construct(model_path=model, feedback_db=Path(folder) / "feedback.sqlite")
+        chosen = Settings.model_construct(
+            model_path=model, feedback_db=Path(folder) / "feedback.sqlite", raw_model=True
+        )
         app = create_app(chosen)
         with TestClient(app) as client:
             until = time.monotonic() + READY_S
@@ -87,7 +89,7 @@ def scrape() -> str:
                     raise SystemExit(f"the service did not become ready: {state['reason']}")
                 time.sleep(0.1)
             asked = client.post("/infer", json={"question": "Who scored the most runs?"})
-            too_long = {"messages": [{"role": "user", "content": "runs " * 2 * chosen.n_ctx}]}
+            too_long = {"model": "cricket-raw", "messages": [{"role": "user", "content": "runs " * 2 * chosen.n_ctx}]}
             failed = client.post("/v1/chat/completions", json=too_long)
             judged = client.post("/feedback", json={"request_id": asked.json()["request_id"], "verdict": "right"})
             replies = (asked.status_code, failed.status_code, judged.status_code)

@@ -25,7 +25,7 @@ from k8s import tools
 HERE = Path(__file__).parent
 CHART = HERE / "helm" / "cricket-inference"
 GOLDEN = HERE / "tests" / "golden"
-RELEASE, NAMESPACE, KUBE_VERSION = "cricket", "default", "1.32.0"
+RELEASE, NAMESPACE, KUBE_VERSION = "cricket", "default", "1.36.0"
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from data.version import version
-from serve.api import health, infer, openai_compat, page, problems
+from serve.api import health, infer, links, openai_compat, page, problems
+from serve.api.mcp_http import McpEndpoint
 from serve.api.middleware import RequestMiddleware
 from serve.api.security import AccessControl
+from serve.seasons import Seasons
 from serve.service import Service
 from serve.settings import Settings
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.otel import Telemetry
 
 DESCRIPTION = """Questions about one cricket season, answered with figures that are computed, never guessed.
-`POST /infer` takes a question; `POST /stats` a query line. Errors are problem documents (RFC 9457)."""
+`POST /infer` takes a question; `POST /stats` a query line; MCP clients connect to `/mcp`, OpenAI's to `/v1`. Errors
+are problem documents (RFC 9457)."""
 _NOT_INSTRUMENTED = ("/healthz", "/readyz", "/metrics", "/page/")
 
 
@@ -30,11 +34,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     telemetry = Telemetry(settings)
     service = Service(settings, telemetry)
     telemetry.watch_engine(lambda: service.engine)
+    seasons, control = Seasons(service), AccessControl(settings)
+    mcp = McpEndpoint(service, seasons, control)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        await mcp.start()
         yield
+        await mcp.stop()
         await service.stop()
         telemetry.close()
 
@@ -56,9 +64,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     app.add_middleware(RequestMiddleware, max_body=settings.max_body_bytes)
     problems.install(app)
-    access = [Depends(AccessControl(settings))]
-    app.include_router(infer.router(service, FeedbackStore(settings.feedback_db)), dependencies=access)
+    access = [Depends(control)]
+    app.include_router(infer.router(service, FeedbackStore(settings.feedback_db), seasons), dependencies=access)
+    app.include_router(links.router(service, seasons), dependencies=access)
+    app.include_router(links.season_router(seasons), dependencies=access)
     app.include_router(openai_compat.router(service), dependencies=access)
     app.include_router(health.router(service))
+    mcp.install(app)
     page.install(app)
+    if origins := settings.origins():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID", "Mcp-Protocol-Version"],
+            expose_headers=["ETag", "Retry-After", "Server-Timing", "X-Request-ID"],
+        )
     return app

@@ -213,6 +213,7 @@ class Service:
                 n_threads=settings.n_threads,
                 n_threads_batch=settings.n_threads_batch,
                 n_gpu_layers=settings.n_gpu_layers,
+                gpu_required=settings.gpu_required,
                 flash_attention=settings.flash_attention,
             )
         )

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         description="file to which the prefix cache is saved when the service stops, for a warm start; none: not saved",
     )
     n_gpu_layers: int = Field(0, ge=-1, description="layers on the GPU; -1 is all")
+    gpu_required: bool = Field(
+        True,
+        description="without a GPU, N_GPU_LAYERS keeps the service from being ready; false: the CPU serves instead",
+    )
     flash_attention: bool = Field(
         True, description="faster attention; false: answers depend less on which other requests are in the same batch"
     )
@@ -68,6 +72,12 @@ class Settings(BaseSettings):
 
     api_keys: SecretStr | None = Field(
         None, description="keys that clients must present, comma-separated; none: no key is needed"
+    )
+    raw_model: bool = Field(
+        False, description="serve the language model without the agents, too: `cricket-raw` at /v1, for operators"
+    )
+    cors_origins: str | None = Field(
+        None, description="origins whose pages may call the service, comma-separated, or *; none: its own page alone"
     )
     rate_limit_per_minute: int = Field(0, ge=0, description="requests a minute for each key (or address); 0: no limit")
     max_body_bytes: int = Field(65_536, ge=1024, description="largest request body")
@@ -90,6 +100,10 @@ class Settings(BaseSettings):
         """The API keys; none where no key is needed."""
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return [key.strip() for key in text.split(",") if key.strip()]
+
+    def origins(self) -> list[str]:
+        """The origins of CORS_ORIGINS."""
+        return [origin.strip().rstrip("/") for origin in (self.cors_origins or "").split(",") if origin.strip()]
 
     def redacted(self) -> dict[str, Any]:
         """All settings that have a value, secrets masked: for the start-up log line."""

@@ -163,6 +163,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 @pytest.fixture(scope="session")
 def app(host: Host, random_model: Path) -> InProcess:
     """A ready app on random weights, for all tests but those of an answer's truth."""
-    found = host(model_path=random_model)
+    found = host(model_path=random_model, raw_model=True)
     found.wait_ready()
     return found

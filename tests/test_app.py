@@ -16,7 +16,7 @@ from serve.process import wait_for
 from tests.conftest import Host, InProcess
 from tests.test_chart import METRICS
 
-CHAT = b'{"messages": [{"role": "user", "content": "x"}]'
+CHAT = b'{"model": "cricket-raw", "messages": [{"role": "user", "content": "x"}]'
 QUESTION = {"question": "Who scored the most runs?"}
 
 
@@ -248,7 +248,8 @@ def test_the_log_has_the_reason_why_a_stream_failed(app, client, monkeypatch, ca
 def test_openai_s_client_can_complete_stream_and_read_usage(app: InProcess) -> None:
     openai = pytest.importorskip("openai", reason="the openai package is not installed (requirements-dev.txt)")
     client = openai.OpenAI(base_url=f"{app.url}/v1", api_key="none", http_client=None)
-    model = client.models.list().data[0].id
+    model = client.models.list().data[1].id
+    assert model == "cricket-raw"
     asked = {"model": model, "messages": [{"role": "user", "content": "plan most runs"}], "max_tokens": 12}
     whole = client.chat.completions.create(**asked)
     assert whole.choices[0].message.role == "assistant" and whole.usage.completion_tokens <= 12
@@ -270,6 +271,7 @@ def test_a_json_schema_and_a_grammar_constrain_what_is_generated(client: httpx.C
     schema = {"type": "object", "properties": {"phase": {"enum": phases}}, "required": ["phase"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "phase", "schema": schema}}
     body = {
+        "model": "cricket-raw",
         "messages": [{"role": "user", "content": "which phase?"}],
         "max_tokens": 60,
         "response_format": wanted,
@@ -293,7 +295,7 @@ def test_the_agents_give_the_same_answers_over_http_as_in_process(app: InProcess
     from agents.openai_client import OpenAIModel
 
     async def both() -> tuple[Any, Any]:
-        model = OpenAIModel(f"{app.url}/v1", "stand-in")
+        model = OpenAIModel(f"{app.url}/v1", "cricket-raw")
         try:
             remote = MultiAgent(app.service.retriever.season, model, app.service.retriever)
             return await remote.ask("Kohli runs in the powerplay?"), await remote.ask("most sixes")
@@ -327,7 +329,7 @@ def test_the_command_line_asks_a_running_service_or_generates_with_a_model_serve
 
     assert main(["Who won the 2011 final?", "--url", app.url]) == 0
     assert "IPL 2024" in capsys.readouterr().out
-    monkeypatch.setenv("OPENAI_MODEL", "stand-in")
+    monkeypatch.setenv("OPENAI_MODEL", "cricket-raw")
     assert main(["most sixes", "--model-url", f"{app.url}/v1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] in ("answered", "declined")
     with pytest.raises(SystemExit, match="make serve"):
@@ -335,7 +337,7 @@ def test_the_command_line_asks_a_running_service_or_generates_with_a_model_serve
 
 
 def test_the_page_and_the_docs_load_nothing_from_other_hosts(client: httpx.Client) -> None:
-    for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js"):
+    for path in ("/", "/docs", "/page/page.js", "/page/chart.js", "/page/style.css", "/page/docs.js", "/page/docs.css"):
         response = client.get(path)
         assert response.status_code == 200 and "script-src 'self'" in response.headers["content-security-policy"]
         for address in re.findall(

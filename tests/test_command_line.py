@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from data.version import version
 from serve.__main__ import main as serve_main
 from serve.server import CannotListen, listen
 from serve.settings import Settings
-from tests.conftest import ROOT, InProcess
+from tests.conftest import ROOT, Host, InProcess
 
 HEAVY = {"torch", "transformers", "llama_cpp", "fastapi", "duckdb", "numpy", "httpx"}
 
@@ -219,6 +220,83 @@ def test_several_logs_may_follow_one_option(tmp_path: Path) -> None:
     one = python("-m", "serve.monitor", "sample", "--log", logs[0], "--count", "9999").stdout
     both = python("-m", "serve.monitor", "sample", "--log", *logs, "--count", "9999").stdout
     assert len(both.splitlines()) > len(one.splitlines()) > 0
+
+
+# -- asking
+
+
+def typed(app: InProcess, keys: str, state: Path) -> str:
+    """What a person sees who types `keys` into `cricket ask`, without the control sequences."""
+    import pty
+
+    shown, theirs = pty.openpty()
+    environment = os.environ | {"XDG_STATE_HOME": str(state), "TERM": "dumb", "PAGER": "cat"}
+    command = [sys.executable, "cricket.py", "ask", "--url", app.url.removeprefix("http://")]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(shown, keys.encode())
+        found = b""
+        try:
+            while piece := os.read(shown, 65536):
+                found += piece
+        except OSError:  # Linux: the other side is closed
+            pass
+        assert process.wait(60) == 0, found
+    os.close(shown)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", found.decode()).replace("\r", "")
+
+
+def test_a_conversation_in_a_terminal_recalls_what_was_typed_before(app: InProcess, tmp_path: Path) -> None:
+    first = typed(app, "Who won the 2011 final?\n/json\n/new\n/csv\n\n", tmp_path)
+    assert "I only have data on IPL 2024" in first and '"outcome": "declined"' in first
+    assert "nothing was answered yet" in first
+    history = tmp_path / "cricket" / "history"
+    assert "Who won the 2011 final?" in history.read_text() and history.stat().st_mode & 0o77 == 0
+    again = typed(app, "\x1b[A\x1b[A\x1b[A\x1b[A\n\n", tmp_path)  # up to the first line
+    assert "I only have data on IPL 2024" in again
+
+
+def test_a_question_that_fails_does_not_end_a_conversation_of_a_person(app: InProcess, tmp_path: Path) -> None:
+    shown = typed(app, "a" * 501 + "\nWho won the 2011 final?\n\n", tmp_path)
+    assert "at most 500" in shown and "I only have data on IPL 2024" in shown
+
+
+def test_a_table_has_every_row_and_its_figures_on_the_right() -> None:
+    from agents.terminal import shown
+
+    columns = [{"label": "batter"}, {"label": "average", "decimals": 2}]
+    rows = [[f"player {i}", 5.0 * i] for i in range(40)] + [["nobody", None]]
+    reply = {"answer": "41 players.", "outcome": "answered", "candidates": [], "query": None,
+             "tables": [{"columns": columns, "rows": rows, "qualification": "at least 1 ball"}]}  # fmt: skip
+    text = shown(reply).split("\n")
+    assert len(text) == 1 + 1 + 41 + 1 and "at least 1 ball" in text[-1]
+    assert text[2].endswith("0.00") and text[41].endswith("195.00") and len({len(line) for line in text[2:43]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--url", "localhost:9"], "no answer from http://localhost:9"),
+        (["--url", "http://localhost:99999"], "make serve"),
+        (["--model-url", "localhost:9/v1"], "OPENAI_BASE_URL"),
+        (["--season", "ipl_1999", "--model-url", "localhost:9/v1"], "python -m data import"),
+    ],
+)
+def test_an_error_of_asking_names_the_remedy(arguments: list[str], said: str) -> None:
+    done = python("cricket.py", "ask", "most sixes?", *arguments)
+    assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_service_that_needs_a_key_says_where_it_goes(host: Host, tmp_path: Path) -> None:
+    locked = host(model_path=tmp_path / "none", api_keys="the-key")
+    done = python("cricket.py", "ask", "most sixes?", "--url", locked.url)
+    assert done.returncode == 1 and "set API_KEY" in done.stderr
+    locked.stop()
+
+
+def test_another_season_is_asked_about_by_its_name(app: InProcess) -> None:
+    done = python("-m", "agents", "Who won the 2011 final?", "--url", app.url, "--season", "ipl_2011", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["reason"] != "other_season", done.stderr
 
 
 # -- the service

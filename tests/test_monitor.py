@@ -245,7 +245,7 @@ def test_a_question_s_log_fields_tell_how_well_it_was_understood_and_no_names() 
     text = "P1 economy at the deaaath please"
     trace = Trace(
         link=LinkStep(text, {"P1": ("a",), "P2": ()}),
-        plan=PlanStep(text, "economy | phase=death", Generation("economy | phase=", "length")),
+        plan=PlanStep(text, "economy | phase=death", Generation("economy | phase=", "length"), drafts=5),
         answer=AnswerStep("plain", "the total is not stated"),
     )
     reply = Reply("...", "answered", 'economy | bowler="Jasprit Bumrah" phase=death', trace=trace)

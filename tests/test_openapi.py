@@ -22,9 +22,14 @@ ROUTES = (
     ("POST", "/infer"),
     ("POST", "/stats"),
     ("POST", "/feedback"),
+    ("GET", "/ask"),
+    ("GET", "/stats"),
+    ("GET", "/seasons"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/completions"),
+    ("POST", "/v1/responses"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -34,7 +39,7 @@ ROUTES = (
 @pytest.fixture(scope="module")
 def document(host: Host, random_model: Path) -> Any:
     """The document of a real app with a short deadline, so that many requests fit into a test."""
-    app = host(model_path=random_model, deadline_s=1.0)
+    app = host(model_path=random_model, deadline_s=1.0, raw_model=True)
     app.wait_ready()
     return schemathesis.openapi.from_url(f"{app.url}/openapi.json")
 

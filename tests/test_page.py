@@ -10,107 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import urllib.parse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Host, InProcess
+from tests.support.page import DONE, NOTHING, SCREENS, TABLE, ask, finished, opened, reply_with
 
-SCREENS = {"light": (1100, 900, "light"), "dark": (1100, 900, "dark"), "phone": (390, 844, "light")}
-COLUMNS = [
-    {"name": "batter", "label": "batter", "role": "dimension", "decimals": 0},
-    {"name": "runs", "label": "runs", "role": "asked", "decimals": 0},
-    {"name": "strike_rate", "label": "strike rate", "role": "shown", "decimals": 2},
-]
-TABLE = {
-    "columns": COLUMNS,
-    "rows": [["Virat Kohli", 741, 154.7], ["Ruturaj Gaikwad", 583, 141.16], ["Riyan Parag", 573, 149.22]],
-    "totals": {},
-    "qualification": "at least 100 balls",
-    "more_tied": False,
-}
-DONE = {
-    "answer": "Virat Kohli scored the most runs: 741.",
-    "outcome": "answered",
-    "query": "runs, strike_rate by batter | top 3",
-    "table": TABLE,
-    "tables": [TABLE],
-    "worded_by": "model",
-    "reason": None,
-    "candidates": [],
-    "model": {"name": "demo", "quantisation": "Q8_0"},
-    "season": "ipl_2024",
-    "latency_ms": {"queue": 0, "link": 1, "plan": 40, "retrieve": 5, "answer": 60, "total": 107},
-    "conversation_id": "c1",
-    "request_id": "r1",
-}
-
-
-def stream_of(reply: dict[str, Any]) -> str:
-    events = [("plan", {"query": reply["query"]}), ("table", {"tables": reply["tables"]})] if reply["tables"] else []
-    events += [("token", {"text": word}) for word in reply["answer"].split(" ")] + [("done", reply)]
-    return "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: requirements-dev.txt")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Any, app: InProcess) -> Iterator[Any]:
-    """The page of a real app; an error on the console or a request to another host fails the test."""
-    yield from opened(browser, app, "light")
-
-
-def opened(browser: Any, app: InProcess, screen: str) -> Iterator[Any]:
-    width, height, scheme = SCREENS[screen]
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if "Content Security" in m.text else None)
-    page.on(
-        "request",
-        lambda r: wrong.append(r.url) if urllib.parse.urlsplit(r.url).netloc not in app.url else None,
-    )
-    page.goto(app.url)
-    page.locator("#state", has_text="stand-in").wait_for()
-    yield page
-    assert not wrong, wrong
-    context.close()
-
-
-def reply_with(page: Any, reply: dict[str, Any]) -> None:
-    """Make the browser get this reply to the next questions."""
-    page.route(
-        "**/infer",
-        lambda route: route.fulfill(status=200, content_type="text/event-stream", body=stream_of(reply)),
-    )
-
-
-def ask(page: Any, question: str) -> None:
-    page.get_by_label("Your question").fill(question)
-    page.get_by_role("button", name="Ask", exact=True).click()
-
-
-def finished(page: Any) -> Any:
-    """The newest answer, once it is complete."""
-    card = page.locator("article").first
-    card.locator(".meta:not(:empty)").wait_for()
-    return card
+pytest_plugins = ["tests.support.browser"]
 
 
 def test_a_question_is_sent_to_the_real_service_and_its_answer_shown(page: Any) -> None:
@@ -153,8 +61,8 @@ def test_an_edited_query_line_is_computed_by_the_real_engine(page: Any) -> None:
 
 def test_an_answer_that_asks_back_offers_the_candidates(page: Any) -> None:
     names = ["Hardik Pandya", "Krunal Pandya"]
-    nothing = {"query": None, "table": None, "tables": [], "worded_by": "plain", "reason": "ambiguous_name"}
-    reply_with(page, DONE | nothing | {"outcome": "ask_back", "answer": "Which Pandya?", "candidates": names})
+    asked_back = {"outcome": "ask_back", "answer": "Which Pandya?", "candidates": names, "reason": "ambiguous_name"}
+    reply_with(page, DONE | NOTHING | asked_back)
     ask(page, "Pandya runs")
     card = finished(page)
     assert card.locator(".candidates button").all_inner_texts() == names
@@ -246,8 +154,8 @@ def test_axe_finds_no_violation_and_the_page_is_not_too_wide(browser: Any, app: 
         ask(page, "Who scored the most runs?")
         finished(page)
         page.locator("article").first.get_by_label("Query line").fill("runs by over")
-        page.locator("article").first.get_by_role("button", name="Run").click()
-        page.get_by_text("computed from the query line").wait_for()
+        page.locator("article").first.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_text("computed from the query line").first.wait_for()
         ask(page, "Who scored the most runs this season?")
         finished(page)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

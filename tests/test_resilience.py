@@ -47,7 +47,7 @@ QUESTION = {"question": "Who scored the most runs?"}
 @pytest.fixture(scope="module")
 def small(host: Host, random_model: Path) -> InProcess:
     """An app with two slots and a short queue."""
-    found = host(model_path=random_model, n_slots=2, queue_size=4, n_ctx=4096)
+    found = host(model_path=random_model, n_slots=2, queue_size=4, n_ctx=4096, raw_model=True)
     found.wait_ready()
     return found
 
@@ -171,7 +171,9 @@ def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
         "sys.exit(main())\n"
     )
     command = (sys.executable, script)
-    with ServiceProcess(tmp_path / "log", command=command, MODEL_PATH=random_model, N_THREADS=1) as service:
+    with ServiceProcess(
+        tmp_path / "log", command=command, MODEL_PATH=random_model, N_THREADS=1, RAW_MODEL=1
+    ) as service:
         service.wait_ready()
         with service.client() as client:
             assert client.post("/v1/completions", json={"prompt": "x", "max_tokens": 17}).status_code == 503
@@ -184,7 +186,7 @@ def test_a_dead_engine_thread_turns_readyz_503_and_the_process_exits_non_zero(
 
 
 def test_sigterm_under_load_finishes_requests_under_way_and_accepts_no_more(launch: Launch, random_model: Path) -> None:
-    service = launch(MODEL_PATH=random_model)
+    service = launch(MODEL_PATH=random_model, RAW_MODEL=1)
     service.wait_ready()
     replies: list[int] = []
 
@@ -239,7 +241,7 @@ def test_an_app_that_is_stopped_while_it_loads_leaves_no_native_thread(random_mo
 
 
 def test_a_second_signal_does_not_wait(launch: Launch, random_model: Path) -> None:
-    service = launch(MODEL_PATH=random_model)
+    service = launch(MODEL_PATH=random_model, RAW_MODEL=1)
     service.wait_ready()
     with service.client() as client:
         asker = threading.Thread(target=_ask_and_ignore_errors, args=(service,))

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from convert.bases.public import PUBLIC, gguf_file
+from convert.bases.public import OWN_TEMPLATE, PUBLIC, gguf_file
 from convert.errors import ConvertError
 from convert.manifest import sha256_file
 from convert.package_index import cache_folder
 
-__all__ = ["OWN_TEMPLATE", "PUBLIC", "base_folder", "is_gguf_base"]
+__all__ = ["OWN_TEMPLATE", "PUBLIC", "base_folder", "is_gguf_base", "model_files"]
 
-OWN_TEMPLATE = "own_template.jinja"  # the chat template inside the GGUF, in a folder that has a shorter one
 _VERSION = 1  # of the folders made here; raising it makes them anew
 
 
@@ -44,6 +43,12 @@ def base_folder(base: str) -> Path:
             about = PUBLIC.get(base)
             to_hugging_face(gguf_file(about) if about else path, target, about)
     return target
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files that define a model, without a README or pictures beside them."""
+    kinds = {".safetensors", ".json", ".model", ".jinja", ".txt", ".bin"}
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds]
 
 
 def _names() -> str:

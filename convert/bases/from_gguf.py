@@ -15,8 +15,7 @@ from typing import Any
 
 import torch
 
-from convert.bases import OWN_TEMPLATE
-from convert.bases.public import PublicBase, licence_text
+from convert.bases.public import OWN_TEMPLATE, PublicBase, licence_text
 from convert.bases.tokenizer import tokenizer_of
 from convert.errors import ConvertError
 from convert.gate.proofs import LogitProof, ProofError, TokenProof, prove_logits, prove_tokens

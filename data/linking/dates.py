@@ -23,6 +23,7 @@ MONTH = (
 )
 DAY = r"(?P<day>\d{1,2})(?:\s*(?:st|nd|rd|th))?"
 YEAR = r"(?:\s*,?\s*(?P<year>(?:19|20)\d\d)\b)?"
+TO = r"(?:-|–|&|\b(?:to|and|till|until|through)\b)"
 # "top 5 may" and "over 12 march" are no dates; a score such as 17/5 is one only after "on".
 NO_DATE_BEFORE = re.compile(r"\b(top|first|last|overs?|min|minimum)\s*$", re.I)
 DATES = [
@@ -33,6 +34,13 @@ DATES = [
     re.compile(rf"\b{DAY}(?:\s+of)?[\s-]*{MONTH}{YEAR}", re.I),
     re.compile(rf"\b{MONTH}\s*(?:the\s+)?{DAY}\b(?!\s*(?:runs|wickets|balls|overs)\b){YEAR}", re.I),
     re.compile(r"(?:(?<=\bon )|(?<=\bon the )|(?<=\bdated ))(?P<day>\d{1,2})/(?P<month>\d{1,2})\b", re.I),
+    # two days that share a month: "16 to 30 April", "April 16-30"
+    re.compile(rf"\b{DAY}(?=\s*{TO}\s*\d{{1,2}}(?:st|nd|rd|th)?(?:\s+of)?[\s-]*{MONTH}{YEAR})", re.I),
+    re.compile(
+        rf"\b{MONTH}\s*(?:the\s+)?\d{{1,2}}(?:st|nd|rd|th)?\s*{TO}\s*(?:the\s+)?(?P<span>{DAY})\b"
+        rf"(?!\s*(?:runs|wickets|balls|overs)\b|/){YEAR}",
+        re.I,
+    ),
 ]
 COUNTED_WORDS = r"\s*(?:runs?|balls?|dots?|deliver|sixes|fours|wickets?|wkts?|points?)\b"
 COUNTED = rf"(?!{COUNTED_WORDS})"
@@ -160,7 +168,8 @@ class Calendar:
         years = [year] if year else sorted(self.years, reverse=True)
         days = [d for y in years if (d := _day(y, number, int(groups["day"])))]
         days.sort(key=lambda d: d not in self.dates)
-        return [Moment(match.start(), match.end(), "date", tuple(days), int(days[0][:4]) in self.years)] if days else []
+        start, end = match.span("span" if "span" in groups else 0)
+        return [Moment(start, end, "date", tuple(days), int(days[0][:4]) in self.years)] if days else []
 
     @staticmethod
     def _dates_in_said_year(found: list[Moment]) -> list[Moment]:

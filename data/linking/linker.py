@@ -5,7 +5,7 @@ Finds players, teams, grounds, dates and seasons, and writes the question in the
 case, placeholders in capitals, the season's own year left out, typing errors in ordinary words corrected. Every
 occurrence is a `Mention`; the same entity has the same placeholder. Knows nothing about query lines.
 
-    python -m data.linking ipl_2024 "narine or salt, who hit more sixes at eden?"
+    python -m data.linking.linker ipl_2024 "narine or salt, who hit more sixes at eden?"
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from data.linking.dates import Calendar, Moment
 from data.linking.evidence import NameEvidence, Word, is_initials
+from data.linking.fixtures import Fixtures, NamedTeam
 from data.linking.index import CURRENT, EARLIER, GIVEN, Alias, plain
 from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, KINDS, UNKNOWN, Linked, Mention
 from data.linking.resolver import Names
@@ -61,6 +62,7 @@ class Linker:
         self.names, self.index = names, names.index
         self.speller = Speller(lexicon)
         self.calendar = Calendar(names.roster.years, names.roster.dates, names.roster.first_season)
+        self.fixtures = Fixtures(names.roster.sides)
 
     def link(self, question: str) -> Linked:
         """The question with its mentions. Never raises; text without names comes back in lower case."""
@@ -71,8 +73,10 @@ class Linker:
         spans = self._guarded_spans(words, evidence, spans)
         spans += self._unknown_spans(words, evidence, spans)
         spans = [s for s in spans if s.alias is None or s.alias.kind != "things"]
+        repeated = self._repeated_sides(question, spans, moments)
+        spans = [s for s in spans if not any(start <= s.start < end for start, end in repeated)]
         mentions = self._number(question, spans, moments)
-        return Linked(self._render(question, words, spans, moments, mentions), mentions)
+        return Linked(self._render(question, words, spans, moments, mentions, repeated), mentions)
 
     # -- finding -----------------------------------------------------------------------------------
 
@@ -224,6 +228,17 @@ class Linker:
         taken = {i for s in spans for i in range(s.first, s.last)}
         return [Span(a, b, words[a].start, words[b - 1].end, None) for a, b in evidence.unknown_names(taken)]
 
+    def _repeated_sides(self, question: str, spans: list[Span], moments: list[Moment]) -> list[tuple[int, int]]:
+        """The parts that repeat the sides of a match given by its number, in a question about the default season."""
+        if any(moment.kind == "season" for moment in moments):
+            return []
+        teams = [
+            NamedTeam(s.start, s.end, s.alias.keys[0])
+            for s in sorted(spans, key=lambda s: s.start)
+            if s.alias and s.alias.kind == "team" and len(s.alias.keys) == 1
+        ]
+        return self.fixtures.repeated(question, teams)
+
     # -- writing -----------------------------------------------------------------------------------
 
     def _number(self, question: str, spans: list[Span], moments: list[Moment]) -> tuple[Mention, ...]:
@@ -263,12 +278,16 @@ class Linker:
         spans: list[Span],
         moments: list[Moment],
         mentions: tuple[Mention, ...],
+        repeated: list[tuple[int, int]],
     ) -> str:
         edits = [(m.start, m.end, f" {m.placeholder} ") for m in mentions]
+        edits += [(start, end, " ") for start, end in repeated]
         edits += [(m.start, m.end, " ") for m in moments if m.kind == "own"]
         taken = {i for s in spans for i in range(s.first, s.last)}
         for i, word in enumerate(words):
             if i in taken or self.index.is_word(word.norm):
+                continue
+            if any(start <= word.start < end for start, end in repeated):
                 continue
             if (correct := self.speller.correct(word.norm)) != word.norm:
                 edits.append((word.start, word.end, correct))

@@ -51,7 +51,8 @@ class Roster:
     """Everybody and everything that can be named. The last of `years` is the default season.
 
     `home` counts home matches by (year, team, ground); `team_names` are (year, team, name in that year); `first_season`
-    is the year of the league's first season, None if its seasons have no numbers.
+    is the year of the league's first season, None if its seasons have no numbers; `sides` are the two teams of each
+    match of the default season by the match's number.
     """
 
     label: str
@@ -64,6 +65,7 @@ class Roster:
     team_names: tuple[tuple[int, str, str], ...] = ()
     league: str = "IPL"
     first_season: int | None = None
+    sides: dict[int, frozenset[str]] = field(default_factory=dict)
 
     @property
     def year(self) -> int:
@@ -110,6 +112,9 @@ def roster_of(season: Season) -> Roster:
     teams = cursor.execute("SELECT team1 FROM matches UNION SELECT team2 FROM matches ORDER BY 1").fetchall()
     grounds = cursor.execute("SELECT DISTINCT venue, city FROM matches WHERE venue IS NOT NULL ORDER BY 1").fetchall()
     dates = cursor.execute("SELECT DISTINCT date FROM matches ORDER BY 1").fetchall()
+    numbered = cursor.execute(
+        "SELECT number, team1, team2 FROM matches WHERE season = ? AND number IS NOT NULL", [season.year]
+    ).fetchall()
     (first,) = cursor.execute("SELECT min(first_season) FROM seasons").fetchone()
     return Roster(
         label=season.title,
@@ -124,6 +129,7 @@ def roster_of(season: Season) -> Roster:
         ),
         league=season.league,
         first_season=first,
+        sides={number: frozenset(teams) for number, *teams in numbered},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, FilterKey, Measure
+from data.query.language.measures import LEAST_IN_A_MATCH
 from data.query.language.summaries import SHORTHANDS, SUMMARIES
 
 _HEAD = """# The query line
@@ -83,7 +84,8 @@ def text() -> str:
         _table(("measure", "is", "of", "shown with it"), map(_measure, figures)),
         "A leaderboard of a rate keeps to those with enough of it, unless a `having` says otherwise: "
         + "; ".join(f"`{m.name}` {m.least[0]} >= {m.least[1]} ({m.least[2]} with filters)"
-                    for m in MEASURES.values() if m.least) + ".",
+                    for m in MEASURES.values() if m.least)
+        + f". Of single innings and spells: {', '.join(f'`{m}` >= {n}' for m, n in LEAST_IN_A_MATCH.items())}.",
         "Rows of `over_...` without dimensions are single overs, as one bowler's; `..._streak` counts rows of two and "
         "more balls; `lowest_total` leaves out matches cut short; `count by batter` is how many rows there are.",
         "Events are listed in order of play, with who batted and bowled, and the ball (0.1 to 19.6): "

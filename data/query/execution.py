@@ -15,6 +15,7 @@ from data.query.completion import complete, counted, seasons_of
 from data.query.facts import Found, eleven, league_table, match_facts, person_facts
 from data.query.in_a_row import balls_in_a_row
 from data.query.language import MEASURES, Measure
+from data.query.language.measures import LEAST_IN_A_MATCH
 from data.query.query import Filter, Having, Query, QueryError
 from data.query.ranking import Order, Row, holds
 from data.query.reach import reached
@@ -204,7 +205,7 @@ class QueryExecution:
         """A leaderboard of a rate needs a minimum; the field's custom where the question gives none."""
         q, first = self.query, self.asked[0]
         least, spec = first.least, SOURCES.get(first.source)
-        if spec is None or least is None or not (q.rank or q.place) or "match" in q.by or q.having:
+        if spec is None or least is None or not (q.rank or q.place) or q.having:
             return []
         ranked = {dimension_column(first.source, d) for d in q.by}
         named = any(f.key in PLAYER_KEYS and f.op == "=" and f.key in q.by for f in q.filters)
@@ -214,6 +215,9 @@ class QueryExecution:
         if any(f.key in ("date", "match") for f in q.filters) or (len(stage) == 1 and stage[0] in _ONE_MATCH):
             return []
         measure, season_long, narrowed = least
+        if "match" in q.by:  # single innings and spells
+            enough = LEAST_IN_A_MATCH.get(measure) if len(q.by) == 2 and not q.filter("score") else None
+            return [Having(measure, ">=", enough)] if enough else []
         seasons = 1 if "season" in q.by else min(len(self.years), MOST_SEASONS)
         narrows = [f for f in q.filters if f.op == "=" and f.key != "season"]
         return [Having(measure, ">=", seasons * (narrowed if narrows else season_long))]

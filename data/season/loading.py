@@ -13,13 +13,13 @@ from pathlib import Path
 import duckdb
 
 from data.season.store import quoted
-from data.season.tables import STORED, enum_of
+from data.season.tables import STORED, SUPPLEMENTS, enum_of
 
 Files = dict[str, Path]
 
 
 def create(connection: duckdb.DuckDBPyConnection, seasons: Sequence[Files]) -> None:
-    """Create the tables of `STORED` from the Parquet files of seasons in order of time."""
+    """Create the tables of `STORED`, and of `SUPPLEMENTS` those that are there, from the files of seasons by time."""
     sources = {
         table: f"read_parquet([{', '.join(quoted(str(files[table])) for files in seasons)}])" for table in STORED
     }
@@ -39,6 +39,12 @@ def create(connection: duckdb.DuckDBPyConnection, seasons: Sequence[Files]) -> N
         else:
             select = ", ".join(_selected(column, latest) for column, _ in columns)
             connection.execute(f"CREATE TABLE {table} AS SELECT {select} FROM {sources[table]}")
+    for table, columns in SUPPLEMENTS.items():
+        having = [quoted(str(files[table])) for files in seasons if table in files]
+        if having:
+            # As text: a squad has players who are in no other table, whom the ENUM types do not know.
+            select = ", ".join(f"{_renamed(c, latest)} AS {c}" if c == "team" else c for c, _ in columns)
+            connection.execute(f"CREATE TABLE {table} AS SELECT {select} FROM read_parquet([{', '.join(having)}])")
     connection.execute("DROP TABLE stored_names")
 
 

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from typing import Any
 import duckdb
 
 from data.errors import SeasonDamaged, SeasonExists, SeasonNotFound
-from data.season.tables import ORDER, STORED
+from data.season.tables import ORDER, STORED, SUPPLEMENTS
 
 SEASONS = Path(__file__).parent.parent / "seasons"
 FORMAT = 2  # of the stored tables; to be raised when a column changes its meaning
 NULL = "\\N"
+CRICSHEET = "Cricsheet (https://cricsheet.org), Open Data Commons Attribution License (ODC-BY 1.0)"
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -46,7 +47,7 @@ class About:
     digest: str
     files: dict[str, str]
     collection: str | None = None
-    source: str = "Cricsheet (https://cricsheet.org), Open Data Commons Attribution License (ODC-BY 1.0)"
+    source: str = CRICSHEET
 
 
 def stored(folder: Path = SEASONS) -> list[str]:
@@ -111,7 +112,7 @@ def not_found(name: str, folder: Path) -> SeasonNotFound:
 def parquet_files(about: About, folder: Path = SEASONS) -> dict[str, Path]:
     """The file of each table. Raises SeasonDamaged if one is missing or not as it was written."""
     found = {}
-    for table in STORED:
+    for table in (*STORED, *(table for table in SUPPLEMENTS if f"{table}.parquet" in about.files)):
         path = folder / about.name / f"{table}.parquet"
         if not path.exists() or sha256(path.read_bytes()) != about.files.get(path.name):
             state = "changed since the import" if path.exists() else "missing"
@@ -131,18 +132,20 @@ def write(
     folder: Path = SEASONS,
     replace: bool = False,
     collection: str | None = None,
+    source: str = CRICSHEET,
+    texts: Mapping[str, str] | None = None,
 ) -> About:
     """Store the rows as season `name`. The folder is written under another name and renamed when it is complete.
 
     If the season is stored already with the same rows nothing changes; with other rows SeasonExists is raised unless
-    `replace`, which keeps what else is in the folder (such as qa/).
+    `replace`, which keeps what else is in the folder (such as qa/). `texts` are files to lie beside the tables.
     """
     target = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
     try:
         digest, files = _write_tables(work, rows)
-        about = About(name, title, league, years, len(rows["matches"]), FORMAT, digest, files, collection)
+        about = About(name, title, league, years, len(rows["matches"]), FORMAT, digest, files, collection, source)
         (work / "season.json").write_text(json.dumps(asdict(about), indent=2) + "\n", encoding="utf-8")
         os.chmod(work, 0o755)  # mkdtemp makes it private
         if target.exists() and not replace:
@@ -156,6 +159,9 @@ def write(
             return there
         if target.exists():
             _copy_other_content(target, work)
+        for file, text in (texts or {}).items():
+            (work / file).write_text(text, encoding="utf-8")
+        if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{name}.old.", dir=folder))
             os.rename(target, old / name)
             os.rename(work, target)
@@ -180,7 +186,7 @@ def _write_tables(work: Path, rows: Rows) -> tuple[str, dict[str, str]]:
     digest, files = hashlib.sha256(), {}
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET threads = 1")
-        for table, columns in STORED.items():
+        for table, columns in (STORED | {t: c for t, c in SUPPLEMENTS.items() if t in rows}).items():
             text = _as_csv(rows.get(table, []))
             (work / "rows.csv").write_bytes(text)
             types = {c: "TEXT" if t == "TEXT[]" else t for c, t in columns}

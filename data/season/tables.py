@@ -75,6 +75,36 @@ STORED: dict[str, tuple[tuple[str, str], ...]] = {
     "players": _columns(PLAYERS),
 }
 
+# Tables that only some seasons have: those imported from a feed (data/feed), which knows more than the matches. All are
+# as the feed has them; squads and careers are of the day on which it was saved, so later than the season.
+SQUADS = """
+    season TEXT, team TEXT, player TEXT, name TEXT, short_name TEXT, country TEXT, born DATE,
+    batting_style TEXT, bowling_style TEXT, role TEXT
+"""
+AWARDS = """
+    season TEXT, award TEXT, match_id BIGINT, player TEXT
+"""
+CAREER_BATTING = """
+    player TEXT, name TEXT, format TEXT, matches INT, innings INT, not_outs INT, runs INT, balls INT, highest INT,
+    hundreds INT, fifties INT, fours INT, sixes INT, average DOUBLE, strike_rate DOUBLE, catches INT, stumpings INT
+"""
+CAREER_BOWLING = """
+    player TEXT, name TEXT, format TEXT, matches INT, innings INT, balls INT, runs INT, wickets INT,
+    best_innings TEXT, best_match TEXT, economy DOUBLE, average DOUBLE, strike_rate DOUBLE, four_wickets INT,
+    five_wickets INT, ten_wickets INT
+"""
+# A shot's `seq` is that of its delivery, NULL where the rows of an innings are not as many as its deliveries.
+SHOTS = """
+    match_id BIGINT, innings INT, seq INT, batter TEXT, bowler TEXT, runs INT, x DOUBLE, y DOUBLE, zone TEXT
+"""
+SUPPLEMENTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "squads": _columns(SQUADS),
+    "match_awards": _columns(AWARDS),
+    "career_batting": _columns(CAREER_BATTING),
+    "career_bowling": _columns(CAREER_BOWLING),
+    "shots": _columns(SHOTS),
+}
+
 # Order of rows in the files: the same matches give the same bytes in whatever order they were read.
 ORDER = {
     "seasons": "season",
@@ -88,6 +118,11 @@ ORDER = {
     "batters": "match_id, innings, position",
     "appearances": "match_id, team, player",
     "players": "player",
+    "squads": "season, team, player",
+    "match_awards": "season, match_id, award",
+    "career_batting": "player, format",
+    "career_bowling": "player, format",
+    "shots": "match_id, innings, seq",
 }
 
 _PLAYERS = {"player", "batter", "bowler", "non_striker", "player_out", "fielder", "player_of_match"}

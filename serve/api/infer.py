@@ -13,14 +13,18 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from agents.messages import Planned, Reply, Retrieved, Worded
 from data.query import Plan, QueryError, parse
+from serve.api.batch import answers
+from serve.api.examples import REPLIES
+from serve.api.formats import FORMATS, format_of, rendered
 from serve.api.middleware import add_to_log
 from serve.api.problems import MEDIA_TYPE, Problem, logged_problem
-from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, table_of
+from serve.api.schemas import Answer, Feedback, QueryLine, Question, Stats, Stored, reply_of, stats_of, table_of
 from serve.api.streaming import BackgroundEvents, cancel_on_disconnect, sse
+from serve.seasons import Seasons
 from serve.service import Loaded, Service
 from serve.telemetry.feedback import FeedbackStore
 from serve.telemetry.log_fields import shape, understanding
@@ -39,47 +43,62 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+# Every form of a reply, and an example of each outcome.
+_REPLIES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"examples": REPLIES}} | FORMATS[200]["content"]}
+}
 
-def router(service: Service, feedback: FeedbackStore) -> APIRouter:
+
+def router(service: Service, feedback: FeedbackStore, seasons: Seasons) -> APIRouter:
     """The routes over one service."""
     routes = APIRouter(responses=PROBLEMS)
 
-    @routes.post("/infer", response_model=Answer, summary="Ask a question", tags=["ask"])
+    @routes.post("/infer", response_model=Answer, responses=_REPLIES, summary="Ask a question", tags=["ask"])
     async def infer(question: Question, request: Request) -> Response:
         """Answer a question about the season: a sentence, the table it rests on, the query line, provenance.
 
         With `stream: true` the reply is server-sent events: `plan`, `table`, `token` (pieces of the checked
-        sentence), `done` (the whole reply) or `error` (a problem document).
+        sentence), `done` (the whole reply) or `error` (a problem document). With `format=csv` or `format=md` in the
+        address, or such an Accept header, the reply is a table or a text. With `questions` it is {"answers": [...]}.
         """
-        loaded = service.ready()
+        form, loaded = format_of(request), await seasons.loaded(question.season)
+        if question.questions:
+            many = answers(service, question, request, lambda one: whole(answer_events(service, loaded, one, request)))
+            return JSONResponse({"answers": await cancel_on_disconnect(request, asyncio.create_task(many))})
         add_to_log(request, question_chars=len(question.question), stream=question.stream)
         if service.settings.log_texts:
             add_to_log(request, question=question.question)
         leave = service.admit()  # before the reply begins, so that a stream too can be refused with a 429
         if question.stream:
-            events = BackgroundEvents(_answer(service, loaded, question, request), leave)
+            events = BackgroundEvents(answer_events(service, loaded, question, request), leave)
             sent = _server_sent(events.until_disconnect(request), request)
             return StreamingResponse(sent, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
-        task = asyncio.create_task(_whole(_answer(service, loaded, question, request)))
+        task = asyncio.create_task(whole(answer_events(service, loaded, question, request)))
         task.add_done_callback(leave)  # not a `finally`: a task that is cancelled before its first step has none
         answer = await cancel_on_disconnect(request, task)
-        return Response(answer.model_dump_json(exclude=_left_out(answer)), media_type="application/json")
+        return rendered(answer, form, _left_out(answer))
 
-    @routes.post("/stats", response_model=Stats, summary="Compute a query line, without a model", tags=["ask"])
-    async def stats(line: QueryLine, request: Request) -> Stats:
+    @routes.post(
+        "/stats",
+        response_model=Stats,
+        responses=FORMATS,
+        summary="Compute a query line, without a model",
+        tags=["ask"],
+    )
+    async def stats(line: QueryLine, request: Request) -> Response:
         """The tables of a query line, such as `economy | bowler=Bumrah phase=death`."""
+        form = format_of(request)
         plan: Plan = parse(line.query)
         if plan.decline:
             raise QueryError("a line that declines has no table: write something like `runs by batter | top 3`")
         leave = service.admit()
         began = time.monotonic()
         try:
-            found = await asyncio.to_thread(service.compute, line.query)
+            found = await seasons.compute(line.query, line.season)
         finally:
             leave()
-        tables = [table_of(t) for t in found]
         add_to_log(request, latency_ms={"retrieve": round((time.monotonic() - began) * 1000, 2)}, **shape(plan))
-        return Stats(query=str(plan), tables=tables)
+        return rendered(stats_of(str(plan), found), form)
 
     @routes.post("/feedback", response_model=Stored, status_code=201, summary="Judge an answer", tags=["ask"])
     async def judge(judgement: Feedback, request: Request) -> Stored:
@@ -104,7 +123,9 @@ def router(service: Service, feedback: FeedbackStore) -> APIRouter:
 AnswerEvent = Planned | Retrieved | Worded | Answer
 
 
-async def _answer(service: Service, loaded: Loaded, question: Question, request: Request) -> AsyncIterator[AnswerEvent]:
+async def answer_events(
+    service: Service, loaded: Loaded, question: Question, request: Request
+) -> AsyncIterator[AnswerEvent]:
     """The agents' events, with the Answer in place of their Reply. Raises Problem 504 after the deadline."""
     deadline_s = service.settings.deadline_s
     conversation = question.conversation_id or uuid.uuid4().hex
@@ -122,7 +143,8 @@ async def _answer(service: Service, loaded: Loaded, question: Question, request:
         yield reply_of(event, loaded.info, agents.season.name, request_id, conversation, question.trace)
 
 
-async def _whole(events: AsyncIterator[AnswerEvent]) -> Answer:
+async def whole(events: AsyncIterator[AnswerEvent]) -> Answer:
+    """The answer that the events end with."""
     *_, answer = [event async for event in events]
     assert isinstance(answer, Answer)
     return answer

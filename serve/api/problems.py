@@ -55,9 +55,9 @@ class Problem(Exception):
         if request.url.path.startswith("/v1/"):
             body["error"] = {
                 "message": detail,
-                "type": self.kind.replace("-", "_"),
-                "param": None,
-                "code": self.status,
+                "type": "invalid_request_error" if self.status in (400, 404, 422) else self.kind.replace("-", "_"),
+                "param": self.more.get("param"),
+                "code": self.kind.replace("-", "_"),
             }
         return body
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from agents.messages import Reply
 from data.query import StatTable
 from serve.model_store import ModelInfo
+from serve.seasons import SeasonInfo
 
+MAX_BATCH = 50  # questions in one request
 MAX_QUESTION = 500  # characters; the longest of the fan questions has about 150
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION)]
@@ -25,22 +27,40 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Question(RequestBody):
-    """A question in plain English."""
+def _question_schema(schema: dict[str, Any]) -> None:
+    schema["examples"] = [
+        {"question": "Who took the most wickets at the death?"},
+        {"question": "bumrah economy at the death?", "stream": True},
+        {"question": "Who hit the most sixes?", "season": "ipl_2016"},
+        {"questions": ["most runs", "most wickets"]},
+    ]
+    schema.pop("required", None)  # one of question and questions is
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"question": "Who took the most wickets at the death?"},
-                {"question": "bumrah economy at the death?", "stream": True},
-            ]
-        },
-    )
+
+class Question(RequestBody):
+    """A question in plain English, or several of them that have nothing to do with each other."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_question_schema)
     question: Text = Field(description=f"the question, up to {MAX_QUESTION} characters")
+    questions: Annotated[list[Text], Field(min_length=1, max_length=MAX_BATCH)] | None = Field(
+        None, description=f"instead of `question`: up to {MAX_BATCH}, each with its own answer or problem in `answers`"
+    )
+    season: Id | None = Field(None, description="a name that GET /seasons lists; without one the service's own season")
     conversation_id: Id | None = Field(None, description="of an earlier reply: makes this a follow-up")
     stream: bool = Field(False, description="server-sent events: plan, table, token, done")
     trace: bool = Field(False, description="add every step the agents took")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """Several questions instead of one: the first stands in `question`, which one question requires."""
+        if not (isinstance(value, dict) and value.get("questions")):
+            return value
+        for name in ("question", "conversation_id", "stream"):
+            if value.get(name):
+                raise ValueError(f"{name} is for one question: leave it out or send no `questions`")
+        many = value["questions"]
+        return value | {"question": many[0] if isinstance(many, list) else many}
 
 
 class QueryLine(RequestBody):
@@ -48,6 +68,7 @@ class QueryLine(RequestBody):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "runs by batter | top 3"}]})
     query: Text = Field(description="a query line as in replies; `python -m data language` has all of it")
+    season: Id | None = Field(None, description="a name that GET /seasons lists; without one the service's own season")
 
 
 class Feedback(RequestBody):
@@ -93,6 +114,26 @@ class Stats(BaseModel):
     tables: list[Table]
 
 
+class Season(BaseModel):
+    name: str = Field(description="what the field `season` takes")
+    title: str
+    years: list[int]
+    matches: int
+    default: bool = Field(description="whether this season is meant where none is named")
+
+
+class SeasonList(BaseModel):
+    seasons: list[Season]
+
+
+class Usage(BaseModel):
+    """Tokens of the model calls for the plan and the sentence; cached ones are part of the prompt's."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
 class Answer(BaseModel):
     """The reply of POST /infer."""
 
@@ -107,6 +148,7 @@ class Answer(BaseModel):
     model: ModelInfo
     season: str = Field(description="the season that the figures are of")
     latency_ms: dict[str, float] = Field(description="queue, link, plan, retrieve, answer, total")
+    usage: Usage
     conversation_id: str
     request_id: str
     trace: list[dict[str, Any]] | None = None
@@ -134,6 +176,22 @@ def table_of(table: StatTable) -> Table:
     )
 
 
+def stats_of(line: str, tables: list[StatTable]) -> Stats:
+    """The body of POST /stats."""
+    return Stats(query=line, tables=[table_of(table) for table in tables])
+
+
+def season_of(season: SeasonInfo) -> Season:
+    """An entry of GET /seasons."""
+    return Season(
+        name=season.name,
+        title=season.title,
+        years=list(season.years),
+        matches=season.matches,
+        default=season.default,
+    )
+
+
 def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conversation: str, trace: bool) -> Answer:
     """The body of POST /infer; `trace`: with the agents' steps."""
     tables = [table_of(t) for t in reply.tables]
@@ -149,9 +207,19 @@ def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conve
         model=model,
         season=season,
         latency_ms=dict(reply.latency_ms),
+        usage=_usage(reply),
         conversation_id=conversation,
         request_id=request_id,
         trace=reply.trace.as_json() if trace else None,
+    )
+
+
+def _usage(reply: Reply) -> Usage:
+    made = reply.trace.generations
+    return Usage(
+        prompt_tokens=sum(generation.prompt_tokens for generation in made),
+        completion_tokens=sum(generation.completion_tokens for generation in made),
+        cached_tokens=sum(generation.cached_tokens for generation in made),
     )
 
 

@@ -95,6 +95,15 @@ def cpu_variant() -> str:
 
 
 _native_errors: list[str] = []
+_offloaded: list[int] = []
+OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")  # llama.cpp says it in its log alone
+
+
+def take_offloaded() -> int:
+    """Layers of the model loaded last that are on a GPU, as llama.cpp has reported them; 0 without such a report."""
+    layers = _offloaded[-1] if _offloaded else 0
+    _offloaded.clear()
+    return layers
 
 
 def last_error() -> str:
@@ -108,8 +117,12 @@ def _log_native(level: int, text: bytes, _user: int) -> None:
         _native_errors.append(message)
         del _native_errors[:-20]
         log.warning("llama.cpp: %s", message)
-    elif level == 2 and os.environ.get("LLAMA_LOG"):
-        log.info("llama.cpp: %s", text.decode(errors="replace").strip())
+    elif level == 2:
+        message = text.decode(errors="replace").strip()
+        if found := OFFLOADED.search(message):
+            _offloaded.append(int(found[1]))
+        if os.environ.get("LLAMA_LOG"):
+            log.info("llama.cpp: %s", message)
 
 
 _native_log = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_log_native)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from serve.engine import cpu_threads, memory
-from serve.engine.bindings import Library, cpu_variant, last_error
+from serve.engine import cpu_threads, memory, native_libraries
+from serve.engine.bindings import Library, cpu_variant, last_error, take_offloaded
 from serve.engine.errors import ModelError
 from serve.engine.sampler import SamplerChain
 from serve.engine.scheduler import Step
@@ -47,6 +47,7 @@ class RunnerConfig:
     n_threads: int = 0
     n_threads_batch: int = 0
     n_gpu_layers: int = 0
+    gpu_required: bool = False  # without a GPU backend, n_gpu_layers is an error and not a warning
     flash_attention: bool = True
     adapters: dict[str, Path] = field(default_factory=dict)
     prefix_mb: int = 0  # of the engine's prefix cache, which has to fit into memory too
@@ -67,11 +68,12 @@ class Runner:
         self.system_info: str = lib.llama_print_system_info().decode()
         self.gpu: bool = lib.llama_supports_gpu_offload()
         if config.n_gpu_layers and not self.gpu:
-            log.warning(
-                "N_GPU_LAYERS=%d, but this llama-cpp-python has no GPU backend: everything runs on the CPU. "
-                "Install a CUDA build (CMAKE_ARGS=-DGGML_CUDA=on) or set N_GPU_LAYERS=0.",
-                config.n_gpu_layers,
+            missing = (
+                f"N_GPU_LAYERS={config.n_gpu_layers}, but {native_libraries.why_no_gpu(native_libraries.installed())}"
             )
+            if config.gpu_required:
+                raise ModelError(f"{missing}. N_GPU_LAYERS=0 or GPU_REQUIRED=false serve on the CPU instead.")
+            log.warning("%s. Everything runs on the CPU.", missing)
         self._context: Any = None
         self._adapters: dict[str, Any] = {}
         self._adapter: str | None = None
@@ -79,6 +81,9 @@ class Runner:
         self.n_threads_batch = config.n_threads_batch or cpu_threads.available()
         self._decode_threads = self.n_threads  # of the next step
         self._model: Any = self._load_model()
+        self.gpu_layers: int = take_offloaded()
+        all_layers: int = lib.api.llama_model_n_layer(self._model) + 1  # the output layer counts
+        self.gpu_layers_wanted: int = min(config.n_gpu_layers, all_layers) if config.n_gpu_layers >= 0 else all_layers
         self._check_memory()
         self._context = self._load_context()
         self.n_ctx: int = lib.api.llama_n_ctx(self._context)
@@ -87,7 +92,7 @@ class Runner:
         self._adapters = {name: self._load_adapter(name, path) for name, path in config.adapters.items()}
         self.description = (
             f"{self.n_threads} threads ({self.n_threads_batch} for prefill), context {self.n_ctx}, "
-            f"{config.n_sequences} sequences, GPU layers {config.n_gpu_layers if self.gpu else 0} | "
+            f"{config.n_sequences} sequences, GPU layers {self.gpu_layers} of {self.gpu_layers_wanted} wanted | "
             f"CPU variant {cpu_variant()} | {self.system_info.strip()}"
         )
         n = config.n_batch

@@ -2,6 +2,8 @@
 
     python -m serve.monitor report --log service.jsonl --feedback runs/feedback.sqlite --out report.html
     python -m serve.monitor sample --log service.jsonl --count 50
+    python -m serve.monitor canary --url http://localhost:8000
+    python -m serve.monitor prune --feedback runs/feedback.sqlite
     python -m serve.monitor simulate --days 30 --drift kinds --out runs/monitor
 
 `report --check` ends with status 3 where something drifted, for a scheduled job.
@@ -10,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +20,13 @@ from typing import Annotated
 import typer
 
 from data.command_line import command_line, reported, run
+from serve.monitor.canary import ask_golden, golden
 from serve.monitor.drift import ALARM_RATE, DRAWS
 from serve.monitor.labelling import fair_sample
-from serve.monitor.records import MonitorError, read_feedback, read_log
+from serve.monitor.records import MonitorError, merged_feedback, read_log
 from serve.monitor.report import build, html, percent
+from serve.monitor.retention import TEXT_DAYS, forget
+from serve.monitor.retention import prune as drop_texts
 from serve.monitor.signals import SIGNALS
 from serve.monitor.simulate import DRIFTS
 from serve.monitor.simulate import simulate as make_up
@@ -31,7 +37,7 @@ app = command_line("Reports on the service from its log and feedback, and made-u
 _errors = reported(MonitorError, OSError)
 Log = Annotated[Path, typer.Option(help="the service's standard output; several files may follow")]
 More = Annotated[list[Path] | None, typer.Argument(hidden=True)]
-Feedback = Annotated[Path | None, typer.Option(help="the file of FEEDBACK_DB")]
+Feedback = Annotated[list[Path] | None, typer.Option(help="the file of FEEDBACK_DB; again for each further pod's")]
 
 
 @app.command()
@@ -44,16 +50,18 @@ def report(
     current_days: Annotated[int, typer.Option(help="days under test, the last ones of the log")] = 7,
     reference_days: Annotated[int, typer.Option(help="days before them to compare with")] = 28,
     alarm_rate: Annotated[float, typer.Option(help="chance of a false alarm in a report")] = ALARM_RATE,
-    check: Annotated[bool, typer.Option("--check", help=f"exit status {DRIFTED} where something drifted")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help=f"exit status {DRIFTED} where something drifted or relevance is low")
+    ] = False,
 ) -> None:
     """Write the report as an HTML page."""
     least = len(SIGNALS) / (DRAWS + 1)
     if not least < alarm_rate < 1:
         raise MonitorError(f"--alarm-rate {alarm_rate}: it lies between {least:.4f} and 1")
-    if feedback and not feedback.exists():
-        raise MonitorError(f"no feedback store {feedback}: give the file of FEEDBACK_DB, or leave --feedback out")
+    for missing in (path for path in feedback or [] if not path.exists()):
+        raise MonitorError(f"no feedback store {missing}: give the file of FEEDBACK_DB, or leave --feedback out")
     records = read_log([log, *(more or [])])
-    found = build(records, read_feedback(feedback), current_days, reference_days, alarm_rate)
+    found = build(records, merged_feedback(feedback or []), current_days, reference_days, alarm_rate)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(html(found), encoding="utf-8")
     for sentence in found.sentences():
@@ -63,7 +71,9 @@ def report(
         interval = f"95 % interval {percent(now.low)} to {percent(now.high)}"
         print(f"Right, of judged answers: {now.count} of {now.of} ({interval}).")
     print(f"{len(records.asked)} questions of {len(records.days)} days; the report is {out}")
-    if check and found.flagged:
+    if found.relevant.of:
+        print(f"Relevant: {found.relevant.count} of {found.relevant.of} answers are about what was asked.")
+    if check and (found.flagged or found.irrelevant):
         raise typer.Exit(DRIFTED)
 
 
@@ -72,15 +82,13 @@ def report(
 def sample(
     log: Log,
     more: More = None,
-    feedback: Annotated[
-        Path | None, typer.Option(help="the file of FEEDBACK_DB, for texts that the log does not hold")
-    ] = None,
+    feedback: Feedback = None,
     days: Annotated[int, typer.Option(help="the last ones of the log, as the report judges them")] = 7,
     count: Annotated[int, typer.Option(help="questions to draw")] = 50,
     seed: Annotated[int, typer.Option(help="of the draw")] = 0,
 ) -> None:
     """Print a fair sample of questions to judge, as JSON lines."""
-    texts = {j.request_id: j.question for j in read_feedback(feedback)}
+    texts = {j.request_id: j.question for j in merged_feedback(feedback or [])}
     records = read_log([log, *(more or [])])
     chosen = set(records.days[-days:])
     for asked in fair_sample([asked for asked in records.asked if asked.day in chosen], count, seed):
@@ -106,6 +114,38 @@ def simulate(
         raise typer.BadParameter(f"--drift {drift}: choose among {', '.join(sorted(DRIFTS))}")
     made = make_up(out, days, per_day, drift, drift_days, season, seed, texts)
     print(f"{made.questions} questions in {made.log}, {made.judgements} judgements in {made.feedback}")
+
+
+@app.command()
+@_errors
+def canary(
+    url: Annotated[str, typer.Option(help="the running service (with an API key in API_KEY where it wants one)")],
+    count: Annotated[int, typer.Option(help="golden questions to ask, of all kinds; 0: all")] = 20,
+    least: Annotated[float, typer.Option(help="share of them that has to be right; of the release, less some")] = 0.6,
+) -> None:
+    """Ask golden questions; exit status 3 where too many are wrong twice in a row."""
+    asked = golden(count)
+    failed = ask_golden(url, count, os.environ.get("API_KEY"), asked)
+    for question in failed:
+        print(f"wrong: {question.id} {question.question}")
+    right = len(asked) - len(failed)
+    print(f"{right} of {len(asked)} golden questions right; at least {100 * least:.0f} % have to be")
+    if right < least * len(asked):
+        raise typer.Exit(DRIFTED)
+
+
+@app.command()
+@_errors
+def prune(
+    feedback: Annotated[Path, typer.Option(help="the file of FEEDBACK_DB")],
+    days: Annotated[int, typer.Option(help="judgements that are older lose question, answer and comment")] = TEXT_DAYS,
+    request_id: Annotated[str | None, typer.Option(help="delete all judgements of this request instead")] = None,
+) -> None:
+    """Delete what the feedback store may no longer keep."""
+    if request_id:
+        print(f"{forget(feedback, request_id)} judgements deleted")
+    else:
+        print(f"texts of {drop_texts(feedback, days)} judgements deleted")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -63,15 +63,15 @@ def rate_chart(points: Sequence[Point], current_from: date | None, usual: float 
 
 
 def paired_bars(rows: Sequence[tuple[str, float, float]], name: str) -> str:
-    """Two bars for each (category, share before, share now)."""
-    label, width, step = 150, 560, 30
+    """Two bars for each (category, share before, share now). The names are above them: a phone is 390 px wide."""
+    label, width, step = 0, WIDTH, 46
     room = width - label - 52
     most = max([*(max(before, now) for _, before, now in rows), 0.01])
     parts = []
     for i, (category, before, now) in enumerate(rows):
         at = i * step
-        parts.append(f'<text class="name" x="{label - 8}" y="{at + 16}" text-anchor="end">{escape(category)}</text>')
-        for value, css, shift in ((before, "before", 2), (now, "after", 13)):
+        parts.append(f'<text class="name" x="{label}" y="{at + 12}">{escape(category)}</text>')
+        for value, css, shift in ((before, "before", 18), (now, "after", 29)):
             bar = max(1.0, value / most * room)
             parts.append(f'<rect class="{css}" x="{label}" y="{at + shift}" width="{bar:.1f}" height="10" rx="2"/>')
             end = label + bar + 5

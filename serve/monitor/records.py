@@ -137,6 +137,12 @@ def read_feedback(path: Path | None) -> list[Judgement]:
     return [Judgement(row[0], _time(row[1]), *row[2:]) for row in rows]
 
 
+def merged_feedback(paths: Iterable[Path]) -> list[Judgement]:
+    """The judgements of several stores, one of each pod, in order of time; each counts once. Raises MonitorError."""
+    found = {judgement for path in paths for judgement in read_feedback(path)}
+    return sorted(found, key=lambda judgement: (judgement.at, judgement.request_id, judgement.verdict))
+
+
 def _object(text: str) -> dict[str, Any] | None:
     start = text.find("{")
     try:

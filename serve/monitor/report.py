@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from serve.monitor.charts import Point
 from serve.monitor.drift import ALARM_RATE, Finding, Windows, compare, too_few, windows
 from serve.monitor.labelling import Candidate, worth_labelling
 from serve.monitor.records import Asked, Judgement, Log
+from serve.monitor.relevance import LEAST, relevance
 from serve.monitor.signals import SIGNALS, YES
 
 
@@ -32,7 +33,14 @@ class Report:
     before: Share  # right answers in the reference window
     now: Share  # in the current window
     reviewers: Share  # in the current window, by reviewers alone
+    relevant_before: Share  # answers about what was asked, in the reference window
+    relevant: Share  # in the current window
     labels: Sequence[Candidate]
+
+    @property
+    def irrelevant(self) -> bool:
+        """Whether relevance is below its least value by more than chance (its 95 % interval lies below)."""
+        return self.relevant.of > 0 and self.relevant.high < LEAST
 
     @property
     def flagged(self) -> list[Finding]:
@@ -40,11 +48,15 @@ class Report:
 
     def sentences(self) -> list[str]:
         """The result in sentences: which signals moved, or that none did."""
+        if self.irrelevant:
+            low = [f"Relevance is {_share(self.relevant)}, below {100 * LEAST:.0f} %."]
+        else:
+            low = []
         if self.untested:
-            return [f"Not tested: {self.untested}."]
+            return [f"Not tested: {self.untested}.", *low]
         if not self.flagged:
-            return [f"No drift. By chance alone one report in {1 / self.alarm_rate:.0f} would show some."]
-        return [f"{f.signal.name} moved ({moved(f)}): PSI {f.psi:.3f}, p = {f.p:.4f}" for f in self.flagged]
+            return [f"No drift. By chance alone one report in {1 / self.alarm_rate:.0f} would show some.", *low]
+        return low + [f"{f.signal.name} moved ({moved(f)}): PSI {f.psi:.3f}, p = {f.p:.4f}" for f in self.flagged]
 
 
 def build(
@@ -73,6 +85,8 @@ def build(
         share(over.reference),
         share(over.current),
         accuracy(j for j in judged.values() if j.reviewed and where.get(j.request_id, j.at.date()) in over.current),
+        relevance(a for a in log.asked if a.day in over.reference),
+        relevance(recent),
         worth_labelling(recent, judgements),
     )
 
@@ -152,6 +166,14 @@ def _of(asked: Sequence[Asked], days: tuple[date, ...]) -> list[Asked]:
     return [a for a in asked if a.day in days]
 
 
+def _in_order(categories: Iterable[str]) -> list[str]:
+    """Classes of a count ("0", "1 to 2", "3 or more") by their size; others as they come."""
+    names = list(categories)
+    if not all(name[:1].isdigit() for name in names):
+        return names
+    return sorted(names, key=lambda name: int(name.split()[0]))
+
+
 def _shapes(report: Report) -> list[tuple[Finding, Markup]]:
     """A chart of the categories before and now, for the first signal and for those that moved."""
     shown = []
@@ -159,6 +181,6 @@ def _shapes(report: Report) -> list[tuple[Finding, Markup]]:
         if finding.signal.rate or not (finding.flagged or finding.signal is SIGNALS[0]):
             continue
         before, now = _portions(finding)
-        rows = [(c.replace("_", " "), before[c], now[c]) for c in before][:12]
+        rows = [(c.replace("_", " "), before[c], now[c]) for c in _in_order(before)][:12]
         shown.append((finding, Markup(charts.paired_bars(rows, f"{finding.signal.name}, before and now"))))
     return shown

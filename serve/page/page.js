@@ -1,208 +1,185 @@
-// The page: asks POST /infer as a stream, shows answer, table, chart; runs edited query lines by POST /stats.
-// All texts of replies are set as text, never as markup.
-import { chart } from "./chart.js";
+// The page: asks POST /infer as a stream, shows the answer, keeps the conversation; computes query lines by POST /stats.
+import { events, getIfThere, post } from "./api.js";
+import { fail, finish, linkTo, newCard, showReading, showScore } from "./card.js";
+import { titleOf } from "./line.js";
+import { completeNames } from "./names.js";
+import { shown } from "./table.js";
+import { conversation, forgetQuestions, keepConversation, keepQuestion, questions } from "./store.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
-const form = $("#ask"), input = $("#question"), stop = $("#stop"), answers = $("#answers");
-let conversation = null, running = null;
+const form = $("#ask"),
+  input = $("#question"),
+  stop = $("#stop"),
+  answers = $("#answers"),
+  season = $("#season");
+const MAX_CARDS = 20;
+const states = new Map(); // card -> what it shows
+let conversationId = null,
+  running = null;
 
-async function post(path, body, signal) {
-  const headers = { "Content-Type": "application/json" };
-  const key = sessionStorage.getItem("key");
-  if (key) headers.Authorization = `Bearer ${key}`;
-  let response;
-  try {
-    response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error("The service does not answer. Is it running?");
-  }
-  if (response.ok) return response;
-  if (response.status === 401) {
-    $("#key-row").hidden = false;
-    $("#key").focus();
-  }
-  const problem = await response.json().catch(() => ({}));
-  throw new Error(problem.detail || `The service answered ${response.status}.`);
-}
+const actions = {
+  ask,
+  rerun,
+  follow,
+  compute,
+  season: () => season.value,
+  judge: (judgement) => post("/feedback", judgement),
+};
 
-async function* events(response) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let buffer = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    buffer += value;
-    let end;
-    while ((end = buffer.indexOf("\n\n")) >= 0) {
-      const lines = buffer.slice(0, end).split("\n");
-      buffer = buffer.slice(end + 2);
-      const name = lines.find((l) => l.startsWith("event: "));
-      const data = lines.find((l) => l.startsWith("data: "));
-      if (name && data) yield { name: name.slice(7), data: JSON.parse(data.slice(6)) };
-    }
-  }
-}
+// A season other than the service's own; an older service has no such field.
+const seasonField = (name) => (name ? { season: name } : {});
 
 async function ask(question) {
   running?.abort();
   const mine = (running = new AbortController());
-  const card = newCard(question);
+  const followUp = conversationId !== null;
+  keepQuestion(question);
+  showHistory();
+  const card = place(newCard(question, actions));
   const text = $(".text", card);
   text.setAttribute("aria-busy", "true");
-  stop.hidden = false;
-  let reply = null;
+  busy(true);
   try {
-    const response = await post("/infer", { question, stream: true, ...(conversation && { conversation_id: conversation }) }, mine.signal);
+    const body = {
+      question,
+      stream: true,
+      ...(followUp && { conversation_id: conversationId }),
+      ...seasonField(season.value),
+    };
+    const of = season.value;
+    const response = await post("/infer", body, mine.signal);
+    let reply = null,
+      line = null;
+    // From top to bottom as it comes; charts and tables follow with the end, below the sentence, so that nothing moves.
     for await (const { name, data } of events(response)) {
-      if (name === "plan") showLine(card, data.query);
-      if (name === "table") showTables(card, data.tables);
+      if (name === "plan") showReading(card, (line = data.query), [], actions);
+      if (name === "table") showScore(card, data.tables, line);
       if (name === "token") text.textContent += data.text;
       if (name === "error") throw new Error(data.detail);
       if (name === "done") reply = data;
     }
     if (!reply) throw new Error("The connection ended before the answer did.");
-    conversation = reply.conversation_id;
-    $("#again").hidden = false;
-    finish(card, question, reply);
+    conversationId = reply.conversation_id;
+    const state = { question, query: reply.query, tables: reply.tables, reply, followUp, season: of };
+    if (!followUp) history.replaceState(null, "", linkTo(state));
+    show(card, state);
+    $("#announce").textContent = `Answer: ${reply.answer}`;
   } catch (error) {
-    fail(card, error.name === "AbortError" ? "Stopped." : error.message, () => { card.remove(); ask(question); });
+    failed(card, error, () => {
+      remove(card);
+      ask(question);
+    });
   } finally {
     text.removeAttribute("aria-busy");
-    if (running === mine) { running = null; stop.hidden = true; }
+    if (running === mine) {
+      running = null;
+      busy(false);
+    }
   }
 }
 
-function newCard(question) {
-  const card = $("#answer").content.firstElementChild.cloneNode(true);
-  $("h2", card).textContent = question;
-  $(".line", card).addEventListener("submit", (event) => {
-    event.preventDefault();
-    rerun(card, event.target.query.value.trim());
-  });
+// Earlier answers make room while the new one grows, and come back below it.
+function busy(on) {
+  stop.hidden = !on;
+  $("#submit").hidden = on;
+  document.body.classList.toggle("busy", on);
+}
+
+function place(card) {
   answers.prepend(card);
-  while (answers.children.length > 20) answers.lastElementChild.remove();
+  while (answers.children.length > MAX_CARDS) remove(answers.lastElementChild);
+  document.body.classList.add("answering");
+  $("#again").hidden = false;
   return card;
 }
 
-function finish(card, question, reply) {
-  $(".text", card).textContent = reply.answer;
-  if (reply.query) showLine(card, reply.query);
-  showTables(card, reply.tables);
-  const candidates = $(".candidates", card);
-  for (const name of reply.candidates) {
-    const button = candidates.appendChild(document.createElement("button"));
-    button.type = "button";
-    button.textContent = name;
-    button.addEventListener("click", () => ask(`what about ${name}`));
-  }
-  candidates.hidden = !reply.candidates.length;
-  const ms = reply.latency_ms, by = reply.worded_by === "model" ? "worded by the model" : "worded plainly from the table";
-  const model = [reply.model.name, reply.model.quantisation].filter(Boolean).join(" ");
-  $(".meta", card).textContent = [
-    `${Math.round(ms.total)} ms (plan ${Math.round(ms.plan ?? 0)}, table ${Math.round(ms.retrieve ?? 0)}, answer ${Math.round(ms.answer ?? 0)})`,
-    reply.outcome === "answered" ? by : reply.outcome === "ask_back" ? "asked back" : "declined",
-    model,
-  ].join(" · ");
-  $(".actions", card).hidden = false;
-  $(".copy", card).addEventListener("click", async (event) => {
-    const done = await copy(reply.answer);
-    event.target.textContent = done ? "Copied" : "Could not copy";
-  });
-  for (const button of card.querySelectorAll("[data-verdict]")) {
-    button.addEventListener("click", () => judge(card, button.dataset.verdict, question, reply));
-  }
-  $("#announce").textContent = `Answer: ${reply.answer}`;
+function remove(card) {
+  states.delete(card);
+  card.remove();
 }
 
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
+function show(card, state) {
+  states.set(card, state);
+  finish(card, state, actions);
+  keepConversation(
+    conversationId,
+    [...answers.children].flatMap((c) => states.get(c) ?? []),
+  );
 }
 
-async function judge(card, verdict, question, reply) {
-  const place = $(".judge", card);
-  try {
-    await post("/feedback", { request_id: reply.request_id, verdict, question, answer: reply.answer.slice(0, 2000), query: reply.query });
-    place.textContent = "Thank you; question, answer and your judgement are stored.";
-  } catch (error) {
-    place.textContent = error.message;
+function failed(card, error, retry) {
+  if (error.needsKey) {
+    $("#key-row").hidden = false;
+    $("#key").focus();
   }
+  fail(card, error.name === "AbortError" ? "Stopped." : error.message, retry);
 }
 
-function fail(card, message, retry) {
-  const place = $(".error", card);
-  place.textContent = `${message} `;
-  if (retry) {
-    const button = place.appendChild(document.createElement("button"));
-    button.type = "button";
-    button.textContent = "Try again";
-    button.addEventListener("click", retry);
-  }
-  place.hidden = false;
+/** The tables of a query line, computed without the model: { query, tables, ms }. */
+async function compute(query, of = season.value) {
+  const began = performance.now();
+  const result = await (await post("/stats", { query, ...seasonField(of) })).json();
+  return { ...result, ms: performance.now() - began };
 }
 
 async function rerun(card, query) {
   $(".error", card).hidden = true;
   try {
-    const began = performance.now();
-    const result = await (await post("/stats", { query })).json();
-    showLine(card, result.query);
-    showTables(card, result.tables);
-    $(".text", card).textContent = "";
-    $(".candidates", card).hidden = $(".actions", card).hidden = true;
-    $(".meta", card).textContent = `${Math.round(performance.now() - began)} ms · computed from the query line, without the model`;
+    const of = states.get(card)?.season,
+      question = states.get(card)?.question ?? $("h2", card).textContent;
+    show(card, { question, reply: null, followUp: false, season: of, ...(await compute(query, of)) });
     $("#announce").textContent = "The table was computed again.";
   } catch (error) {
-    fail(card, error.message);
+    failed(card, error);
   }
 }
 
-function showLine(card, query) {
-  $(".line", card).hidden = false;
-  $(".line input", card).value = query;
-}
-
-function showTables(card, tables) {
-  $(".tables", card).replaceChildren(...tables.flatMap((table) => [chart(table), tableOf(table)].filter(Boolean)));
-}
-
-export function shown(value, column) {
-  if (value === null) return "–";
-  return typeof value === "number" && column.decimals ? value.toFixed(column.decimals) : String(value);
-}
-
-function tableOf(table) {
-  const frame = document.createElement("div");
-  frame.className = "scroll";
-  frame.tabIndex = 0;
-  frame.setAttribute("role", "region");
-  frame.setAttribute("aria-label", `Table: ${table.columns.map((c) => c.label).join(", ")}`);
-  const element = frame.appendChild(document.createElement("table"));
-  const notes = [table.qualification, table.more_tied && "more share the last place"].filter(Boolean);
-  if (notes.length) element.createCaption().textContent = notes.join("; ");
-  const head = element.createTHead().insertRow();
-  const numeric = table.columns.map((_, i) => table.rows.every((r) => r[i] === null || typeof r[i] === "number"));
-  table.columns.forEach((column, i) => {
-    const cell = head.appendChild(document.createElement("th"));
-    cell.scope = "col";
-    cell.textContent = column.label;
-    cell.className = numeric[i] ? "number" : "";
-  });
-  const body = element.createTBody();
-  for (const row of table.rows) {
-    const line = body.insertRow();
-    row.forEach((value, i) => {
-      const cell = line.insertCell();
-      cell.textContent = shown(value, table.columns[i]);
-      cell.className = `${numeric[i] ? "number" : ""} ${table.columns[i].role}`.trim();
+/** A new card of a query line, under its words. */
+async function follow(query, of = season.value, linked = false) {
+  const card = place(newCard("…", actions));
+  try {
+    const { tables, ...rest } = await compute(query, of);
+    const labels = Object.fromEntries(tables.flatMap((t) => t.columns.map((c) => [c.name, c.label])));
+    const question = titleOf(rest.query, labels);
+    $("h2", card).textContent = question;
+    const state = { question, reply: null, followUp: true, season: of, tables, ...rest };
+    show(card, state);
+    if (linked) history.replaceState(null, "", linkTo(state)); // with the line as it is kept, so that a reload finds it
+    $("#announce").textContent = `Computed: ${question}`;
+    if (!linked) card.scrollIntoView({ block: "start" });
+  } catch (error) {
+    $("h2", card).textContent = titleOf(query);
+    failed(card, error, () => {
+      remove(card);
+      follow(query, of, linked);
     });
   }
-  return frame;
+}
+
+function showHistory() {
+  const earlier = questions();
+  $("#history").hidden = !earlier.length;
+  $("#history ul").replaceChildren(
+    ...earlier.slice(0, 20).map((question) => {
+      const item = document.createElement("li"),
+        button = item.appendChild(document.createElement("button"));
+      button.type = "button";
+      button.textContent = question;
+      button.addEventListener("click", () => {
+        ask(question);
+        input.scrollIntoView({ block: "nearest" });
+      });
+      return item;
+    }),
+  );
+}
+
+let recalled = -1;
+function recall(step) {
+  const earlier = questions();
+  recalled = Math.max(-1, Math.min(earlier.length - 1, recalled + step));
+  input.value = recalled < 0 ? "" : earlier[recalled];
+  input.setSelectionRange(input.value.length, input.value.length);
 }
 
 async function state() {
@@ -213,6 +190,7 @@ async function state() {
     $("#state").textContent = reply.ready ? `${reply.season_title} · ${model}` : `Not ready yet: ${reply.reason}`;
     if (reply.ready) {
       document.title = `${reply.season_title}: cricket questions`;
+      if (wait === 1000 && !$("#glance").children.length) glance();
       wait = 30000;
     }
   } catch {
@@ -221,23 +199,107 @@ async function state() {
   setTimeout(state, wait);
 }
 
+// What the empty page shows: who led the season. Each opens its ranking.
+const GLANCE = [
+  ["Champions", "winner | stage=final", "points by team"],
+  ["Most runs", "runs by batter | top 1", "runs by batter | top 10"],
+  ["Most wickets", "wickets by bowler | top 1", "wickets by bowler | top 10"],
+  ["Most sixes", "sixes by batter | top 1", "sixes by batter | top 10"],
+];
+async function glance() {
+  const boards = await Promise.all(
+    GLANCE.map(async ([title, line, more]) => {
+      const {
+        tables: [
+          {
+            columns,
+            rows: [row],
+          },
+        ],
+      } = await compute(line);
+      const cell = (role) =>
+        shown(
+          row[columns.findIndex((c) => c.role === role)],
+          columns.find((c) => c.role === role),
+        );
+      const button = document.createElement("button"),
+        final = columns[0].name === "match";
+      button.type = "button";
+      for (const text of [title, final ? "" : cell("asked"), final ? cell("asked") : cell("dimension")]) {
+        button.appendChild(document.createElement("span")).textContent = text;
+      }
+      button.addEventListener("click", () => follow(more));
+      return button;
+    }),
+  ).catch(() => []); // another league, or no key yet: the page does without
+  $("#glance").replaceChildren(...boards);
+}
+
+// Seasons to choose from, where the service has several: GET /seasons.
+async function seasons() {
+  const found = (await getIfThere("/seasons"))?.seasons ?? [];
+  if (found.length < 2) return;
+  const asked = new URLSearchParams(location.search).get("season");
+  for (const { name, title, default: own } of found) {
+    season.append(new Option(title, own ? "" : name, own, own)); // without a name, the service's own season is meant
+  }
+  if (found.some(({ name, default: own }) => name === asked && !own)) season.value = asked;
+  $("#season-label").hidden = false;
+}
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const question = input.value.trim();
   if (!question) return;
   if ($("#key").value) sessionStorage.setItem("key", $("#key").value);
   input.value = "";
+  recalled = -1;
+  closeNames();
   ask(question);
 });
+const closeNames = completeNames(input, $("#names"), recall, () => season.value);
 for (const button of form.querySelectorAll(".examples button")) {
   button.addEventListener("click", () => ask(button.textContent));
 }
-stop.addEventListener("click", () => { running?.abort(); input.focus(); });
+stop.addEventListener("click", () => {
+  running?.abort();
+  input.focus();
+});
 $("#fresh").addEventListener("click", () => {
   running?.abort();
-  conversation = null;
+  conversationId = null;
+  states.clear();
   answers.replaceChildren();
+  keepConversation(null, []);
+  history.replaceState(null, "", "/");
+  document.body.classList.remove("answering");
   $("#again").hidden = true;
   input.focus();
 });
+season.addEventListener("change", () => {
+  conversationId = null; // a follow-up is about the same season
+  glance();
+});
+$("#forget").addEventListener("click", () => {
+  forgetQuestions();
+  showHistory();
+});
+
+function restore() {
+  const { id, cards } = conversation();
+  conversationId = id;
+  for (const kept of [...cards].reverse()) show(place(newCard(kept.question, actions)), kept);
+  const asked = new URLSearchParams(location.search),
+    q = asked.get("q")?.trim().slice(0, 500),
+    line = asked.get("line");
+  const here = cards.some((kept) => kept.question === q || (line && kept.query === line));
+  if (here || !(q || line)) return;
+  conversationId = null; // a link is a question of its own
+  if (q) ask(q);
+  else follow(line, season.value, true);
+}
+
+showHistory();
 state();
+await seasons();
+restore();

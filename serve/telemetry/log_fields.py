@@ -14,7 +14,7 @@ from typing import Any
 from agents.coverage import left_out
 from agents.messages import Reply
 from agents.trace import PlanStep
-from data.query import Plan, QueryError, parse
+from data.query import Plan, parse
 from data.text import PLACEHOLDER, plain
 
 _WORD = re.compile(r"[a-z][a-z'-]*[a-z]|[a-z]")
@@ -51,11 +51,6 @@ def words_of(linked: str) -> list[str]:
 
 
 def _plan_quality(plan: PlanStep) -> dict[str, Any]:
-    """`plan_left_out`: names and numbers of the question that the chosen line does not use. `plan_redrawn`: the
-    model's first line was cut off or left something out, so that others were sampled and the best one was taken."""
-    first = plan.generation.text if plan.generation else ""
-    try:
-        redrawn = left_out(parse(first), plan.text) > 0
-    except QueryError:
-        redrawn = True
-    return {"plan_left_out": left_out(parse(plan.line), plan.text), "plan_redrawn": redrawn}
+    """`plan_left_out`: names and numbers of the question that the chosen line does not use. `plan_redrawn`: the model's
+    first line was in doubt, so that others were sampled and the best one was taken."""
+    return {"plan_left_out": len(left_out(parse(plan.line), plan.text)), "plan_redrawn": plan.drafts > 1}

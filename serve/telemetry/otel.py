@@ -227,6 +227,8 @@ class _EngineCollector:
                 "Share of the KV cells in use, also by a request that has ended while no other runs.",
                 health.used_cells / max(1, health.n_cells),
             ),
+            ("cricket_gpu_layers_offloaded", "Layers of the model on a GPU.", engine.runner.gpu_layers),
+            ("cricket_gpu_layers_wanted", "Layers that N_GPU_LAYERS asks for.", engine.runner.gpu_layers_wanted),
             ("cricket_engine_busy_seconds", "Time inside engine steps since the start.", totals.busy_s),
             ("cricket_engine_native_seconds", "Time inside llama.cpp during engine steps.", totals.native_s),
         ):

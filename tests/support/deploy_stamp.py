@@ -20,6 +20,8 @@ COVERED = (
     "docker-compose.yaml",
     "k8s",
     "serve/__main__.py",
+    "serve/check_libraries.py",
+    "serve/engine/native_libraries.py",
     "serve/server.py",
     "serve/settings.py",
     "serve/healthcheck.py",

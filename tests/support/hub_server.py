@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.xet_store import XetRoutes, XetStore
+
 WRITE_TOKEN, READ_TOKEN, STRANGER_TOKEN = "hf_aliceWrites0001", "hf_aliceReads0002", "hf_bobWrites0003"
 _TOKENS = {WRITE_TOKEN: ("alice", "write"), READ_TOKEN: ("alice", "read"), STRANGER_TOKEN: ("bob", "write")}
 _LARGE = (".gguf", ".safetensors", ".bin", ".png")
@@ -65,6 +67,7 @@ class Hub:
     unavailable: bool = False  # every request is answered with 503
     break_off_after: int | None = None  # bytes of a large file, then the connection closes
     corrupt: bool = False  # one byte of every large file is changed
+    xet: XetStore | None = None  # offered where there is one
 
     def __enter__(self) -> Hub:
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -98,7 +101,7 @@ class _Answered(Exception):
     """The request has been answered with an error; unwinds to the dispatcher."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(XetRoutes, BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
 
@@ -182,6 +185,11 @@ class _Handler(BaseHTTPRequestHandler):
             [
                 (r"/api/models/([^/]+/[^/]+?)(?:/revision/([^/]+))?", "_info"),
                 (r"/api/models/([^/]+/[^/]+)/refs", "_refs"),
+                (r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", "_tree"),
+                (r"/api/whoami-v2", "_whoami"),
+                (r"/api/models/([^/]+/[^/]+)/xet-(read|write)-token/([^/]+)", "_xet_token"),
+                (r"/xet/v1/reconstructions/([0-9a-f]{64})", "_xet_reconstruction"),
+                (r"/xet/xorb/([0-9a-f]{64})", "_xet_xorb"),
                 (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", "_resolve"),
                 (r"/large/([0-9a-f]{64})", "_large"),
             ]
@@ -202,10 +210,33 @@ class _Handler(BaseHTTPRequestHandler):
                 (r"/verify", "_verify"),
                 (r"/api/models/([^/]+/[^/]+)/commit/([^/]+)", "_make_commit"),
                 (r"/api/models/([^/]+/[^/]+)/tag/([^/]+)", "_make_tag"),
+                (r"/api/models/([^/]+/[^/]+)/branch/([^/]+)", "_make_branch"),
+                (r"/xet/v1/xorbs/[^/]+/([0-9a-f]{64})", "_xet_take_xorb"),
+                (r"/xet/v1/shards", "_xet_take_shard"),
             ]
         )
 
     # reading
+
+    def _whoami(self, _: bytes) -> None:
+        caller = self._caller()
+        if caller is None:
+            self._refuse(401, "Invalid username or password.")
+        self._send(200, {"type": "user", "name": caller[0], "auth": {"accessToken": {"role": caller[1]}}})
+
+    def _tree(self, _: bytes, name: str, revision: str, folder: str | None) -> None:
+        repository = self._repository(name)
+        files = repository.commits[self._commit(repository, revision)]
+        within = f"{unquote(folder)}/" if folder else ""
+        rows = [
+            {"type": "file", "path": path, "size": len(file.data), "oid": file.blob_id}
+            | ({"lfs": {"oid": file.lfs, "size": len(file.data), "pointerSize": 130}} if file.lfs else {})
+            for path, file in files.items()
+            if path.startswith(within)
+        ]
+        if not rows and within:
+            self._refuse(404, "Entry not found", "EntryNotFound")
+        self._send(200, rows)
 
     def _info(self, _: bytes, name: str, revision: str | None) -> None:
         repository = self._repository(name)
@@ -254,8 +285,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "Entry not found", "EntryNotFound")
         if not file.lfs:
             return self._content(file.data, file.blob_id, X_Repo_Commit=commit)
+        xet = self.hub.xet.by_sha256.get(file.lfs) if self.hub.xet else None
+        offered = {"X_Xet_Hash": xet, "Link": f'<{self._xet_token_url(name, commit)}>; rel="xet-auth"'} if xet else {}
         self._send(
             302,
+            **offered,
             Location=f"http://localhost:{self.hub.port}/large/{file.lfs}?signature=ok",
             X_Repo_Commit=commit,
             X_Linked_Size=str(len(file.data)),
@@ -381,6 +415,15 @@ class _Handler(BaseHTTPRequestHandler):
                 "hookOutput": "",
             },
         )
+
+    def _make_branch(self, body: bytes, name: str, branch: str) -> None:
+        self._writer()
+        repository = self._repository(name)
+        if unquote(branch) in repository.refs:
+            self._refuse(409, "Reference already exists")
+        start = json.loads(body or b"{}").get("startingPoint", "main")
+        repository.refs[unquote(branch)] = self._commit(repository, start)
+        self._send(200, {})
 
     def _make_tag(self, body: bytes, name: str, revision: str) -> None:
         self._writer()

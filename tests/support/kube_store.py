@@ -23,7 +23,7 @@ RESOURCES: dict[str, dict[str, str]] = {
         "persistentvolumeclaims": "PersistentVolumeClaim",
     },
     "apps/v1": {"deployments": "Deployment", "replicasets": "ReplicaSet"},
-    "batch/v1": {"jobs": "Job"},
+    "batch/v1": {"jobs": "Job", "cronjobs": "CronJob"},
     "autoscaling/v2": {"horizontalpodautoscalers": "HorizontalPodAutoscaler"},
     "policy/v1": {"poddisruptionbudgets": "PodDisruptionBudget"},
     "networking.k8s.io/v1": {"ingresses": "Ingress", "networkpolicies": "NetworkPolicy"},

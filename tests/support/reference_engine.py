@@ -196,7 +196,7 @@ class Reference(Rows):
         first = MEASURES[asked[0]]
         subject = SUBJECT.get(first.source)
         ranked = query.rank or query.place is not None
-        if not (ranked and first.least and set(by) & {subject, "player"}) or query.having or "match" in by:
+        if not (ranked and first.least and set(by) & {subject, "player"}) or query.having:
             return None
         equal = [f for f in query.filters if f.op == "="]
         if any(f.key in PEOPLE and f.key in by for f in equal) or any(
@@ -207,6 +207,10 @@ class Reference(Rows):
                for f in equal):  # fmt: skip
             return None
         name, season_long, narrowed = first.least
+        if "match" in by:
+            single = len(by) == 2 and not any(f.key == "score" for f in query.filters)
+            enough = {"balls": 10, "balls_bowled": 12}.get(name) if single else None
+            return (name, ">=", enough) if enough else None
         seasons = 1 if "season" in by else min(len(years), 5)
         return (name, ">=", seasons * (narrowed if [f for f in equal if f.key != "season"] else season_long))
 

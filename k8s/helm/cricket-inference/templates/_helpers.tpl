@@ -13,6 +13,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "cricket.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
 {{- define "cricket.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "cricket.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -29,22 +33,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "cricket.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "cricket.serviceAccount" -}}
 {{- .Values.serviceAccount.existing | default (include "cricket.fullname" .) -}}
 {{- end -}}
 
+{{/* Repository with `global.imageRegistry` in place of the registry's host, where that is set. */}}
+{{- define "cricket.repository" -}}
+{{- $registry := dig "imageRegistry" "" (.Values.global | default dict) -}}
+{{- if $registry -}}
+{{- $parts := splitList "/" .Values.image.repository -}}
+{{- if and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) }}{{ $parts = rest $parts }}{{ end -}}
+{{ $registry }}/{{ join "/" $parts }}
+{{- else -}}
+{{ .Values.image.repository }}
+{{- end -}}
+{{- end -}}
+
 {{- define "cricket.image" -}}
 {{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{ include "cricket.repository" . }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ if .Values.gpu.enabled }}{{ .Values.gpu.imageTagSuffix }}{{ end }}
+{{ include "cricket.repository" . }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ if .Values.gpu.enabled }}{{ .Values.gpu.imageTagSuffix }}{{ end }}
 {{- end -}}
 {{- end -}}
 
 {{- define "cricket.trainImage" -}}
-{{- .Values.train.image | default (printf "%s:%s-train" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion)) -}}
+{{- .Values.train.image | default (printf "%s:%s-train" (include "cricket.repository" .) (.Values.image.tag | default .Chart.AppVersion)) -}}
 {{- end -}}
 
 {{/* Where a pod's Hugging Face token comes from: an env entry, or nothing for public repositories. */}}
@@ -83,7 +102,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{- define "cricket.threadEnv" -}}
-{{- $limit := dig "limits" "cpu" "" .root.Values.resources -}}
+{{- $limit := dig "limits" "cpu" "" (.root.Values.resources | default dict) -}}
 {{- if .threads -}}
 - name: {{ .name }}
   value: {{ .threads | quote }}
@@ -128,13 +147,51 @@ seccompProfile:
 {{- else if gt (int .Values.replicaCount) 1 -}}true{{- end -}}
 {{- end -}}
 
-{{/* GPU fields of a pod, on which the server and the training Job agree. */}}
+{{/* Names of the values whose claim is a volume that pods of one node alone can mount; empty where there is none. */}}
+{{- define "cricket.oneNodeClaims" -}}
+{{- $claims := list -}}
+{{- if and (or .Values.cache.persistent .Values.cache.existingClaim) (ne .Values.cache.accessMode "ReadWriteMany") (ne .Values.cache.accessMode "ReadOnlyMany") -}}
+{{- $claims = append $claims "cache" -}}
+{{- end -}}
+{{- if .Values.feedback.existingClaim }}{{ $claims = append $claims "feedback.existingClaim" }}{{ end -}}
+{{- join " and " $claims -}}
+{{- end -}}
+
+{{/* How a pod is placed, on which the server, the training Job and the test agree: `root`, `gpu` (whether it has one). */}}
 {{- define "cricket.tolerations" -}}
-{{- $all := concat (ternary .root.Values.gpu.tolerations list .gpu) .root.Values.tolerations -}}
+{{- $all := concat (ternary (.root.Values.gpu.tolerations | default list) list .gpu) (.root.Values.tolerations | default list) -}}
 {{- with $all }}{{ toYaml . }}{{- end -}}
 {{- end -}}
 
 {{- define "cricket.nodeSelector" -}}
-{{- $all := merge (dict) .root.Values.nodeSelector (ternary (.root.Values.gpu.nodeSelector | default dict) dict .gpu) -}}
+{{- $all := merge (dict) (.root.Values.nodeSelector | default dict) (ternary (.root.Values.gpu.nodeSelector | default dict) dict .gpu) -}}
 {{- with $all }}{{ toYaml . }}{{- end -}}
+{{- end -}}
+
+{{- define "cricket.placement" -}}
+{{- $v := .root.Values -}}
+{{- with $v.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $v.schedulerName }}
+schedulerName: {{ . }}
+{{- end }}
+{{- with $v.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if and .gpu $v.gpu.runtimeClassName }}
+runtimeClassName: {{ $v.gpu.runtimeClassName }}
+{{- end }}
+{{- with include "cricket.nodeSelector" . }}
+nodeSelector: {{- . | nindent 2 }}
+{{- end }}
+{{- with include "cricket.tolerations" . }}
+tolerations: {{- . | nindent 2 }}
+{{- end }}
+{{- with $v.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}

@@ -15,6 +15,7 @@
 {{- end }}
 {{- if .Values.gpu.enabled }}
 - {name: N_GPU_LAYERS, value: {{ .Values.gpu.layers | quote }}}
+- {name: GPU_REQUIRED, value: {{ .Values.gpu.required | quote }}}
 {{- end }}
 {{- if $s.rateLimitPerMinute }}
 - {name: RATE_LIMIT_PER_MINUTE, value: {{ $s.rateLimitPerMinute | quote }}}
@@ -53,14 +54,23 @@
 {{ div (add $seconds 4) 5 }}
 {{- end -}}
 
-{{/* Resources with GPUs as a limit; Kubernetes takes the request from it. */}}
+{{/* Resources with GPUs as a limit; Kubernetes takes the request from it. `name` is what the device plugin calls them. */}}
 {{- define "cricket.resources" -}}
-{{- $resources := deepCopy .resources -}}
+{{- $resources := deepCopy (.resources | default dict) -}}
+{{- $requests := get $resources "requests" | default dict -}}
+{{- if and .ephemeral (not (hasKey $requests "ephemeral-storage")) -}}
+{{- $_ := set $resources "requests" (merge (dict "ephemeral-storage" .ephemeral) $requests) -}}
+{{- end -}}
 {{- if .gpus -}}
-{{- $limits := merge (dict "nvidia.com/gpu" (int .gpus)) (get $resources "limits" | default dict) -}}
+{{- $limits := merge (dict .name (int .gpus)) (get $resources "limits" | default dict) -}}
 {{- $_ := set $resources "limits" $limits -}}
 {{- end -}}
 {{ toYaml $resources }}
+{{- end -}}
+
+{{/* Disk of the node that the container which downloads asks for; none where the models are on a claim. */}}
+{{- define "cricket.ephemeral" -}}
+{{- if not (or .Values.cache.persistent .Values.cache.existingClaim) }}{{ .Values.cache.ephemeralRequest }}{{ end -}}
 {{- end -}}
 
 {{- define "cricket.modelVolume" -}}
@@ -85,12 +95,39 @@ command: {{- toYaml .command | nindent 2 }}
 env:
   - {name: SEASON, value: {{ .root.Values.server.season | quote }}}
   - {name: HF_HOME, value: /work/huggingface}
+  # The root file system is read-only: everything that libraries write beside their results.
+  - {name: HOME, value: /tmp}
+  - {name: MPLCONFIGDIR, value: /tmp/matplotlib}
+  - {name: XDG_CACHE_HOME, value: /work/cache}
+  - {name: TRITON_CACHE_DIR, value: /work/cache/triton}
+  - {name: TORCHINDUCTOR_CACHE_DIR, value: /work/cache/inductor}
   {{- include "cricket.tokenEnv" .root | nindent 2 }}
 securityContext: {{- include "cricket.containerSecurity" .root | nindent 2 }}
-resources: {{- include "cricket.resources" (dict "resources" .root.Values.train.resources "gpus" .gpus) | nindent 2 }}
+resources: {{- include "cricket.resources" (dict "resources" .root.Values.train.resources "gpus" .gpus "name" .root.Values.gpu.resourceName) | nindent 2 }}
 volumeMounts:
   - {name: work, mountPath: /app/runs, subPath: runs}
   - {name: work, mountPath: /app/models, subPath: models}
   - {name: work, mountPath: /work}
   - {name: tmp, mountPath: /tmp}
+{{- end -}}
+
+{{/* One probe: an override as it stands, or the chart's own with a path. */}}
+{{- define "cricket.probe" -}}
+{{- if .override -}}
+{{ toYaml .override }}
+{{- else -}}
+httpGet: {path: {{ .path }}, port: http}
+periodSeconds: {{ .period }}
+timeoutSeconds: {{ .timeout }}
+failureThreshold: {{ .failures }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where the models are; `cache.subPath` is a folder of a claim that holds other things too. */}}
+{{- define "cricket.modelMount" -}}
+name: models
+mountPath: /models
+{{- with .Values.cache.subPath }}
+subPath: {{ . }}
+{{- end }}
 {{- end -}}

@@ -1,0 +1,157 @@
+"""What the words of a question say about its query line: "monday" goes with `weekday=` or `by weekday`.
+
+    python -m data.phrasing.implications       # counts them in composed questions: data/phrases/implications.json
+
+A word, or two in a row, implies a set of parts of lines if, in composed questions, nearly every line of a question that
+has it has one of these parts, and each part is much more frequent there than elsewhere. Words that a line quotes as
+`unsupported` are left out, and so are questions that are declined. A line that has none of the parts which a word of
+its question implies has probably dropped a condition.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data.atomic_write import temporary_file
+from data.phrasing.composer import PHRASES, Phrasebook
+from data.query import Plan, Query, parse
+from data.text import PLACEHOLDER
+
+FILE = PHRASES / "implications.json"
+LIFT = 3.0  # how many times as frequent a part is beside the word as elsewhere
+MOST_PARTS = 12
+# How often a word has to be seen, and the share of its lines that have one of the parts
+SEEN_WORD, COVERED_WORD = 40, 0.985
+SEEN_PAIR, COVERED_PAIR = 100, 0.995
+
+_WORD = re.compile(r"[a-z][a-z'-]*[a-z]|[a-z]")
+
+
+def parts_of(plan: Plan) -> frozenset[str]:
+    """The parts of a line by which words are recognised: measures, dimensions, keys, operators, values, clauses."""
+    return frozenset(part for query in plan.queries for part in _parts(query))
+
+
+def _parts(query: Query) -> Iterator[str]:
+    for figure in query.measures:
+        names = re.split(r"[/%]", figure)
+        yield from names
+        if len(names) > 1:
+            yield figure[len(names[0])]
+    yield from (f"by {dimension}" for dimension in query.by)
+    for condition in query.filters:
+        yield condition.key
+        yield f"{condition.key}{condition.op}"
+        yield from (f"{condition.key}={v}" for v in condition.values if v.isidentifier() and not _is_name(v))
+    for clause, conditions in (("each", query.each), ("having", query.having)):
+        for held in conditions:
+            yield from (clause, held.measure, f"{held.measure}{held.op}")
+    if query.rank:
+        yield query.rank.kind
+        if query.rank.nth:
+            yield "nth"
+    yield from ("reach",) * (query.reach is not None)
+    yield from ("place",) * (query.place is not None)
+    yield from ("unsupported",) * bool(query.unsupported)
+
+
+def _is_name(value: str) -> bool:
+    return PLACEHOLDER.fullmatch(value) is not None
+
+
+def words_of(question: str) -> frozenset[str]:
+    """Words and pairs of neighbours of a plain question."""
+    found: set[str] = set()
+    for run in PLACEHOLDER.sub("\n", question).split("\n"):
+        words = _WORD.findall(run)
+        found.update(words, map(" ".join, pairwise(words)))
+    return frozenset(found)
+
+
+def unmet(plan: Plan, question: str) -> list[str]:
+    """The words of a plain question that imply something of which the plan has nothing; none of one that declines."""
+    if plan.decline:
+        return []
+    parts, implied = parts_of(plan), implications()
+    return sorted(word for word in words_of(question) & implied.keys() if not parts & implied[word])
+
+
+@cache
+def implications() -> dict[str, frozenset[str]]:
+    """The parts of lines that each word implies, as they are kept beside the phrases."""
+    return {word: frozenset(parts) for word, parts in json.loads(FILE.read_text(encoding="utf-8")).items()}
+
+
+def count(questions: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The implications in pairs of a plain question and its line."""
+    lines: list[frozenset[str]] = []
+    seen: defaultdict[str, list[int]] = defaultdict(list)
+    for question, line in questions:
+        plan = parse(line)
+        if plan.decline:
+            continue
+        for words in (words for query in plan.queries for words in query.unsupported):
+            question = question.replace(words, "\n")
+        for word in words_of(question):
+            seen[word].append(len(lines))
+        lines.append(parts_of(plan))
+    everywhere = Counter(part for parts in lines for part in parts)
+    found = {}
+    for word in sorted(seen):
+        least, covered = (SEEN_PAIR, COVERED_PAIR) if " " in word else (SEEN_WORD, COVERED_WORD)
+        if len(seen[word]) >= least and (
+            parts := _cover([lines[i] for i in seen[word]], everywhere, len(lines), covered)
+        ):
+            found[word] = parts
+    return {word: parts for word, parts in found.items() if not _follows(word, found)}
+
+
+def _cover(beside: list[frozenset[str]], everywhere: Counter[str], total: int, covered: float) -> list[str]:
+    """Parts, most frequent first, of which a share of `covered` of the lines has one; none if there are no such."""
+    typical = [
+        part
+        for part, n in Counter(part for parts in beside for part in parts).items()
+        if n * total >= LIFT * everywhere[part] * len(beside)
+    ]
+    left, chosen, allowed = beside, list[str](), (1 - covered) * len(beside)
+    while len(left) > allowed and len(chosen) < MOST_PARTS:
+        frequent = Counter(part for parts in left for part in parts)
+        part = max(typical, key=lambda p: (frequent[p], p), default="")
+        if not frequent[part]:
+            return []
+        chosen.append(part)
+        left = [parts for parts in left if part not in parts]
+    return chosen if len(left) <= allowed else []
+
+
+def _follows(word: str, found: dict[str, list[str]]) -> bool:
+    """Whether a pair says nothing that one of its words does not say."""
+    return " " in word and any(set(found.get(part, ("",))) <= set(found[word]) for part in word.split())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=150_000, help="questions to compose (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the random choices (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=FILE, help="file to write (default: %(default)s)")
+    args = parser.parse_args(arguments)
+    book, rng = Phrasebook.load(), random.Random(args.seed)
+    made = (book.sample(rng) for _ in tqdm(range(args.count), desc="questions", mininterval=5))
+    found = count((phrasing.question, phrasing.line) for phrasing in made)
+    with temporary_file(args.out) as part:
+        part.write_text(json.dumps(found, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"{len(found)} words and pairs imply parts of lines: {args.out}")
+
+
+if __name__ == "__main__":
+    main()

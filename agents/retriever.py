@@ -238,7 +238,7 @@ def decline_sentence(reason: str, title: str) -> str:
         "not_recorded": f"I can't answer that: the ball-by-ball record of {title} does not hold it.",
         "opinion": f"I can't give opinions: I only compute figures of {title}.",
         "off_topic": f"I can't help with that: I only answer questions about the cricket of {title}.",
-        "chat": f"Glad to help! Ask me about the cricket of {title}.",
+        "chat": "Glad to help! Ask me about any player, team or match.",
     }[reason]
 
 

@@ -7,7 +7,7 @@ A2 ...) and stand in the sentence for their values.
 
 from __future__ import annotations
 
-PROMPT_VERSION = "3"  # to be raised with every change of the prompts: models know only the one they were trained on
+PROMPT_VERSION = "4"  # to be raised with every change of the prompts: models know only the one they were trained on
 
 Messages = list[dict[str, str]]
 

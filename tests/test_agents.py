@@ -109,7 +109,9 @@ def test_the_trace_has_a_record_for_each_step_and_one_json_shape(retriever):
     assert link == {"step": "link", "text": "runs of P1", "mentions": {"P1": trace.link.mentions["P1"]}}
     costs = {"finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "forced_tokens", "drafted_tokens",
              "accepted_tokens", "queued_ms", "prefill_ms", "decode_ms"}  # fmt: skip
-    assert set(plan) == {"step", "text", "line", "generated"} | costs and plan["generated"] == "runs | batter=P1"
+    assert (
+        set(plan) == {"step", "text", "line", "generated", "drafts"} | costs and plan["generated"] == "runs | batter=P1"
+    )
     assert retrieve == {"step": "retrieve", "rows": (1,)}
     assert set(answer) == {"step", "by", "why", "generated"} | costs and answer["by"] == "plain"
     *_, refused = events_of(retriever, model, "Who won the 2011 final?")

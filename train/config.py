@@ -27,6 +27,9 @@ class SftConfig:
     base: str = "train/base"
     base_revision: str = ""
     data: str = ""
+    question_column: str = ""
+    answer_column: str = ""
+    strict: bool = False
     method: str = "lora"
     minutes: float = 8.0
     epochs: float = 1.0
@@ -57,6 +60,9 @@ HELP = {
     "base": "base model: a local folder, smollm2, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
+    "question_column": "of a questions-and-answers file; empty: found by its usual names",
+    "answer_column": "of a questions-and-answers file; empty: found by its usual names",
+    "strict": "refuse a questions-and-answers file with empty, duplicate or contradicting rows; otherwise skip them",
     "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",
     "minutes": "stop after that many minutes of wall time, wherever training is; 0: no limit",
     "epochs": "passes over the training examples",
@@ -80,7 +86,8 @@ HELP = {
     "chat_template": "file with a Jinja chat template, for a base that has none",
     "replace": "delete a run of that name that was made from other inputs (one of the same inputs is kept)",
 }
-UNHASHED = ("run", "replace", "threads", "minutes")  # settings that do not change what is trained
+# settings that do not change what is trained, or do so by the rows that are hashed with the data
+UNHASHED = ("run", "replace", "threads", "minutes", "question_column", "answer_column", "strict")
 
 
 def resolve(given: Mapping[str, Any], file: Path | None = None) -> SftConfig:

@@ -6,13 +6,15 @@ load(Path("data/seasons/ipl_2024/qa"), answer_share=0.4)
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.dataset import user_data
+from data.dataset import user_data, user_files
 from data.dataset.encoding import ChatTemplateError, EncodedExample, Tokenizer
 from data.dataset.encoding import encode as encode_examples
 from data.dataset.examples import Example, ExampleError, of_record, read
+from data.dataset.user_files import UserFile
 from data.errors import SourceError
 from train.errors import BaseModelError, ExamplesError
 
@@ -26,7 +28,27 @@ class Dataset:
     train: list[Example]
     validation: list[Example]
     test: list[Example]
-    sha256: str  # of the files
+    sha256: str  # of the files, or of the rows taken of a user's file
+    report: str = ""  # what was taken of a user's file, in Markdown
+
+
+def load_user_file(source: str, question_column: str = "", answer_column: str = "", strict: bool = False) -> Dataset:
+    """Read a questions-and-answers file, or a data set of the hub. Raises ExamplesError."""
+    try:
+        found = user_files.read(source, question_column, answer_column, strict, least=2)
+    except SourceError as error:
+        raise ExamplesError(str(error)) from None
+    made = user_data.records(list(found.rows))
+    splits = {split: [e for r in rows for e in of_record(r)] for split, rows in made.items()}
+    rows = json.dumps([[row.question, row.answer] for row in found.rows]).encode()
+    return Dataset(**splits, sha256=hashlib.sha256(rows).hexdigest(), report=_report(found))
+
+
+def _report(found: UserFile) -> str:
+    lines = [f"# What was taken of {found.name}", "", *(f"- {line}" for line in found.summary())]
+    if found.problems:
+        lines += ["", "## Rows that were skipped", "", *(f"- {problem}" for problem in found.problems)]
+    return "\n".join(lines) + "\n"
 
 
 def load(source: Path, answer_share: float = 1.0, closed_book: bool = False) -> Dataset:
@@ -36,12 +58,7 @@ def load(source: Path, answer_share: float = 1.0, closed_book: bool = False) -> 
     from the question to the answer.
     """
     if source.is_file():
-        try:
-            made = user_data.records(user_data.read(source))
-        except SourceError as error:
-            raise ExamplesError(str(error)) from None
-        splits = {split: [e for r in rows for e in of_record(r)] for split, rows in made.items()}
-        return Dataset(**splits, sha256=hashlib.sha256(source.read_bytes()).hexdigest())
+        return load_user_file(str(source))
     files = {split: source / f"{split}.jsonl" for split in SPLITS}
     for split in ("train", "validation"):
         if not files[split].is_file():

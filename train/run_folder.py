@@ -104,6 +104,11 @@ def prepare(folder: Path, config: SftConfig, data: Dataset, inputs: str, model: 
     }
     for split in SPLITS:
         write(getattr(data, split), folder / "examples" / f"{split}.jsonl")
+    if data.report:
+        atomic_write(folder / "data-report.md", data.report)
+        print(
+            "\n".join(line for line in data.report.split("\n## ")[0].splitlines() if line.startswith("- ")), flush=True
+        )
     atomic_write(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False))
 
 

@@ -60,10 +60,13 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
     """
     began = time.monotonic() if began is None else began
     source = Path(config.data) if config.data else SEASONS / config.season / "qa"
-    if not source.exists():
+    if config.data and not source.is_dir():
+        data = dataset.load_user_file(config.data, config.question_column, config.answer_column, config.strict)
+    elif not source.exists():
         how = f"make it with `python -m data qa --season {config.season}`" if not config.data else "check --data"
         raise ExamplesError(f"no dataset at {source}: {how}")
-    data = dataset.load(source, config.answer_share, config.closed_book)
+    else:
+        data = dataset.load(source, config.answer_share, config.closed_book)
     inputs = run_folder.inputs_hash(config, data.sha256)
     folder = root / config.run
     finished = run_folder.finished_result(folder, inputs, config)

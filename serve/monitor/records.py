@@ -18,7 +18,9 @@ from data.query.language import MEASURES
 
 FAMILIES = {
     "bat": "batting", "bowl": "bowling", "field": "fielding", "stand": "partnerships", "team": "teams",
-    "concede": "teams", "result": "results", "match": "matches", "table": "table", "award": "awards",
+    "concede": "teams", "result": "results", "no_result": "results", "match": "matches", "table": "table",
+    "award": "awards", "over": "overs", "batter_over": "overs", "run": "streaks", "sequence": "streaks",
+    "person": "players", "lineup": "players", "summary": "summaries", "number": "counts",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which names and numbers of a question its query line leaves out.
+"""Which names and numbers of a question its query line leaves out, and what it quotes that is not there.
 
 A small model sometimes drops a name or miscopies a number. This can be seen without knowing the right line, so such
 plans are sampled again and the one that leaves out least is used.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from data.phrasing.implications import parts_of
 from data.query import Plan
 from data.text import PLACEHOLDER
 
@@ -20,13 +21,20 @@ _LEAST = re.compile(
 )
 
 
+_EXCEPT = re.compile(
+    r"\b(?:without|excluding|except|barring|minus|other than|apart from|aside from|not counting|leaving out|ignoring)\b"
+)
+# parts of a line that leave something out; a league match is none of the playoffs
+_LEAVES_OUT = frozenset(
+    "!= =0 without unsupported stage=league keeper=no all_rounder=no shortened=no wicketless not_outs".split()
+)
+
+
 def left_out(plan: Plan, question: str) -> list[str]:
     """The names and numbers of the plain `question` that the plan does not use; none for a plan that declines."""
     if plan.decline:
         return []
-    line = str(plan)
-    used = {m[0] for m in PLACEHOLDER.finditer(line)}
-    missing = [name for name in dict.fromkeys(m[0] for m in PLACEHOLDER.finditer(question)) if name not in used]
+    line, missing = str(plan), names_left_out(plan, question)
     numbers = set(re.findall(r"\d+", PLACEHOLDER.sub(" ", line)))
     for low, high in _SPAN.findall(question):
         if not {low, high} <= numbers and f"{low}-{high}" not in line and not _phase(line, low, high):
@@ -34,6 +42,27 @@ def left_out(plan: Plan, question: str) -> list[str]:
     for pattern in (_TOP, _LEAST):
         missing += [n for n in pattern.findall(question) if n not in numbers]
     return missing
+
+
+def names_left_out(plan: Plan, question: str) -> list[str]:
+    """The placeholders of the plain `question` that the plan does not have; none for a plan that declines."""
+    if plan.decline:
+        return []
+    used = {m[0] for m in PLACEHOLDER.finditer(str(plan))}
+    return [name for name in dict.fromkeys(m[0] for m in PLACEHOLDER.finditer(question)) if name not in used]
+
+
+def exceptions_dropped(plan: Plan, question: str) -> list[str]:
+    """The words by which the plain `question` leaves something out, where the plan has nothing that does."""
+    if plan.decline or parts_of(plan) & _LEAVES_OUT:
+        return []
+    return _EXCEPT.findall(question)
+
+
+def not_said(plan: Plan, question: str) -> list[str]:
+    """The conditions that the plan quotes as `unsupported` although the plain `question` does not have these words."""
+    words = f" {question} "
+    return [quote for query in plan.queries for quote in query.unsupported if f" {quote} " not in words]
 
 
 def _phase(line: str, low: str, high: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
+from agents.coverage import names_left_out
 from agents.leaders import leaders, settled
 from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved
 from agents.model import TextModel
@@ -22,6 +23,11 @@ from data.linking.mention import Linked
 from data.query import QueryError
 from data.season import Season
 
+# in Hindi: "Sorry, I understand only English (or Hindi in Latin letters)."
+OTHER_SCRIPT = {
+    "DEVANAGARI": "माफ़ कीजिए, मैं केवल अंग्रेज़ी (या रोमन अक्षरों में हिंदी) समझता हूँ।",
+    "": "Sorry, I can't read that script: I only understand English, or Hindi in Latin letters.",
+}
 NO_PLAN = Refusal(DECLINED, "I could not understand that question; could you put it more simply?", "no_plan")
 
 
@@ -57,7 +63,7 @@ class MultiAgent:
             turn = self.conversations.last(owner, conversation_id)
             follow_up = turn.join(linked) if turn and len(question.split()) <= MAX_FOLLOW_UP_WORDS else None
         trace.steps.link = _link_step(linked)
-        if refusal := self.retriever.refuse_early(linked):
+        if refusal := _refuse_script(question) or self.retriever.refuse_early(linked):
             yield _refused(trace, refusal, None, conversation_id)
             return
 
@@ -118,7 +124,12 @@ class MultiAgent:
         shown = f"{before.line} > {before.leaders}" if before else None
         trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown, planned.drafts)
         with trace.timed("retrieve"):
-            return planned, self.retriever.retrieve(planned)
+            retrieved = self.retriever.retrieve(planned)
+        if isinstance(retrieved, Retrieved) and (names := names_left_out(planned.plan, planned.text)):
+            mention = planned.linked.by_placeholder()[names[0]]
+            sentence = f"I can't fit {mention.text} into what I can compute; could you put it more simply?"
+            return planned, Refusal(DECLINED, sentence, "left_out")
+        return planned, retrieved
 
     def _turn(self, planned: Planned, retrieved: Retrieved | Refusal) -> Turn | None:
         """What the conversation remembers of a question."""
@@ -128,6 +139,14 @@ class MultiAgent:
         mentions = [settled(m, retrieved.names[m.placeholder], names) for m in planned.linked.mentions]
         planned = replace(retrieved.planned, linked=replace(planned.linked, mentions=tuple(mentions)))
         return turn_of(planned, leaders(retrieved, names, matches))
+
+
+def _refuse_script(question: str) -> Refusal | None:
+    """The refusal of a question most of whose letters are not Latin ones, in its own script where that is known."""
+    scripts = [unicodedata.name(c, "").partition(" ")[0] for c in question if c.isalpha()]
+    if 2 * scripts.count("LATIN") >= len(scripts):
+        return None
+    return Refusal(DECLINED, OTHER_SCRIPT.get(max(scripts, key=scripts.count), OTHER_SCRIPT[""]), "no_plan")
 
 
 def _link_step(linked: Linked) -> LinkStep:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from agents.coverage import left_out
+from agents.coverage import exceptions_dropped, left_out, not_said
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
 from data.linking.linker import Linker
@@ -20,7 +20,7 @@ from data.linking.resolver import Names
 from data.phrasing.composer import Phrasebook
 from data.phrasing.implications import unmet
 from data.prompts import follow_up_messages, plan_messages
-from data.query import Plan, Query, QueryError, Statistics, parse
+from data.query import Plan, Query, QueryError, Statistics, StatTable, parse
 from data.query.grammar import gbnf
 from data.query.line import Filter
 from data.query.sources import PLAYER_KEYS
@@ -35,8 +35,8 @@ class Doubt(NamedTuple):
     """What speaks against a query line, worst first."""
 
     not_computable: bool
-    left_out: int  # names, numbers and telling words of the question that the line has nothing of
-    empty: bool  # no row
+    left_out: int  # names, numbers, telling words that the line has nothing of; words it quotes that are not there
+    empty: bool  # no row, or nothing but zeros
 
 
 NO_DOUBT = Doubt(False, 0, False)
@@ -128,8 +128,9 @@ class RetrieverAgent:
         """What speaks against a line: it cannot be computed, leaves something of the question out, finds nothing."""
         found = self.retrieve(planned)
         computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
-        left = len(left_out(planned.plan, planned.text)) + len(unmet(planned.plan, planned.text))
-        empty = isinstance(found, Retrieved) and not any(table.rows for table in found.tables)
+        plan, text = planned.plan, planned.text
+        left = sum(len(find(plan, text)) for find in (left_out, unmet, exceptions_dropped, not_said))
+        empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
         return Doubt(not computable, left, empty)
 
     def retrieve(self, planned: Planned) -> Retrieved | Refusal:
@@ -198,6 +199,12 @@ class RetrieverAgent:
             return Refusal(ASK_BACK, outcome.suggestion, "ambiguous_name", shown)
         reason = "absent_name" if outcome.status == ABSENT else "unknown_name"
         return Refusal(DECLINED, outcome.suggestion, reason)
+
+
+def _has_figures(table: StatTable) -> bool:
+    """Whether a table has rows, and in them something that is neither a dimension nor zero."""
+    shown = [i for i, column in enumerate(table.columns) if column.role != "dimension"]
+    return any(row[i] not in (None, 0) for row in table.rows for i in shown) or bool(table.rows and not shown)
 
 
 def _parsed(generation: Generation) -> Plan | None:

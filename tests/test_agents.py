@@ -57,9 +57,9 @@ def test_a_query_line_that_was_cut_off_is_not_used_even_if_it_parses(retriever):
 
 
 def test_later_draws_share_the_time_left_and_may_be_refused_by_a_full_queue(retriever):
-    plan = Generation("runs by batter | top 1", "stop")  # leaves Kohli out
+    plan = Generation("runs by batter | top 1", "stop")  # leaves the 5 out
     model = ScriptedModel(plan, plan, RuntimeError("the queue is full"))
-    _, (reply,) = ask(retriever, model, "most runs by Kohli?", deadline_s=5)
+    _, (reply,) = ask(retriever, model, "most runs, top 5?", deadline_s=5)
     assert reply.query == plan.text
     deadlines = [deadline for _, deadline, _ in model.asked]
     assert deadlines[0] > 4.9 and len(deadlines) == 5 and all(4 < deadline < 4.96 for deadline in deadlines[1:])
@@ -155,3 +155,31 @@ def test_answers_name_players_teams_grounds_and_days_as_the_plan_resolves_them(r
     linked = retriever.link(question)
     retrieved = retriever.retrieve(Planned(linked, plain(linked.text), parse(line)))
     assert isinstance(retrieved, Retrieved) and shown.items() <= retrieved.names.items()
+
+
+def test_a_question_whose_name_no_line_takes_up_is_declined_with_that_name(retriever):
+    model = ScriptedModel(Generation("runs by batter | top 1", "stop"))
+    _, (reply,) = ask(retriever, model, "most runs by Kohli?")
+    assert (reply.outcome, reply.reason) == ("declined", "left_out") and "Kohli" in reply.answer
+    assert not reply.tables
+
+
+def test_a_line_that_drops_a_condition_or_finds_nothing_gives_way_to_a_sampled_one(retriever):
+    for first, better in (
+        ("sixes", "sixes | weekday=monday"),
+        ("sixes by batter | weekday=monday having sixes>=90", "sixes | weekday=monday"),
+        ('sixes | unsupported "on a holiday"', "sixes | weekday=monday"),
+        ("sixes | weekday=monday team=MI opponent=MI", "sixes | weekday=monday"),
+        ("sixes | weekday=monday stage=playoffs", "sixes | weekday=monday stage!=playoffs"),
+    ):
+        model = ScriptedModel(Generation(first, "stop"), Generation(better, "stop"))
+        question = "how many sixes on a monday" + " without the playoffs" * ("stage" in first)
+        _, (reply,) = ask(retriever, model, question)
+        assert reply.query == better, first
+
+
+def test_a_question_in_another_script_is_declined_in_it(retriever):
+    model = ScriptedModel(Generation("runs by batter | top 1", "stop"))
+    _, replies = ask(retriever, model, "आईपीएल 2024 में सबसे ज़्यादा रन किसने बनाए?", "Кто забил?", "kohli के runs")
+    assert "अंग्रेज़ी" in replies[0].answer and "only understand English" in replies[1].answer
+    assert [r.reason for r in replies[:2]] == ["no_plan", "no_plan"] and not any(c.isdigit() for c in replies[0].answer)

@@ -14,9 +14,8 @@ from serve.api.examples import QUESTIONS, REPLIES
 from serve.api.schemas import Answer, table_of
 from serve.process import ServiceProcess
 from tests.conftest import InProcess
-from tests.test_page import browser
 
-__all__ = ["browser"]
+pytest_plugins = ["tests.support.browser"]
 
 
 @pytest.fixture(params=[(1100, 900), (390, 844)], ids=["desk", "phone"])

@@ -52,10 +52,13 @@ def _parts(query: Query) -> Iterator[str]:
     for condition in query.filters:
         yield condition.key
         yield f"{condition.key}{condition.op}"
+        if condition.op != "=":
+            yield condition.op
         yield from (f"{condition.key}={v}" for v in condition.values if v.isidentifier() and not _is_name(v))
     for clause, conditions in (("each", query.each), ("having", query.having)):
         for held in conditions:
             yield from (clause, held.measure, f"{held.measure}{held.op}")
+            yield held.op if held.value else "=0"
     if query.rank:
         yield query.rank.kind
         if query.rank.nth:

@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -100,13 +101,14 @@ def test_a_running_answer_can_be_stopped(page: Any) -> None:
 
 
 def test_a_judgement_is_sent_with_the_answer_s_request_id(page: Any) -> None:
-    reply_with(page, DONE)
+    given = page.request.post(urljoin(page.url, "/infer"), data={"question": "most runs"}).headers["x-request-id"]
+    reply_with(page, DONE | {"request_id": given})
     ask(page, "most runs")
     card = finished(page)
     with page.expect_response("**/feedback") as response:
         card.get_by_role("button", name="Wrong").click()
     assert response.value.status == 201
-    assert response.value.request.post_data_json["request_id"] == "r1"
+    assert response.value.request.post_data_json["request_id"] == given
     card.get_by_text("Thank you").wait_for()
 
 

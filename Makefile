@@ -70,7 +70,8 @@ test-deploy: model  ## chart, image and pods with the real tools
 pretrain: venv  ## the embedded base from random weights (an hour on 2 cores), with answers of other seasons
 	$(PY) -m train.pretrain --pool $(ANSWERS)
 
-evaluate: model  ## accuracy of every variant on unseen phrasings and the fan questions (a quarter of an hour)
+evaluate: model  ## accuracy on what people ask, and of every variant on unseen phrasings (half an hour)
+	$(PY) -m train.evaluate.people --model models/$(RUN)
 	$(PY) -m train.evaluate --model models/$(RUN)
 	$(PY) -m train.evaluate --model models/$(RUN)/model-f16.gguf --out runs/eval/f16 --no-control
 	$(PY) -m train.evaluate --base train/base --out runs/eval/base --no-control

@@ -160,6 +160,7 @@ def test_the_background_takes_part_in_a_fourth_of_the_time_beside_others(base, s
     for _ in range(5):
         simulation.step()
     simulation.submit([9] * 4, 60)
+    simulation.step()
     while any(s.phase is not Phase.DECODE for s in simulation.scheduler.running):
         simulation.step()
     sizes = []

@@ -64,7 +64,7 @@ def judgement(
     [
         ("kinds", {"question kind"}, 150),
         ("words", {"unknown words"}, 150),
-        ("names", {"unknown names", "declined", "reason"}, 150),
+        ("names", {"unknown names", "declined", "reason"}, 300),  # reasons are many
         ("model", {"plain wording", "redrawn", "left out"}, 150),
         ("accuracy", {"judged wrong"}, 300),  # few answers are judged
     ],

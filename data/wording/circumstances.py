@@ -125,7 +125,7 @@ def _owner(f: Filter, query: Query, source: str) -> str:
     keys = ("player", person) if person in ("batter", "bowler", "fielder") else PLAYER_KEYS
     named = [g for g in query.filters if g.op == "=" and g.key in keys]
     if not named and query.filter("team") and query.filter("team").op == "=":
-        named = [g for g in query.filters if g.key == "team" and g.op == "="]
+        return "their"  # the team's, which is named as the subject or by "for T1"
     if named:
         values = [value for g in named for value in g.values]
         if named != subject(query) or set(query.by) & {*PLAYER_KEYS, "pair"} - {g.key for g in named}:

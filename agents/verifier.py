@@ -54,7 +54,8 @@ def missing(text: str, tables: Sequence[StatTable], laid: Sheet, line: str) -> s
         columns = [c for c in table.columns if not (c.name == "ground" and table.query.filter("venue"))]
         for column, letter in zip(columns, letters, strict=True):
             if column.role in ("asked", "shown") and nouns(column):
-                owners[letter] = nouns(column)
+                # "innings bowled in B1" is read as "innings bowled B1"
+                owners[letter] = (*nouns(column), *(n.removesuffix(" in") for n in nouns(column)))
             for row in range(1, min(rows, MODEL_ROWS) + 1):
                 if _must_be_stated(column, table, row) and f"{letter}{row}" not in said:
                     return f"{column.label} of row {row} is not stated"

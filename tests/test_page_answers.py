@@ -14,6 +14,7 @@ import random
 import urllib.parse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -330,7 +331,8 @@ def test_who_may_be_meant_is_offered_with_the_team(page: Any, app: InProcess) ->
 
 
 def test_wrong_asks_what_was_wrong_in_one_tap(page: Any) -> None:
-    reply_with(page, DONE)
+    given = page.request.post(urljoin(page.url, "/infer"), data={"question": "most runs"}).headers["x-request-id"]
+    reply_with(page, DONE | {"request_id": given})
     ask(page, "most runs")
     card = finished(page)
     card.get_by_role("button", name="Wrong").click()
@@ -338,7 +340,7 @@ def test_wrong_asks_what_was_wrong_in_one_tap(page: Any) -> None:
         card.get_by_role("button", name="it misread the question").click()
     assert response.value.status == 201
     sent = response.value.request.post_data_json
-    assert (sent["request_id"], sent["verdict"], sent["comment"]) == ("r1", "wrong", "it misread the question")
+    assert (sent["request_id"], sent["verdict"], sent["comment"]) == (given, "wrong", "it misread the question")
     card.get_by_text("your judgement are stored").wait_for()
 
 

@@ -92,7 +92,8 @@ def test_every_kind_of_question_is_in_the_training_split(shipped):
         "ask_back",
         "absent",
     }
-    assert set(kinds) == expected and min(kinds.values()) >= 20
+    assert set(kinds) == expected and min(n for kind, n in kinds.items() if kind != "summary") >= 20
+    assert kinds["summary"] >= 10  # home grounds and squads
 
 
 def test_linking_the_questions_again_gives_the_text_of_the_records(shipped, linker):

@@ -12,7 +12,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from data.linking.index import Alias, NameIndex
+import yaml
+
+from data.linking.index import NICKNAMES, Alias, NameIndex
 
 
 def _set(text: str) -> frozenset[str]:
@@ -42,22 +44,7 @@ AFTER_WEAK = _set("in at against vs versus v during this per on and or while whe
 JOIN = re.compile(r"^(?:and|or|vs|v|versus|n|aur|ya|with|than|to)$")
 # Phrases in which a guarded word is not a name.
 NOT_NAMES = tuple(
-    re.compile(rf"\b(?:{phrase})\b", re.I)
-    for phrase in (
-        r"heads?\s*-?\s*(?:to|2)\s*-?\s*heads?",
-        r"(?:a|how|so|too|very|as|bit|just|the)\s+(?:little|short|deep|green|white|price|more)(?!\s+(?:wickets|economy))",
-        r"(?:i|we|you|they|any|no|with|in|is there)\s+hope",
-        r"hope\s+(?:of|for|so|to|you|he|they|this|that)",
-        r"green\s+(?:tops?|pitch|wicket\s+pitch|surface|track|light)",
-        r"on\s+(?:a\s+)?green",
-        r"short\s+(?:balls?|of|pitch|pitched|runs?|boundary|boundaries|side|chase|answer)",
-        r"blue\s+sky|in\s+the\s+sky|sky\s+the|sky\s*(?:high|rocket\w*|is|full|balls?|sports|dive)",
-        r"(?:root|price)\s+(?:cause|tag)|white(?:\s+ball)?|more",
-        r"(?:record|cap|card|ticket)\s+holder",
-        r"marks?\s+(?:of|for)|\d+\s+mark|the\s+\w+\s+mark",
-        r"(?:many|of|took)\s+heads|(?:over|per|at the|take|takes|taken|took)\s+(?:the\s+)?head",
-        r"head\s+(?:coach|start|on|count|over|high|injury|band)",
-    )
+    re.compile(rf"\b(?:{phrase})\b", re.I) for phrase in yaml.safe_load(NICKNAMES.read_text("utf-8"))["not_names"]
 )
 # Ordinary words that are often written with a capital letter in questions.
 CAPITALISED = _set(

@@ -305,7 +305,8 @@ def test_the_agents_give_the_same_answers_over_http_as_in_process(app: InProcess
     with app.client() as client:
         for reply, question in zip(asyncio.run(both()), ("Kohli runs in the powerplay?", "most sixes"), strict=True):
             here = client.post("/infer", json={"question": question}).json()
-            assert (reply.answer, reply.query, reply.outcome) == (
+            query = reply.query if reply.tables else None  # that of a refusal stays in the trace
+            assert (reply.answer, query, reply.outcome) == (
                 here["answer"],
                 here["query"],
                 here["outcome"],

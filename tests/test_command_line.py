@@ -305,7 +305,7 @@ def test_another_season_is_asked_about_by_its_name(app: InProcess) -> None:
 def test_the_service_prints_help_with_every_setting_but_the_secrets_and_does_not_start() -> None:
     done = python("-m", "serve", "--help", PORT="no port")
     assert done.returncode == 0 and "listening" not in done.stdout
-    secrets = {"hf_token", "openai_api_key", "api_keys"}
+    secrets = {"hf_token", "openai_api_key", "api_keys", "reviewer_keys", "feedback_key"}
     for name in Settings.model_fields:
         assert (f"--{name.replace('_', '-')} " in done.stdout) == (name not in secrets), name
 

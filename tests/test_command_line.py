@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def test_an_error_is_one_line_and_a_program_error_stays_a_traceback(capsys: pyte
 
 
 def test_a_reader_that_has_enough_ends_the_output_without_a_word() -> None:
-    pipe = f"{sys.executable} -m data language | head -n 1; echo ${{PIPESTATUS[0]}}"
+    pipe = f"{shlex.quote(sys.executable)} -m data language | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", pipe], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "0" and done.stderr == ""
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -282,7 +283,7 @@ def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(modelle
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """A service that may open 160 files."""
     folder = tmp_path_factory.mktemp("small")
-    command = ("bash", "-c", f"ulimit -n 160; exec {sys.executable} -P -m serve")
+    command = ("bash", "-c", f"ulimit -n 160; exec {shlex.quote(sys.executable)} -P -m serve")
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     with ServiceProcess(folder / "log", clean, command, MODEL_PATH=folder / "none", FEEDBACK_DB=folder / "f",
                         RATE_LIMIT_PER_MINUTE=5) as service:  # fmt: skip

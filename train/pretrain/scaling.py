@@ -9,6 +9,7 @@ and writes runs/scaling/scaling.png.
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +40,9 @@ def measure(config: PretrainConfig) -> float:
     return json.loads(log.read_text().splitlines()[-1])["unseen_exact_match"]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the trials."""
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args(arguments)
     import matplotlib
 
     matplotlib.use("Agg")

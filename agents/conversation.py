@@ -17,7 +17,6 @@ from agents.messages import Before, Planned
 from data.linking.mention import AMBIGUOUS, FOUND, Linked, Mention
 from data.text import PLACEHOLDER
 
-MOST_OF_A_KIND = 9  # placeholders have one digit
 MAX_FOLLOW_UP_WORDS = 12  # a longer question stands alone
 
 

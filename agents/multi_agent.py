@@ -19,6 +19,7 @@ from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal,
 from agents.model import TextModel
 from agents.retriever import RetrieverAgent
 from agents.trace import AnswerStep, LinkStep, PlanFailed, PlanStep, QuestionTrace, RefuseStep, RetrieveStep
+from agents.yes_no import yes_or_no
 from data.linking.mention import Linked
 from data.query import QueryError
 from data.season import Season
@@ -86,7 +87,8 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
-        worded = replace(worded, text=retrieved.note + worded.text)
+        said = yes_or_no(planned.text, retrieved.tables, retrieved.names)
+        worded = replace(worded, text=retrieved.note + (f"{said}. " if said else "") + worded.text)
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(

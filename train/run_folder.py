@@ -87,10 +87,11 @@ def read_result(folder: Path) -> Result:
     return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
 
 
-def finish(folder: Path, result: Result) -> None:
-    """Write the result and delete the checkpoints."""
+def finish(folder: Path, result: Result, keep_checkpoints: bool = False) -> None:
+    """Write the result and delete the checkpoints, unless they are kept."""
     atomic_write(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    if not keep_checkpoints:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def prepare(folder: Path, config: SftConfig, data: Dataset, inputs: str, model: PreTrainedModel) -> None:

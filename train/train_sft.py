@@ -173,6 +173,7 @@ def _train(
                 tokens_per_second=round(passes * tokens / seconds, 1) if seconds else 0.0,
                 adapter_sha256=digest,
             ),
+            config.keep_checkpoints,
         )
     trainer.accelerator.wait_for_everyone()
     return run_folder.read_result(folder)
@@ -230,7 +231,7 @@ def training_arguments(config: SftConfig, folder: Path, model: PreTrainedModel, 
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        save_total_limit=3,
+        save_total_limit=None if config.keep_checkpoints else 3,
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,

@@ -1,6 +1,6 @@
 """How often English words are used, by the dictionary of pyspellchecker: a rare word is no typing error.
 
-    frequencies()["thinnest"]
+frequencies()["thinnest"]
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from convert.bases import base_folder, is_gguf_base, model_files
 from convert.errors import ConvertError
 from convert.hub.publication import data_set_id
 from convert.manifest import sha256_files
+from data.dataset.knowledge import KNOWLEDGE_FILE
 from data.errors import SeasonError
 from data.prompts import PROMPT_VERSION
 from data.season import about
@@ -31,6 +32,7 @@ RECORD = {
     "metrics.jsonl": "training-metrics.jsonl",
     "loss.png": "training-loss.png",
     "result.json": "training-result.json",
+    KNOWLEDGE_FILE: KNOWLEDGE_FILE,  # for the agents
 }
 
 

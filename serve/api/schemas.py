@@ -145,6 +145,7 @@ class Answer(BaseModel):
     worded_by: Literal["model", "plain"] = Field(description="plain: the model's sentence did not state what was asked")
     reason: str | None = Field(description="why it was declined or asked back")
     candidates: list[str] = Field(description="who may be meant, where the reply asks back")
+    suggestions: list[str] = Field(description="query lines for POST /stats: what can be computed where it declines")
     model: ModelInfo
     season: str = Field(description="the season that the figures are of")
     latency_ms: dict[str, float] = Field(description="queue, link, plan, retrieve, answer, total")
@@ -204,6 +205,7 @@ def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conve
         worded_by=reply.worded_by,
         reason=reply.reason,
         candidates=list(reply.candidates),
+        suggestions=list(reply.suggestions),
         model=model,
         season=season,
         latency_ms=dict(reply.latency_ms),

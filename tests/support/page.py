@@ -40,6 +40,7 @@ DONE = {
     "worded_by": "model",
     "reason": None,
     "candidates": [],
+    "suggestions": [],
     "model": {"name": "demo", "quantisation": "Q8_0"},
     "season": "ipl_2024",
     "latency_ms": {"queue": 0, "link": 1, "plan": 40, "retrieve": 5, "answer": 60, "total": 107},

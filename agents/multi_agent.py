@@ -206,6 +206,7 @@ def _refused(trace: QuestionTrace, refusal: Refusal, line: str | None, conversat
         line,
         reason=refusal.reason,
         candidates=refusal.candidates,
+        suggestions=refusal.suggestions,
         latency_ms=trace.latency_ms(),
         trace=trace.steps,
         conversation_id=conversation_id,

@@ -36,81 +36,8 @@ class OwnRow:
     line: str = ""
 
 
-# query line | wordings of the row | other words of it | answer: {x} the figure, {n} the first row's name, {all} the list
-_KINDS = r"""
-runs | batter={p} || How many runs did {p} make in IPL {y}?; What was {p}'s aggregate of runs in IPL {y}? || {p} run tally {y}; tell me the total {p} got with the bat || {x}; {p} made {x} runs.
-balls | batter={p} || How many deliveries did {p} face in IPL {y}? || number of balls faced by {p} || {x}
-highest_score | batter={p} || What was {p}'s top score in IPL {y}?; What was the highest individual score of {p} in IPL {y}? || {p} best knock of the season || {x}; His best was {x}.
-strike_rate | batter={p} || At what strike rate did {p} bat in IPL {y}?; What was the batting strike rate of {p} in IPL {y}? || how quick was {p}, strike rate? || {x}; {x} runs per 100 balls
-average | batter={p} || What batting average did {p} finish IPL {y} with? || {p} batting avg || {x}
-fours | batter={p} || How many times did {p} find the boundary for four in IPL {y}?; How many fours came from {p}'s bat in IPL {y}? || {p} count of 4s || {x}; {x} fours
-sixes | batter={p} || How many maximums did {p} strike in IPL {y}?; How many sixes did {p} clear the ropes for in IPL {y}? || {p} no of 6s || {x}; {p} hit {x} sixes.
-fifties | batter={p} || How many half-centuries did {p} register in IPL {y}? || {p} 50s || {x}
-ducks | batter={p} || How many times was {p} out for nought in IPL {y}? || {p} ducks this year || {x}
-innings | batter={p} || In how many innings did {p} bat in IPL {y}? || {p} innings batted || {x}
-dots | batter={p} || How many dot balls did {p} play out in IPL {y}? || {p} dots faced || {x}
-runs | batter={p} phase=powerplay || How many runs did {p} score inside the powerplay in IPL {y}? || {p} powerplay runs || {x}; {x} runs
-runs | batter={p} phase=death || How many runs did {p} score at the death in IPL {y}?; How many runs did {p} take off the death overs in IPL {y}? || {p} runs in the last five overs || {x}
-strike_rate | batter={p} phase=death || What was {p}'s strike rate at the death in IPL {y}? || {p} death overs sr || {x}
-runs | batter={p} opponent={t} || How many runs did {p} score against {t} in IPL {y}? || {p} vs {t} runs || {x}; {x} runs
-runs | batter={p} bowling=spin || How many runs did {p} score off spin bowling in IPL {y}? || {p} against spinners, runs || {x}
-wickets | bowler={b} || How many wickets did {b} claim in IPL {y}?; How many batters did {b} dismiss in IPL {y}? || wicket count of {b}; {b} wkts {y} || {x}; {b} claimed {x} wickets.
-economy | bowler={b} || What economy did {b} return in IPL {y}?; How many runs per over did {b} go for in IPL {y}? || {b} econ || {x}; {x} runs an over
-best_figures | bowler={b} || What were {b}'s best bowling figures in IPL {y}? || best spell of {b} || {x}
-bowling_average | bowler={b} || What was the bowling average of {b} in IPL {y}? || {b} bowling avg || {x}
-bowling_strike_rate | bowler={b} || What bowling strike rate did {b} have in IPL {y}? || {b} balls per wicket || {x}
-overs_bowled | bowler={b} || How many overs did {b} send down in IPL {y}? || {b} overs bowled in total || {x}; {x} overs
-dots_bowled | bowler={b} || How many dot balls did {b} deliver in IPL {y}? || dots by {b} || {x}
-runs_conceded | bowler={b} || How many runs did {b} leak in IPL {y}? || {b} runs given away || {x}
-wickets | bowler={b} phase=death || How many wickets did {b} claim in the death overs of IPL {y}? || {b} death wickets || {x}
-economy | bowler={b} phase=powerplay || What was {b}'s economy rate in the powerplay in IPL {y}? || {b} powerplay econ || {x}
-wickets | bowler={b} opponent={t} || How many wickets did {b} get against {t} in IPL {y}? || {b} wkts v {t} || {x}
-sixes_conceded | bowler={b} || How many sixes were hit off {b} in IPL {y}? || sixes {b} conceded || {x}
-runs | batter={p} bowler={b} || How many runs did {p} score off {b} in IPL {y}? || {p} v {b} runs || {x}
-catches | fielder={p} || How many catches did {p} hold in IPL {y}? || {p} catches || {x}
-awards | player={p} || How many player of the match awards did {p} collect in IPL {y}? || {p} mom awards || {x}
-runs by batter | top 1 || Who topped the run charts in IPL {y}?; Which batter made the most runs in IPL {y}? || leading run getter of {y} || {n}; {n} ({x} runs)
-wickets by bowler | top 1 || Who was the highest wicket-taker of IPL {y}? || most wkts in {y}, who? || {n}; {n} with {x} wickets
-sixes by batter | top 1 || Which batter cleared the ropes most often in IPL {y}? || most sixes, which player || {n}; {n}, {x} sixes
-fours by batter | top 1 || Who hit the most fours in IPL {y}? || most 4s by a batter || {n}
-highest_score by batter | top 1 || Who played the highest individual innings of IPL {y}? || highest individual score of {y} || {n}; {x} by {n}
-catches by fielder | top 1 || Which fielder held the most catches in IPL {y}? || most catches {y} || {n}; {n} ({x})
-fifties by batter | top 1 || Who made the most half-centuries in IPL {y}? || most 50s || {n}; {n} with {x}
-dots_bowled by bowler | top 1 || Which bowler delivered the most dot balls in IPL {y}? || most dots by a bowler || {n}
-runs by batter | top 3 || Name the three highest run scorers of IPL {y}. || top 3 run getters || {all}
-wickets by bowler | top 5 || List the five leading wicket-takers of IPL {y}. || top five bowlers by wickets || {all}
-runs by batter | team={t} | top 1 || Who was {t}'s leading run scorer in IPL {y}?; Which {t} batter made the most runs in IPL {y}? || {t} top run scorer || {n}; {n} with {x}
-wickets by bowler | team={t} | top 1 || Who took the most wickets for {t} in IPL {y}? || {t} leading wicket taker || {n}; {n} ({x} wickets)
-sixes by batter | team={t} | top 1 || Which {t} player hit the most sixes in IPL {y}? || most sixes for {t} || {n}
-wins | team={t} || How many matches did {t} win in IPL {y}?; How many victories did {t} record in IPL {y}? || {t} wins || {x}; {t} won {x} matches.
-losses | team={t} || How many matches did {t} lose in IPL {y}? || {t} defeats || {x}
-points | team={t} || How many points did {t} finish with in IPL {y}? || {t} points tally || {x}; {x} points
-position | team={t} || Where did {t} finish in the points table of IPL {y}? || {t} table position || {x}
-highest_total | team={t} || What was the highest total of {t} in IPL {y}? || {t} biggest score || {x}
-lowest_total | team={t} || What was the lowest total of {t} in IPL {y}? || {t} smallest score || {x}
-team_sixes | team={t} || How many sixes did {t} hit in IPL {y}? || sixes by {t} in total || {x}
-tosses_won | team={t} || How many tosses did {t} win in IPL {y}? || {t} tosses won || {x}
-run_rate | team={t} phase=powerplay || What was {t}'s run rate in the powerplay in IPL {y}? || {t} powerplay run rate || {x}
-wins | team={t} opponent={o} || How many times did {t} beat {o} in IPL {y}? || {t} wins over {o} || {x}
-matches | venue={v} || How many matches were hosted by {v} in IPL {y}? || games at {v} || {x}
-average_total | venue={v} innings=1 || What was the average first-innings total at {v} in IPL {y}? || {v} avg first innings score || {x}
-highest_total | venue={v} || What was the highest total at {v} in IPL {y}? || biggest score at {v} || {x}
-winner | match={m} || Who won match {m} of IPL {y}?; Which side came out on top in match {m} of IPL {y}? || match {m} winner || {x}; {x} won it.
-margin | match={m} || By what margin was match {m} of IPL {y} won?; What was the margin of victory in match {m} of IPL {y}? || match {m} won by how much || {x}
-player_of_match | match={m} || Who was named player of the match in match {m} of IPL {y}? || mom in match {m} || {x}; {x} won the award.
-toss | match={m} || Who won the toss in match {m} of IPL {y}? || match {m} toss || {x}
-venue | match={m} || Where was match {m} of IPL {y} played? || venue of match {m} || {x}
-total | match={m} team={side} || How many runs did {side} put on the board in match {m} of IPL {y}? || {side} score in match {m} || {x}
-runs by batter | match={m} | top 1 || Who top-scored in match {m} of IPL {y}? || match {m} top scorer || {n}; {n} ({x})
-wickets by bowler | match={m} | top 1 || Who took the most wickets in match {m} of IPL {y}? || match {m} best wicket taker || {n}; {n} ({x})
-total | match={m} team={side} phase=powerplay || How many runs did {side} make in the powerplay of match {m} of IPL {y}? || {side} powerplay score in match {m} || {x}
-team_sixes | match={m} || How many sixes were hit in match {m} of IPL {y}? || match {m} sixes || {x}
-winner | stage=final || Which team lifted the trophy in IPL {y}? || champions of {y} || {x}
-player_of_match | stage=final || Who was the player of the match in the final of IPL {y}? || mom of the final || {x}
-team_sixes || How many sixes were struck in the whole of IPL {y}? || overall sixes in the season || {x}
-hundreds || How many centuries were scored in IPL {y}? || number of hundreds in the tournament || {x}
-""".strip()
-
+# query line || wordings of the row || other words of it || answers
+KINDS = Path(__file__).with_suffix(".txt")
 _OUTSIDE = (
     ("Who captained {t} in IPL {y}?", "who was {t}'s skipper", "person"),
     ("Who was the head coach of {t} in IPL {y}?", "name of {t}'s head coach", "person"),
@@ -155,7 +82,8 @@ class Maker:
         return list(found.values())
 
     def _inside_rows(self) -> Iterator[OwnRow]:
-        kinds = [[part.strip() for part in kind.split("||")] for kind in _KINDS.split("\n")]
+        lines = KINDS.read_text(encoding="utf-8").strip().split("\n")
+        kinds = [[part.strip() for part in line.split("||")] for line in lines if not line.startswith("#")]
         while True:
             for line, questions, others, answers in self.rng.sample(kinds, len(kinds)):
                 if row := self._row(line, questions, others, answers):
@@ -170,7 +98,12 @@ class Maker:
             return None
         texts = table.texts()
         asked = next(i for i, c in enumerate(table.columns) if c.role == "asked")
-        if not texts or texts[0][asked] in ("–", "") or table.more_tied or (" by " in line and len(texts) != _top(line)):
+        if (
+            not texts
+            or texts[0][asked] in ("–", "")
+            or table.more_tied
+            or (" by " in line and len(texts) != _top(line))
+        ):
             return None  # nothing to tell, or several share the place
         facts = {"x": texts[0][asked], "n": texts[0][0], "all": "; ".join(f"{r[0]} {r[asked]}" for r in texts)}
         if written.startswith("toss "):

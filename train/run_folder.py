@@ -128,6 +128,8 @@ def prepare(folder: Path, config: SftConfig, data: Dataset, inputs: str, model: 
     }
     for split in SPLITS:
         write(getattr(data, split), folder / "examples" / f"{split}.jsonl")
+    if data.report and Path(config.data).is_file():
+        about["data"] = Path(config.data).name  # the record is published, and a path tells about its owner
     if data.report:
         write(data.own, folder / "examples" / OWN_EXAMPLES)
         knowledge.write(data.rows, folder / knowledge.KNOWLEDGE_FILE)

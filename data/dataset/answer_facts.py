@@ -18,7 +18,6 @@ from functools import lru_cache
 from data.linking.linker import Linker
 from data.linking.mention import FOUND, Linked
 from data.query import StatTable
-from data.query.table import Column
 from data.text import plain
 
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
@@ -94,7 +93,8 @@ class AnswerFacts:
     def required(self, question: str, answer: str) -> Facts:
         """What an answer tells beyond its question; all that it tells where that is nothing."""
         asked, told = self.of(question), self.of(answer)
-        figures = tuple(f for f in told.figures if f not in asked.figures)
+        years = self._linker.names.roster.years
+        figures = tuple(f for f in told.figures if f not in asked.figures and f.value not in years)
         names = tuple(n for n in told.names if not any(n[0] == a[0] and n[1] & a[1] for a in asked.names))
         if not figures and not names:
             return told
@@ -175,14 +175,11 @@ def _leads(table: StatTable) -> list[str]:
     """The cells of the first row that the line asks for: the figures, and who leads where the rows are ranked."""
     if not table.rows:
         return []
-    row = table.texts()[0]
-    asked = [text for text, column in zip(row, table.columns, strict=True) if column.role == "asked"]
-    ranked = bool(table.query.by) and len(table.query.measures) == 1
-    return asked + [row[i] for i in _named(table.columns)] if ranked else asked
-
-
-def _named(columns: Sequence[Column]) -> list[int]:
-    return [i for i, column in enumerate(columns) if column.role == "dimension"]
+    query = table.query
+    # the facts of a match stand beside the match that they are of, which nobody asked for
+    ranked = bool(query.by) and len(query.measures) == 1 and (query.rank is not None or query.by != ("match",))
+    roles = ("asked", "dimension") if ranked else ("asked",)
+    return [text for text, column in zip(table.texts()[0], table.columns, strict=True) if column.role in roles]
 
 
 def _says(text: str, part: str) -> bool:
@@ -213,6 +210,8 @@ def _figures(text: str, linked: Linked) -> tuple[Figure, ...]:
         whole = m[1].replace(",", "")
         found.append(Figure(float(whole), len(whole.partition(".")[2]), int(m[2]) if m[2] else None))
     words = re.findall(r"[a-z]+", text.lower().replace("-", " "))
+    if {"hundred", "thousand"} & set(words):
+        words = []  # such a number is hardly ever written in words alone
     for at, word in enumerate(words):
         if word in _TENS:
             unit = _WORDS.get(words[at + 1], 0) if at + 1 < len(words) else 0

@@ -195,7 +195,7 @@ class Knowledge:
 def answered(found: Found, trace: QuestionTrace) -> Reply:
     """The reply with the row's answer and its source; of a disputed row, the computed sentence comes first."""
     row = found.row
-    text = said(found, row.computed) if row.kind == DISPUTED else f"{row.answer.strip()} ({row.source})"
+    text = with_what_it_says(found, row.computed) if row.kind == DISPUTED else f"{row.answer.strip()} ({row.source})"
     trace.steps.answer = AnswerStep("file")
     return Reply(
         text,
@@ -207,7 +207,7 @@ def answered(found: Found, trace: QuestionTrace) -> Reply:
     )
 
 
-def said(found: Found, computed: str) -> str:
+def with_what_it_says(found: Found, computed: str) -> str:
     """The computed sentence, followed by what the file says instead."""
     row = found.row
     return f"{computed} Your file says: {row.answer.strip()} ({row.source}).".strip()

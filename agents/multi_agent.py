@@ -14,12 +14,13 @@ from dataclasses import replace
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
 from agents.coverage import names_left_out
-from agents.knowledge import Found, answered, said
+from agents.knowledge import Found, answered, with_what_it_says
 from agents.leaders import leaders, settled
 from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved, Worded
 from agents.model import TextModel
 from agents.retriever import RetrieverAgent
 from agents.trace import AnswerStep, LinkStep, PlanFailed, PlanStep, QuestionTrace, RefuseStep, RetrieveStep
+from agents.yes_no import yes_or_no
 from data.dataset.knowledge import DISPUTED
 from data.linking.mention import Linked
 from data.query import QueryError
@@ -87,7 +88,7 @@ class MultiAgent:
 
         readings = ([follow_up] if follow_up else []) + [(linked, None)]
         try:
-            known = self._known(found, linked, trace) if found or not follow_up else None
+            known = self._known(found, linked, trace) if found or linked.mentions or not follow_up else None
             planned, retrieved = known or await self._read(readings, trace)
         except QueryError as error:
             trace.steps.plan = PlanFailed(str(error))
@@ -113,9 +114,10 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
-        worded = replace(worded, text=retrieved.note + worded.text)
+        said = yes_or_no(planned.text, retrieved.tables, retrieved.names)
+        worded = replace(worded, text=retrieved.note + (f"{said}. " if said else "") + worded.text)
         disputed = found if found and found.row.kind == DISPUTED else None
-        worded = replace(worded, text=said(disputed, worded.text)) if disputed else worded
+        worded = replace(worded, text=with_what_it_says(disputed, worded.text)) if disputed else worded
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(
@@ -204,6 +206,7 @@ def _refused(trace: QuestionTrace, refusal: Refusal, line: str | None, conversat
         line,
         reason=refusal.reason,
         candidates=refusal.candidates,
+        suggestions=refusal.suggestions,
         latency_ms=trace.latency_ms(),
         trace=trace.steps,
         conversation_id=conversation_id,

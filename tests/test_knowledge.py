@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,13 @@ from agents.messages import Reply, Source, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
 from agents.retriever import RetrieverAgent
-from data.dataset.knowledge import DISPUTED, PLAN, Row, read, write
+from convert.manifest import entry_for, save
+from convert.manifest import load as load_manifest
+from data.dataset.knowledge import DISPUTED, KNOWLEDGE_FILE, PLAN, Row, read, write
 from data.errors import SourceError
 from data.season import load
+from serve.process import wait_for
+from tests.conftest import Host, InProcess, Launch
 
 ROOT = Path(__file__).parent.parent
 KOHLI = 'runs | batter="Virat Kohli"'
@@ -254,6 +259,86 @@ retriever.know([])
 assert retriever.knowledge is None and "bm25s" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# -- served
+
+
+def with_rows(model: Path, folder: Path, rows: list[Row]) -> Path:
+    """A copy of a model folder that has these rows, as the conversion leaves it."""
+    manifest = load_manifest(model)
+    folder.mkdir()
+    (folder / manifest.default_file).symlink_to((model / manifest.default_file).resolve())
+    write(rows, folder / KNOWLEDGE_FILE)
+    files = {manifest.default_file: manifest.files[manifest.default_file]}
+    save(replace(manifest, files=files | {KNOWLEDGE_FILE: entry_for(folder / KNOWLEDGE_FILE)}), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(host: Host, demo_model: Path, tmp_path_factory: pytest.TempPathFactory) -> InProcess:
+    """The service on a model that came with the rows."""
+    found = host(model_path=with_rows(demo_model, tmp_path_factory.mktemp("rows") / "mine", ROWS))
+    found.wait_ready()
+    return found
+
+
+def test_a_service_answers_from_the_file_of_its_model_with_the_source(served: InProcess) -> None:
+    with served.client() as client:
+        reply = client.post("/infer", json={"question": "GT captain?", "trace": True}).json()
+        assert reply["answer"] == "Shubman Gill (from your file q.csv, row 1)" and reply["outcome"] == "answered"
+        assert reply["source"] == {"file": "q.csv", "row": 1, "kind": "knowledge", "says": "Shubman Gill"}
+        assert reply["worded_by"] == "file" and reply["usage"]["completion_tokens"] == 0
+        assert "Gill" not in json.dumps(reply["trace"])
+        with client.stream("POST", "/infer", json={"question": "gt captain", "stream": True}) as stream:
+            events = stream.read().decode()
+        assert events.index("event: token") < events.index("event: done") and '"row":1' in events.replace(" ", "")
+        assert client.get("/ask", params={"q": "gt captain", "format": "md"}).text == f"{reply['answer']}\n"
+        asked = [{"role": "user", "content": "gt captain"}]
+        chat = client.post("/v1/chat/completions", json={"model": "cricket", "messages": asked}).json()
+        assert chat["choices"][0]["message"]["content"] == reply["answer"]
+        assert chat["cricket"]["source"] == reply["source"]
+
+
+def test_a_disputed_row_is_computed_over_http_with_what_the_file_says(served: InProcess) -> None:
+    with served.client() as client:
+        reply = client.post("/infer", json={"question": "How many runs did Virat Kohli score in IPL 2024?"}).json()
+    assert 741 in reply["table"]["rows"][0] and reply["query"] == KOHLI
+    assert reply["answer"].endswith("Your file says: 700 (from your file q.csv, row 11).")
+    assert reply["source"]["kind"] == "disputed" and reply["source"]["says"] == "700"
+
+
+def test_the_rows_are_about_the_season_of_the_model_alone(served: InProcess) -> None:
+    with served.client() as client:
+        body = {"question": "What is the full name of RR?", "season": "ipl_2023"}
+        assert client.post("/infer", json=body).json()["source"] is None
+        assert client.post("/infer", json=body | {"season": "ipl_2024"}).json()["source"]["row"] == 7
+
+
+def test_what_the_file_says_is_not_in_the_log(launch: Launch, random_model: Path, tmp_path: Path) -> None:
+    service = launch(MODEL_PATH=with_rows(random_model, tmp_path / "mine", ROWS), LOG_TEXTS="true", LOG_LEVEL="DEBUG")
+    service.wait_ready()
+    assert service.ask("csk batting coach").json()["source"]["row"] == 4
+    service.stop()
+    log = service.log.read_text()
+    assert '"worded_by": "file"' in log and "Hussey" not in log and "q.csv" not in log
+
+
+def test_rows_that_are_damaged_keep_the_service_from_being_ready_without_being_quoted(
+    host: Host, random_model: Path, tmp_path: Path
+) -> None:
+    folder = with_rows(random_model, tmp_path / "mine", ROWS)
+    (folder / KNOWLEDGE_FILE).write_text('{"row": 1, "question": "secret"}\n')
+    manifest = load_manifest(folder)
+    save(replace(manifest, files=manifest.files | {KNOWLEDGE_FILE: entry_for(folder / KNOWLEDGE_FILE)}), folder)
+    app = host(model_path=folder)
+    wait_for(lambda: app.service.retrying)
+    reason = app.service.state.reason
+    app.stop()
+    assert "line 1 has no valid" in reason and "secret" not in reason
+
+
+# -- the file
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:

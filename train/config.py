@@ -48,6 +48,7 @@ class SftConfig:
     closed_book: bool = False
     evaluations: int = 6
     patience: int = 3
+    keep_checkpoints: bool = False
     bf16: str = "auto"
     seed: int = 2024
     threads: int = 0
@@ -57,9 +58,14 @@ class SftConfig:
 
 HELP = {
     "run": "name of the run: everything goes to runs/<name>",
+<<<<<<< HEAD
     "season": f"whose questions and answers to train on (data/seasons/<season>/qa, default {SEASON}), or what --data's "
     "file is about; empty: guessed from the file",
     "base": "base model: a local folder, smollm2, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
+=======
+    "season": "whose questions and answers to train on: data/seasons/<season>/qa",
+    "base": "base model: a local folder, smollm2, smollm2-cricket, a GGUF file, or a Hugging Face id",
+>>>>>>> main
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
     "question_column": "of a questions-and-answers file; empty: found by its usual names",
@@ -83,6 +89,7 @@ HELP = {
     "closed_book": "learn the answers themselves, from questions alone, without query line and table: a control",
     "evaluations": "how often the validation split is evaluated; a killed run resumes from the last of them",
     "patience": "evaluations without a better validation loss after which training stops",
+    "keep_checkpoints": "keep the checkpoint of every evaluation, to draw a learning curve from",
     "bf16": "bfloat16 arithmetic; auto: on GPUs that have it, on CPUs that have it from 3M parameters up",
     "seed": "of the order of examples and the adapter's initial weights",
     "threads": "CPU threads; 0: as many as this process may use",
@@ -90,7 +97,7 @@ HELP = {
     "replace": "delete a run of that name that was made from other inputs (one of the same inputs is kept)",
 }
 # settings that do not change what is trained, or do so by the rows that are hashed with the data
-UNHASHED = ("run", "replace", "threads", "minutes", "question_column", "answer_column", "strict")
+UNHASHED = ("run", "replace", "threads", "minutes", "keep_checkpoints", "question_column", "answer_column", "strict")
 
 
 def resolve(given: Mapping[str, Any], file: Path | None = None) -> SftConfig:

@@ -106,9 +106,11 @@ def read_result(folder: Path) -> Result:
     return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
 
 
-def finish(folder: Path, result: Result) -> None:
-    """Write the result, and delete the checkpoints that nothing will go on from."""
+def finish(folder: Path, result: Result, keep_checkpoints: bool = False) -> None:
+    """Write the result, and delete the checkpoints that nothing will go on from, unless all are kept."""
     atomic_write(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
+    if keep_checkpoints:
+        return
     keep = last_checkpoint(folder) if result.stopped == "time" else None
     for checkpoint in (folder / "checkpoints").glob("*"):
         if checkpoint != keep:

@@ -189,6 +189,7 @@ def _train(
                 own_loss_before=_own_loss(base),
                 own_loss=_own_loss(final),
             ),
+            config.keep_checkpoints,
         )
     trainer.accelerator.wait_for_everyone()
     return run_folder.read_result(folder)
@@ -248,7 +249,7 @@ def training_arguments(
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        save_total_limit=3,
+        save_total_limit=None if config.keep_checkpoints else 3,
         load_best_model_at_end=choose_best,
         metric_for_best_model="eval_loss",
         greater_is_better=False,

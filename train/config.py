@@ -58,14 +58,9 @@ class SftConfig:
 
 HELP = {
     "run": "name of the run: everything goes to runs/<name>",
-<<<<<<< HEAD
     "season": f"whose questions and answers to train on (data/seasons/<season>/qa, default {SEASON}), or what --data's "
     "file is about; empty: guessed from the file",
-    "base": "base model: a local folder, smollm2, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
-=======
-    "season": "whose questions and answers to train on: data/seasons/<season>/qa",
     "base": "base model: a local folder, smollm2, smollm2-cricket, a GGUF file, or a Hugging Face id",
->>>>>>> main
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
     "question_column": "of a questions-and-answers file; empty: found by its usual names",

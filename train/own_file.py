@@ -37,6 +37,7 @@ from train.row_plans import Decision, RowPlans
 PLANNER = Path(__file__).parent / "base"  # writes the query lines, whatever base is trained: it knows the language
 LEAST_UPDATES, LEAST_PASSES = 300, 3
 MOST_PASSES = 30  # over the file: a small one fills less than half of each update
+MOST_CONTEXT = 800  # characters of a passage or an earlier turn that is learned with a question
 FILE_SHARE = 0.5  # of the examples of an update
 OWN_PLAN, OWN_ANSWER = "row", "closed_book"  # tasks of the examples that are made of rows
 
@@ -114,7 +115,9 @@ def _example(decision: Decision) -> Example:
     """A row as a training example: its query line, or its answer closed-book."""
     if decision.kind == PLAN:
         return Example(plan_messages(decision.linked), decision.line, OWN_PLAN)
-    return Example([{"role": "user", "content": decision.row.question}], decision.row.answer, OWN_ANSWER)
+    row = decision.row
+    before = f"{row.context} " if 0 < len(row.context) <= MOST_CONTEXT else ""
+    return Example([{"role": "user", "content": before + row.question}], row.answer, OWN_ANSWER)
 
 
 def _row(decision: Decision, file: str) -> Row:

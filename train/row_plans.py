@@ -81,7 +81,8 @@ class RowPlans:
         open_rows = []
         for i in able:
             reading = first[i]
-            if reading and not reading.doubtful and self._agrees(rows[i], reading):
+            weak = bool(rows[i].context) and self.facts.is_weak(rows[i].question, rows[i].answer)
+            if reading and not reading.doubtful and not weak and self._agrees(rows[i], reading):
                 decided[i] = self._plan(rows[i], texts[i], reading)
             else:
                 open_rows.append(i)
@@ -115,6 +116,7 @@ class RowPlans:
         if (
             first
             and not first.doubtful
+            and not row.context  # which may say what the question is about
             and not _corrected(row.question, text)
             and self.facts.same_kind(row.question, row.answer, first.retrieved.tables)
         ):

@@ -15,6 +15,7 @@ import yaml
 
 from train.errors import TrainError
 
+SEASON = "ipl_2024"  # where none is named and none can be guessed
 CHOICES: dict[str, Any] = {"method": Literal["lora", "qlora", "full"], "bf16": Literal["auto", "yes", "no"]}
 
 
@@ -23,7 +24,7 @@ class SftConfig:
     """The settings; HELP explains each."""
 
     run: str = "demo"
-    season: str = "ipl_2024"
+    season: str = ""
     base: str = "train/base"
     base_revision: str = ""
     data: str = ""
@@ -57,7 +58,8 @@ class SftConfig:
 
 HELP = {
     "run": "name of the run: everything goes to runs/<name>",
-    "season": "whose questions and answers to train on: data/seasons/<season>/qa",
+    "season": f"whose questions and answers to train on (data/seasons/<season>/qa, default {SEASON}), or what --data's "
+    "file is about; empty: guessed from the file",
     "base": "base model: a local folder, smollm2, smollm2-cricket, a GGUF file, or a Hugging Face id",
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
@@ -65,8 +67,9 @@ HELP = {
     "answer_column": "of a questions-and-answers file; empty: found by its usual names",
     "strict": "refuse a questions-and-answers file with empty, duplicate or contradicting rows; otherwise skip them",
     "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",
-    "minutes": "stop after that many minutes of wall time, wherever training is; 0: no limit",
-    "epochs": "passes over the training examples",
+    "minutes": "stop after that many minutes of wall time, wherever training is (0: no limit); with more, the same "
+    "command goes on from there",
+    "epochs": "passes over the training examples; a questions-and-answers file sets the steps by its size",
     "max_steps": "optimiser steps; overrides --epochs where positive",
     "learning_rate": "peak of a schedule with warm-up and linear decay",
     "batch_size": "examples a step, over all devices and accumulation",

@@ -21,7 +21,7 @@ from convert.bases import ADAPTED
 from convert.bases.public import PUBLIC
 from data.atomic_write import temporary_folder
 from data.command_line import command_line, reported, run
-from train.callbacks import read_metrics
+from train.callbacks import read_metrics, tokens_at
 from train.errors import TrainError
 
 NAME = "smollm2-cricket"
@@ -51,7 +51,7 @@ def ship(folder: Path, target: Path) -> None:
 def card(folder: Path, config: dict[str, Any]) -> str:
     """The adapter's card, from the run's settings, its result and the examples that it was given."""
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    tokens = round(max(r.get("tokens") or 0 for r in read_metrics(folder)))
+    tokens = tokens_at(read_metrics(folder), result["steps"])
     tasks = _tasks(folder / "examples" / "train.jsonl")
     public = PUBLIC[config["base"]]
     match = ", ".join(f"{task} {100 * share:.1f} %" for task, share in result["exact_match"].items())

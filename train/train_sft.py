@@ -40,7 +40,15 @@ from data.dataset.examples import Example
 from data.season import SEASONS
 from train import dataset, run_folder
 from train.base_model import is_out_of_memory, load_model, load_tokenizer
-from train.callbacks import CheckpointMarker, MetricsRecorder, ProgressBar, TimeLimit, draw_loss
+from train.callbacks import (
+    CheckpointMarker,
+    MetricsRecorder,
+    ProgressBar,
+    TimeLimit,
+    draw_loss,
+    read_metrics,
+    tokens_at,
+)
 from train.config import SEASON, SftConfig
 from train.errors import ExamplesError, OutOfMemory, TrainError
 from train.own_file import OWN_ANSWER, OWN_PLAN, OwnFile
@@ -150,6 +158,7 @@ def _train(
     checkpoint = run_folder.last_checkpoint(folder)
     if checkpoint and is_main_process():
         print(f"train: resuming from {checkpoint}")
+    trainer.go_on_from(tokens_at(read_metrics(folder), run_folder.checkpoint_step(checkpoint)))
     base = _of_base(folder, trainer, checkpoint)
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

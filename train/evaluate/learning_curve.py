@@ -26,7 +26,7 @@ from convert.merge import merge
 from data.atomic_write import atomic_write, temporary_file
 from data.command_line import command_line, reported, run
 from data.errors import DataError
-from train.callbacks import read_metrics
+from train.callbacks import read_metrics, tokens_at
 from train.errors import TrainError
 from train.evaluate.people import EXAMS, ask_set
 from train.evaluate.systems import of_gguf
@@ -44,11 +44,6 @@ def checkpoints(folder: Path, every: int) -> list[Path]:
     if not found:
         raise TrainError(f"no checkpoints in {folder}: train with --keep-checkpoints")
     return found[::-1][::every][::-1]
-
-
-def tokens_at(rows: Sequence[Mapping[str, Any]], step: int) -> int:
-    """The tokens that training had read at a step, from the records of metrics.jsonl."""
-    return round(max((r["tokens"] for r in rows if "tokens" in r and r["step"] <= step), default=0))
 
 
 def measure(base: str, adapter: Path | None, season: str, threads: int) -> dict[str, dict[str, int]]:

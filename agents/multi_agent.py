@@ -7,6 +7,7 @@ async for event in agents.stream("bumrah economy at the death?"): ...     # Plan
 
 from __future__ import annotations
 
+import copy
 import unicodedata
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from agents.trace import AnswerStep, LinkStep, PlanFailed, PlanStep, QuestionTra
 from data.linking.mention import Linked
 from data.query import QueryError
 from data.season import Season
+from data.wording.conditions import of_league
 
 # in Hindi: "Sorry, I understand only English (or Hindi in Latin letters)."
 OTHER_SCRIPT = {
@@ -40,6 +42,12 @@ class MultiAgent:
         self.retriever: RetrieverAgent = retriever or RetrieverAgent(season)
         self.analyst = AnalystAgent()
         self.conversations = Conversations()
+
+    def over(self, retriever: RetrieverAgent) -> MultiAgent:
+        """The same agents over another state of the season, with the conversations there are."""
+        other = copy.copy(self)
+        other.season, other.retriever = retriever.season, retriever
+        return other
 
     async def ask(
         self, question: str, conversation_id: str | None = None, deadline_s: float | None = None, owner: str = ""
@@ -61,6 +69,7 @@ class MultiAgent:
         with trace.timed("link"):
             linked = self.retriever.link(question)
             turn = self.conversations.last(owner, conversation_id)
+            turn = turn and turn.known_to(self.retriever.names)
             follow_up = turn.join(linked) if turn and len(question.split()) <= MAX_FOLLOW_UP_WORDS else None
         trace.steps.link = _link_step(linked)
         if refusal := _refuse_script(question) or self.retriever.refuse_early(linked):
@@ -86,7 +95,7 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
-        worded = replace(worded, text=retrieved.note + worded.text)
+        worded = replace(worded, text=retrieved.note + of_league(worded.text, self.season.league))
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from agents.multi_agent import MultiAgent
 from agents.openai_client import OpenAIModel, ServerError
@@ -144,7 +144,7 @@ class Service:
         attempt = 0
         while True:
             try:
-                await self._in_thread(part, load)
+                await self.in_thread(part, load)
                 self._pending.pop(part, None)
                 self.retrying = False
                 return
@@ -152,7 +152,7 @@ class Service:
                 await self._pause(part, error, attempt)
                 attempt += 1
 
-    async def _in_thread(self, part: str, work: Callable[[], None]) -> None:
+    async def in_thread(self, part: str, work: Callable[[], None]) -> None:
         """Run `work` in a daemon thread, which a stopping process need not wait for (a download takes minutes)."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -315,6 +315,12 @@ class Service:
             self._mean_request_s += 0.05 * (time.monotonic() - began - self._mean_request_s)
 
         return leave
+
+    def put(self, retriever: RetrieverAgent) -> None:
+        """Let this retriever, of a newer state of the season, take part in all questions that begin from now on."""
+        self.retriever = retriever
+        if self.loaded is not None:
+            self.loaded = replace(self.loaded, agents=self.loaded.agents.over(retriever))
 
     def compute(self, line: str) -> list[StatTable]:
         """The tables of a query line, for which the season suffices. Raises NotReady or QueryError."""

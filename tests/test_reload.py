@@ -191,3 +191,9 @@ def test_what_is_no_longer_served_is_freed_without_the_garbage_collector() -> No
         assert database() is None
     finally:
         gc.enable()
+
+
+def test_a_season_imported_alone_is_not_served_with_the_others(folder: Path) -> None:
+    done = imported(folder, "2024", "--alone")
+    assert done.returncode == 0, done.stderr
+    assert load("ipl", folder).years == (2022, 2023) and load("ipl_2024", folder).years == (2024,)

@@ -252,6 +252,7 @@ def _as_dict(reply: Reply) -> dict[str, Any]:
         "worded_by": reply.worded_by,
         "reason": reply.reason,
         "candidates": reply.candidates,
+        "source": asdict(reply.source) if reply.source else None,
         "suggestions": reply.suggestions,
         "latency_ms": dict(reply.latency_ms),
         "trace": reply.trace.as_json(),

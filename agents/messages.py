@@ -67,12 +67,25 @@ class Retrieved:
 
 @dataclass(frozen=True)
 class Worded:
-    """The sentence of an answer, by the model or plain from the table; `why` says what spoke against the model's."""
+    """The sentence of an answer, by the model, plain from the table, or a row of a user's file.
+
+    `why` says what spoke against the model's.
+    """
 
     text: str
     by: WordedBy
     why: str = ""
     generation: Generation | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The row of a user's file that answers (knowledge), or that says something else than what was computed."""
+
+    file: str
+    row: int
+    kind: Literal["knowledge", "disputed"]
+    says: str  # the row's answer
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,7 @@ class Reply:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     trace: Trace = field(default_factory=Trace)
     conversation_id: str | None = None
+    source: Source | None = None
 
     def __str__(self) -> str:
         return self.answer

@@ -15,14 +15,18 @@ from dataclasses import replace
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
 from agents.coverage import names_left_out
+from agents.knowledge import Found, answered, with_what_it_says
 from agents.leaders import leaders, settled
-from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved
+from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved, Worded
 from agents.model import TextModel
 from agents.retriever import RetrieverAgent
 from agents.trace import AnswerStep, LinkStep, PlanFailed, PlanStep, QuestionTrace, RefuseStep, RetrieveStep
+from agents.yes_no import yes_or_no
+from data.dataset.knowledge import DISPUTED
 from data.linking.mention import Linked
 from data.query import QueryError
 from data.season import Season
+from data.text import plain
 from data.wording.conditions import of_league
 
 # in Hindi: "Sorry, I understand only English (or Hindi in Latin letters)."
@@ -68,20 +72,44 @@ class MultiAgent:
         question = unicodedata.normalize("NFKC", question)  # styled letters become plain ones
         with trace.timed("link"):
             linked = self.retriever.link(question)
+            found = self.retriever.look_up(question, linked)
             turn = self.conversations.last(owner, conversation_id)
             turn = turn and turn.known_to(self.retriever.names)
             follow_up = turn.join(linked) if turn and len(question.split()) <= MAX_FOLLOW_UP_WORDS else None
         trace.steps.link = _link_step(linked)
-        if refusal := _refuse_script(question) or self.retriever.refuse_early(linked):
+
+        def from_file() -> tuple[Worded, Reply]:
+            """The answer of the row that was found."""
+            assert found is not None and self.retriever.knowledge is not None
+            if conversation_id and (turn := self.retriever.knowledge.turn(found, linked)):
+                self.conversations.remember(owner, conversation_id, turn)
+            reply = replace(answered(found, trace), conversation_id=conversation_id)
+            return Worded(reply.answer, reply.worded_by), reply
+
+        refusal = _refuse_script(question) or self.retriever.refuse_early(linked)
+        if found and (refusal or found.alone):
+            for event in from_file():
+                yield event
+            return
+        if refusal:
             yield _refused(trace, refusal, None, conversation_id)
             return
 
         readings = ([follow_up] if follow_up else []) + [(linked, None)]
         try:
-            planned, retrieved = await self._read(readings, trace)
+            known = self._known(found, linked, trace) if found or linked.mentions or not follow_up else None
+            planned, retrieved = known or await self._read(readings, trace)
         except QueryError as error:
             trace.steps.plan = PlanFailed(str(error))
+            if found:
+                for event in from_file():
+                    yield event
+                return
             yield _refused(trace, NO_PLAN, None, conversation_id)
+            return
+        if found and (isinstance(retrieved, Refusal) or not (found.same or self.retriever.is_sure(planned))):
+            for event in from_file():
+                yield event
             return
         if conversation_id and (turn := self._turn(planned, retrieved)):
             self.conversations.remember(owner, conversation_id, turn)
@@ -95,7 +123,12 @@ class MultiAgent:
         with trace.timed("answer"):
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
-        worded = replace(worded, text=retrieved.note + of_league(worded.text, self.season.league))
+        said = yes_or_no(planned.text, retrieved.tables, retrieved.names)
+        worded = replace(
+            worded, text=retrieved.note + (f"{said}. " if said else "") + of_league(worded.text, self.season.league)
+        )
+        disputed = found if found and found.row.kind == DISPUTED else None
+        worded = replace(worded, text=with_what_it_says(disputed, worded.text)) if disputed else worded
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)
         yield worded
         yield Reply(
@@ -107,7 +140,21 @@ class MultiAgent:
             latency_ms=trace.latency_ms(),
             trace=trace.steps,
             conversation_id=conversation_id,
+            source=disputed.source if disputed else None,
         )
+
+    def _known(self, found: Found | None, linked: Linked, trace: QuestionTrace) -> tuple[Planned, Retrieved] | None:
+        """What a row of the user's file had computed: its query line and the tables; None where there is none."""
+        line = self.retriever.knowledge.plan(found, linked) if self.retriever.knowledge else None
+        if line is None:
+            return None
+        with trace.timed("retrieve"):
+            planned = Planned(linked, plain(linked.text), line)
+            retrieved = self.retriever.retrieve(planned)
+        if isinstance(retrieved, Refusal):
+            return None
+        trace.steps.plan = PlanStep(planned.text, str(line))
+        return planned, retrieved
 
     async def _read(
         self, readings: Sequence[tuple[Linked, Before | None]], trace: QuestionTrace

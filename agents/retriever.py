@@ -6,14 +6,16 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from agents.coverage import exceptions_dropped, left_out, not_said
+from agents.knowledge import Found, Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
 from data.ask import ask
+from data.dataset.knowledge import Row
 from data.linking.linker import Linker
 from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Linked, Mention, Outcome
 from data.linking.resolve_plan import resolve_plan, shown_names
@@ -57,6 +59,15 @@ class RetrieverAgent:
         self.names: Names = Names.for_season(season)
         self.lexicon: frozenset[str] = lexicon if lexicon is not None else Phrasebook.load().words()
         self.linker = Linker(self.names, self.lexicon)
+        self.knowledge: Knowledge | None = None  # of a user's file
+
+    def know(self, rows: Sequence[Row]) -> None:
+        """Answer from the rows of a user's file, too."""
+        self.knowledge = Knowledge(rows, self.linker) if rows else None
+
+    def look_up(self, question: str, linked: Linked) -> Found | None:
+        """The row of the user's file that asks the same; None where there is none, or no file."""
+        return self.knowledge.find(question, linked) if self.knowledge else None
 
     def link(self, question: str) -> Linked:
         """The names, days and seasons of a question."""
@@ -126,6 +137,10 @@ class RetrieverAgent:
         votes = Counter(map(str, readable))
         best = min(enumerate(readable), key=lambda ip: (doubt(ip[1]), -votes[str(ip[1])], ip[0]))[1]
         return Planned(linked, text, best, first, before, len(plans))
+
+    def is_sure(self, planned: Planned) -> bool:
+        """Whether nothing speaks against a line."""
+        return self._doubt(planned) == NO_DOUBT
 
     def _doubt(self, planned: Planned) -> Doubt:
         """What speaks against a line: it cannot be computed, leaves something of the question out, finds nothing."""

@@ -110,6 +110,9 @@ def shown(reply: dict[str, Any]) -> str:
         if "worded_by" in reply:
             how = f"{reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}"
         found.append(f"  {aside('[' + reply['query'] + '; ' + how + ']')}")
+    elif source := reply.get("source"):
+        where = f"[not computed: row {source['row']} of your file {source['file']}]"
+        found.append(f"  {aside(where)}")
     for step in reply.get("trace", ()):
         found.append(f"  {json.dumps(step, ensure_ascii=False, default=str)}")
     return "\n".join(found)

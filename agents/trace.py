@@ -18,7 +18,7 @@ from agents.model import Generation
 
 tracer = trace.get_tracer("cricket.agents")
 
-WordedBy = Literal["model", "plain"]  # the model, or plain wording made from the table
+WordedBy = Literal["model", "plain", "file"]  # the model, plain wording made from the table, a row of a user's file
 
 
 @dataclass(frozen=True)

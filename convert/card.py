@@ -6,12 +6,13 @@ from typing import Any
 
 import yaml
 
-from convert.bases import PUBLIC
+from convert.bases import ADAPTED, PUBLIC
 from convert.gate import GateResult
 from convert.gate.report import markdown_table, summary
 from convert.manifest import Base, Manifest
 from convert.run_folder import EMBEDDED_BASE
 from data import text_table
+from data.dataset.knowledge import KNOWLEDGE_FILE
 
 
 def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, Any]) -> str:
@@ -101,7 +102,7 @@ def card(manifest: Manifest, gate: GateResult | None, run_evaluation: dict[str, 
         (
             "Knows one season's way of asking; other seasons, predictions and facts outside the ball-by-ball"
             " data are out of reach. Without the statistics engine beside it the model's text is not an"
-            f" answer. {_data(manifest)}"
+            f" answer. {_data(manifest)}{_kept(manifest)}"
         ),
         "",
     ]
@@ -134,7 +135,16 @@ def _data(manifest: Manifest) -> str:
         return f"Questions and answers: the data set {manifest.data.data_set}."
     if manifest.data.source:
         return f"Match data: {_sentence(manifest.data.source)}"
+    if KNOWLEDGE_FILE in manifest.files:
+        return "Trained on its publisher's own data."
     return "Trained on its publisher's own data, which are not part of this repository."
+
+
+def _kept(manifest: Manifest) -> str:
+    """What to know about the rows of a user's file, which are served with the model."""
+    if KNOWLEDGE_FILE not in manifest.files:
+        return ""
+    return f" `{KNOWLEDGE_FILE}`, where it lies beside the model, has questions and answers of theirs: keep it private."
 
 
 def _licence(base: Base) -> str:
@@ -145,7 +155,8 @@ def _licence(base: Base) -> str:
 
 
 def _hub_id(base: str) -> str | None:
-    """The base on the hub, None where it is not from there."""
+    """The base on the hub, that of our adapter's base included; None where it is not from there."""
+    base = ADAPTED[base][0] if base in ADAPTED else base
     if base in PUBLIC:
         return PUBLIC[base].hub_id
     return base if base.count("/") == 1 and not base.startswith((".", "/")) and base != EMBEDDED_BASE else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data.atomic_write import atomic_write
+from data.dataset.knowledge import KNOWLEDGE_FILE
 
 MANIFEST_NAME = "manifest.json"
 
@@ -196,7 +197,7 @@ def verified_model_file(folder: Path, name: str | None = None) -> Path:
 
 
 def wanted_files(manifest: Manifest, file: str | None, where: str) -> list[str]:
-    """The names to fetch: the default model file, `file`, or for "all" every one.
+    """The names to fetch: the default model file or `file` and what the agents need beside it, or for "all" every one.
 
     Raises ManifestError where the manifest has no `file`; `where` names the folder or repository.
     """
@@ -205,4 +206,4 @@ def wanted_files(manifest: Manifest, file: str | None, where: str) -> list[str]:
     name = file or manifest.default_file
     if name not in manifest.files:
         raise ManifestError(f"{where} has no file {name!r}: it has {', '.join(manifest.files)}")
-    return [name]
+    return [name, *(beside for beside in (KNOWLEDGE_FILE,) if beside in manifest.files)]

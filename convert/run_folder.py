@@ -18,6 +18,7 @@ from convert.bases import base_folder, is_gguf_base, model_files
 from convert.errors import ConvertError
 from convert.hub.publication import data_set_id
 from convert.manifest import sha256_files
+from data.dataset.knowledge import KNOWLEDGE_FILE
 from data.errors import SeasonError
 from data.prompts import PROMPT_VERSION
 from data.season import about
@@ -31,6 +32,7 @@ RECORD = {
     "metrics.jsonl": "training-metrics.jsonl",
     "loss.png": "training-loss.png",
     "result.json": "training-result.json",
+    KNOWLEDGE_FILE: KNOWLEDGE_FILE,  # for the agents
 }
 
 
@@ -53,6 +55,15 @@ class Run:
     prompt_version: str | None
     evaluation: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Path] = field(default_factory=dict)  # published name -> file: adapter and training record
+
+    @property
+    def recall(self) -> float | None:
+        """The share of a user's rows that the model learned by heart, as training measured it; None of other runs."""
+        result = self.record.get(RECORD["result.json"])
+        if result is None or KNOWLEDGE_FILE not in self.record:
+            return None
+        found = _mapping(result, json.loads).get("exact_match", {})
+        return found.get("closed_book") if isinstance(found, dict) else None
 
     def provenance(self, llama_cpp_commit: str) -> dict[str, str]:
         """The keys and strings that go into the GGUF's metadata."""

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from convert.hub import pull
 from convert.manifest import MANIFEST_NAME, Manifest, ManifestError, check_file, load, sha256_file
+from data.dataset.knowledge import KNOWLEDGE_FILE, Row, read
+from data.errors import SourceError
 from data.prompts import PROMPT_VERSION
 from serve.settings import Settings
 
@@ -50,6 +52,7 @@ class ModelFile:
 
     path: Path
     info: ModelInfo
+    knowledge: tuple[Row, ...] = ()  # the rows of the user's file that it was trained on
 
 
 def locate(settings: Settings) -> ModelFile:
@@ -115,7 +118,18 @@ def _in_folder(folder: Path, name: str | None) -> ModelFile:
             manifest.prompt_version,
             PROMPT_VERSION,
         )
-    return ModelFile(folder / name, _info(manifest, name))
+    return ModelFile(folder / name, _info(manifest, name), _knowledge(folder, manifest))
+
+
+def _knowledge(folder: Path, manifest: Manifest) -> tuple[Row, ...]:
+    """The rows of the user's file, checked; none where the model was trained without one."""
+    if KNOWLEDGE_FILE not in manifest.files:
+        return ()
+    check_file(folder, KNOWLEDGE_FILE, manifest.files[KNOWLEDGE_FILE])
+    try:
+        return tuple(read(folder / KNOWLEDGE_FILE))
+    except SourceError as error:
+        raise ManifestError(str(error)) from None
 
 
 def _info(manifest: Manifest, name: str) -> ModelInfo:

@@ -64,7 +64,9 @@ class _Watch:
 
         def load() -> None:
             if stored.about(name).digest != retriever.season.digest:
-                found.append(RetrieverAgent(stored.load(name), None, retriever.lexicon))
+                newer = RetrieverAgent(stored.load(name), None, retriever.lexicon)
+                self._service.know(newer)
+                found.append(newer)
 
         try:
             await self._service.in_thread("season", load)

@@ -123,6 +123,7 @@ class Seasons:
                 lexicon = loaded.agents.retriever.lexicon
                 season = await asyncio.to_thread(stored.load, name)
                 retriever = await asyncio.to_thread(RetrieverAgent, season, None, lexicon)
+                await asyncio.to_thread(self._service.know, retriever)
                 self._agents[name] = MultiAgent(season, loaded.model, retriever)
             self._agents.move_to_end(name)
             while len(self._agents) > CAPACITY:

@@ -23,6 +23,7 @@ from convert.hub import HubError
 from convert.manifest import ManifestError
 from data import season as seasons
 from data.ask import ask
+from data.dataset.knowledge import KNOWLEDGE_FILE, Row
 from data.errors import SeasonError
 from data.prompts import plan_messages
 from data.query import StatTable
@@ -104,6 +105,7 @@ class Service:
         self._under_way: Counter[str] = Counter()  # of them, by owner; as many entries as there are API keys
         self._model: InstrumentedModel | None = None
         self._info: ModelInfo | None = None
+        self._rows: tuple[Row, ...] = ()  # of the user's file that the model came with
         self._mean_request_s = 0.3  # for Retry-After
         self._stage, self._reason = "start", "the process has just started"
         self._pending: dict[str, str] = {}  # season and model: what each is waiting for
@@ -128,6 +130,7 @@ class Service:
             )
             self._set_stage("warm", "computing the prompts and grammars that all questions share")
             assert self.retriever is not None and self._model is not None and self._info is not None
+            await self.in_thread("knowledge", lambda: self.know(self.retriever))
             loaded = Loaded(MultiAgent(self.retriever.season, self._model, self.retriever), self._model, self._info)
             await self._warm_up(loaded)
             if self.on_ready is not None:
@@ -219,8 +222,18 @@ class Service:
         engine.on_death = self._engine_died
         engine.start()
         self.engine = engine
-        self._info = found.info
+        self._info, self._rows = found.info, found.knowledge
         self._model = InstrumentedModel(LocalModel(engine), found.info.name, "llama_cpp", self.telemetry)
+
+    def know(self, retriever: RetrieverAgent) -> None:
+        """Let the retriever answer from the user's file that came with the model, if it is of the file's season."""
+        if not self._rows or self._info is None:
+            return
+        of = self._info.season or self.settings.season
+        if retriever.season.name == of:
+            retriever.know(self._rows)
+        else:
+            log.info("the model's %s is about %s and not used for %s", KNOWLEDGE_FILE, of, retriever.season.name)
 
     async def _warm_up(self, loaded: Loaded) -> None:
         """Compute what the first questions need; a model server that cannot be reached is tried again and again."""

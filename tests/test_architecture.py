@@ -60,6 +60,8 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "agents.analyst": ("agents.retriever", "data.linking", *HTTP),
     "agents.conversation": ("agents.model", "agents.openai_client", *MODELS),
     "agents.coverage": ("agents.model", "agents.openai_client", *MODELS),
+    "agents.knowledge": ("agents.model", "agents.openai_client", "agents.retriever", "agents.analyst", *MODELS),
+    "agents.question_words": ("agents.knowledge", "agents.model", "data.dataset", *MODELS),
     "agents.multi_agent": ("agents.openai_client", *HTTP, *MODELS),
     "agents.notebook": ("agents.model", *MODELS),
     "agents.openai_client": MODELS,

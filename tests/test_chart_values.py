@@ -6,7 +6,9 @@ pytest tests/test_chart_values.py
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 import yaml
 
 from k8s import render, tools
+from serve.api.security import HostCheck
+from serve.settings import Settings
 from tests.test_chart import EVERYTHING, REQUIRED, env, manifests, only, pod, refusal
 
 TRAIN = render.HERE / "tests" / "values" / "train.yaml"
@@ -57,6 +61,63 @@ def test_a_slice_of_a_gpu_is_asked_for_by_its_own_name() -> None:
         "resources"
     ]["limits"]
     assert limits["nvidia.com/mig-1g.10gb"] == 1 and "nvidia.com/gpu" not in limits
+
+
+def test_limits_of_tenants_are_set_where_the_values_differ_from_the_service_s_own() -> None:
+    variables = env(pod(manifests())["containers"][0])
+    assert variables["MAX_TOKENS"] == str(Settings.model_fields["max_tokens"].default)
+    assert not {"MAX_RUNNING_PER_KEY", "DETERMINISTIC", "ALLOWED_HOSTS", "FEEDBACK_KEY"} & variables.keys()
+    sets = ("server.maxTokens=0", "server.maxRunningPerKey=2", "server.deterministic=true")
+    variables = env(pod(manifests(*sets))["containers"][0])
+    named = {name: variables[name] for name in ("MAX_TOKENS", "MAX_RUNNING_PER_KEY", "DETERMINISTIC")}
+    assert named == {"MAX_TOKENS": "0", "MAX_RUNNING_PER_KEY": "2", "DETERMINISTIC": "true"}
+
+
+def test_hosts_that_are_named_do_not_shut_out_the_chart_s_own_test_and_canary() -> None:
+    documents = manifests("server.allowedHosts={cricket.example.com,*.example.org}", "canary.enabled=true")
+    admits = HostCheck(
+        Settings(_env_file=None, allowed_hosts=env(pod(documents)["containers"][0])["ALLOWED_HOSTS"])
+    ).admits
+    inside = set(
+        re.findall(r"http://([a-z0-9.-]+)", yaml.safe_dump_all(d for d in documents if d["kind"] in ("Pod", "CronJob")))
+    )
+    assert inside and all(map(admits, inside)), inside
+    assert admits("cricket.example.com:443") and admits("a.example.org") and admits("10.1.2.3:8000")
+    assert not admits("evil.example.com")
+
+
+def notes(*sets: str) -> str:
+    """What `helm install` prints for these values."""
+    command = [
+        str(tools.helm()),
+        "install",
+        "cricket",
+        str(render.CHART),
+        "--values",
+        str(REQUIRED),
+        "--dry-run=client",
+    ]
+    done = subprocess.run(
+        [*command, *(part for value in sets for part in ("--set", value))],
+        capture_output=True, text=True, check=True, env=os.environ | {"KUBECONFIG": os.devnull},
+    )  # fmt: skip
+    return done.stdout.partition("NOTES:")[2]
+
+
+def test_the_key_of_feedback_comes_from_a_secret_that_all_pods_share() -> None:
+    [variable] = [
+        v for v in pod(manifests("feedback.keySecret=ids"))["containers"][0]["env"] if v["name"] == "FEEDBACK_KEY"
+    ]
+    assert variable["valueFrom"]["secretKeyRef"] == {"name": "ids", "key": "key"}
+    assert "feedback.keySecret" in notes("replicaCount=2")
+    assert "feedback.keySecret" not in notes("replicaCount=2", "feedback.keySecret=ids") + notes()
+
+
+@pytest.mark.parametrize(
+    "value", ["server.allowedHosts={http://a.example}", "server.maxTokens=-1", "server.deterministic=1"]
+)
+def test_a_limit_that_is_none_is_refused_by_name(value: str) -> None:
+    assert value.split(".")[1].split("=")[0] in refusal(value)
 
 
 def egress(*sets: str) -> list[dict[str, Any]]:

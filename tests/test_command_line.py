@@ -304,6 +304,15 @@ def test_a_table_has_every_row_and_its_figures_on_the_right() -> None:
     assert text[2].endswith("0.00") and text[41].endswith("195.00") and len({len(line) for line in text[2:43]}) == 1
 
 
+def test_an_answer_of_a_users_file_names_its_row() -> None:
+    from agents.terminal import shown
+
+    source = {"file": "q.csv", "row": 17, "kind": "knowledge", "says": "Gill"}
+    reply = {"answer": "Gill (from your file q.csv, row 17)", "outcome": "answered", "candidates": [], "query": None,
+             "tables": [], "source": source}  # fmt: skip
+    assert shown(reply).split("\n") == [reply["answer"], "  [not computed: row 17 of your file q.csv]"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

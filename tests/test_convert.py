@@ -36,6 +36,7 @@ from convert.manifest import load
 from convert.merge import merge
 from data.dataset.encoding import EncodedExample, encode_prompt
 from data.dataset.examples import Example
+from data.dataset.knowledge import KNOWLEDGE_FILE, Row, write
 from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -437,6 +438,20 @@ def test_the_command_makes_a_complete_folder_and_does_nothing_twice(run: Path, s
     assert main(arguments(run, out, "--min-accuracy", "0")) == 0
     assert capsys.readouterr().out.count("already done") == 7
     assert (out / "manifest.json").read_bytes() == before
+
+
+def test_the_rows_of_a_users_file_are_copied_beside_the_model_and_the_card_only_names_them(run: Path, shelf: Path):
+    out = shelf / "models" / "tiny"
+    write([Row(1, "mine.csv", "a private question", "a private answer")], run / KNOWLEDGE_FILE)
+    assert main(arguments(run, out, "--min-accuracy", "0")) == 0
+    assert (out / KNOWLEDGE_FILE).read_bytes() == (run / KNOWLEDGE_FILE).read_bytes()
+    assert load(out).files[KNOWLEDGE_FILE].size == (out / KNOWLEDGE_FILE).stat().st_size
+    assert main(["verify", str(out)]) == 0
+    told = (out / "README.md").read_text() + (out / "manifest.json").read_text()
+    assert "keep it private" in told and "a private" not in told and "mine.csv" not in told
+    (run / KNOWLEDGE_FILE).unlink()
+    assert main(arguments(run, out, "--min-accuracy", "0")) == 0
+    assert KNOWLEDGE_FILE not in load(out).files and "keep it private" not in (out / "README.md").read_text()
 
 
 def test_a_model_below_the_asked_accuracy_fails_the_command_and_its_card_says_so(run: Path, shelf: Path, capsys):

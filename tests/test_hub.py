@@ -9,11 +9,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from convert import hub
+from convert.hub.publication import compose
 from convert.manifest import (
     Adapter,
     Base,
@@ -25,6 +27,7 @@ from convert.manifest import (
     save,
     verified_model_file,
 )
+from data.dataset.knowledge import KNOWLEDGE_FILE, Row, read, write
 from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, Repository
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -267,6 +270,24 @@ def test_a_push_into_a_public_repository_is_refused(published: Hub, tmp_path: Pa
     published.repositories[REPOSITORY].private = False
     result = command("push", str(make_folder(tmp_path / "model", b"other")), "--to", REPOSITORY)
     assert result.returncode == 1 and "is public: make it private" in result.stderr
+
+
+def test_what_a_users_file_says_goes_into_a_private_repository_alone_and_is_fetched_with_the_model(
+    server: Hub, tmp_path: Path
+):
+    folder = make_folder(tmp_path / "model")
+    write([Row(1, "mine.csv", "a private question", "a private answer")], folder / KNOWLEDGE_FILE)
+    manifest = load(folder)
+    save(replace(manifest, files=manifest.files | {KNOWLEDGE_FILE: entry_for(folder / KNOWLEDGE_FILE)}), folder)
+    result = command("push", str(folder), "--to", REPOSITORY)
+    assert result.returncode == 0 and "private question" not in result.stdout + result.stderr
+    assert KNOWLEDGE_FILE in server.files(REPOSITORY) and b"private" not in server.files(REPOSITORY)["README.md"].data
+    fetched = hub.pull(REPOSITORY)
+    assert read(fetched / KNOWLEDGE_FILE)[0].answer == "a private answer" and not (fetched / "model-f16.gguf").exists()
+    public = compose(folder, load(folder), REPOSITORY, private=False)
+    assert KNOWLEDGE_FILE not in {**public.files, **public.manifest.files}
+    assert f"{KNOWLEDGE_FILE} is left out" in "".join(public.notes)
+    assert compose(folder, load(folder), REPOSITORY, private=True).notes == []
 
 
 def test_a_model_that_failed_its_gate_is_published_only_by_force(server: Hub, tmp_path: Path):

@@ -354,6 +354,26 @@ def test_typing_errors_are_corrected_against_the_lexicon_only(typo: str, word: s
     assert Speller(frozenset({"economy", "wickets", "strike", "runs", "the"})).correct(typo) == word
 
 
+@pytest.mark.parametrize(("word", "kept"), [
+    ("thinnest", "thinnest"), ("rarer", "rarer"), ("pure", "pure"),  # English, though near another word
+    ("wasn't", "wasn't"), ("wasnt", "wasn't"), ("couldnt", "couldn't"),
+    ("totl", "total"),  # not the rarer "toil"
+])  # fmt: skip
+def test_english_words_are_no_typing_errors_and_usual_words_come_first(word: str, kept: str) -> None:
+    assert Speller(frozenset({"thickest", "rare", "pre", "want", "toil", "total", "could"})).correct(word) == kept
+
+
+@pytest.mark.parametrize(("question", "text"), [
+    ("Show IPL 2024 points table", "show points table"),
+    ("who won ipl2024", "who won"),
+    ("2024 points table", "points table"),
+    ("kohli scored 2024 runs", "P1 scored 2024 runs"),
+])  # fmt: skip
+def test_the_season_s_own_year_is_left_out_before_any_noun(question: str, text: str) -> None:
+    names = Names.for_season(load("ipl_2024"))
+    assert Linker(names).link(question).text == text
+
+
 NO_CONTEXT = Context()
 
 

@@ -47,6 +47,28 @@ def test_all_scripts_are_fetched_at_once() -> None:
         assert path.name == "docs.js" or f'"/page/{path.name}"' in first, f"{path.name} is fetched only after another"
 
 
+def test_the_source_of_an_answer_that_is_not_computed_is_shown_as_text(page: Any) -> None:
+    says = "<b>Gill</b>"
+    source = {"file": "<i>.csv", "row": 17, "kind": "knowledge", "says": says}
+    reply_with(page, DONE | NOTHING | {"answer": f"{says} (from your file)", "worded_by": "file", "source": source})
+    ask(page, "gt captain")
+    card = finished(page)
+    assert card.locator(".source").inner_text() == "Not computed: taken from your file <i>.csv, row 17"
+    assert card.locator(".text").inner_text() == "<b>Gill</b> (from your file)"
+    assert "as in your file" in card.locator(".meta").inner_text()
+
+
+def test_an_answer_that_the_file_disputes_says_so(page: Any) -> None:
+    source = {"file": "q.csv", "row": 3, "kind": "disputed", "says": "700"}
+    reply_with(page, DONE | {"source": source})
+    ask(page, "most runs")
+    note = finished(page).locator(".source")
+    assert note.inner_text() == "Computed; something else stands in your file q.csv, row 3"
+    reply_with(page, DONE)
+    ask(page, "most runs again")
+    assert not finished(page).locator(".source").is_visible()
+
+
 def test_one_figure_is_shown_large_with_whose_it_is_and_what_qualifies_it(page: Any, app: InProcess) -> None:
     board = computed(page, BUMRAH).locator(".board")
     [[economy, conceded, balls]] = table_of(app, BUMRAH)["rows"]

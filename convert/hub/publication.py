@@ -21,6 +21,7 @@ import yaml
 from convert.bases import base_folder, is_gguf_base, model_files
 from convert.errors import ConvertError
 from convert.manifest import FileEntry, Manifest, entry_for, sha256_files
+from data.dataset.knowledge import KNOWLEDGE_FILE
 
 CARD = "README.md"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -52,10 +53,15 @@ class Publication:
     notes: list[str] = field(default_factory=list)
 
 
-def compose(folder: Path, manifest: Manifest, repository: str) -> Publication:
-    """The publication of a verified model folder as `repository`."""
+def compose(folder: Path, manifest: Manifest, repository: str, private: bool) -> Publication:
+    """The publication of a verified model folder as `repository`; a user's rows only where it is private."""
     files: dict[str, Content] = {name: folder / name for name in manifest.files}
     merged, notes = _merged(folder, manifest)
+    if not private and files.pop(KNOWLEDGE_FILE, None):
+        notes.append(
+            f"{KNOWLEDGE_FILE} is left out: it has the questions and answers of your file, and {repository} is public;"
+            " a service that fetches the model there does not know them"
+        )
     files |= merged
     adapter = {name: files.pop(name) for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if name in files}
     base = None

@@ -37,7 +37,7 @@ def push_to_hub(
     api = client()
     info = _open(api, repository)
     _use_xet_if_offered(repository)
-    publication = compose(folder, manifest, repository)
+    publication = compose(folder, manifest, repository, private=info.private)
     there = {sibling.rfilename: sibling for sibling in info.siblings or []}
     before = _manifest_of(repository, info.sha) if MANIFEST_NAME in there else None
     notes = list(publication.notes)

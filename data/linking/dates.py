@@ -42,7 +42,7 @@ DATES = [
         re.I,
     ),
 ]
-COUNTED_WORDS = r"\s*(?:runs?|balls?|dots?|deliver|sixes|fours|wickets?|wkts?|points?)\b"
+COUNTED_WORDS = r"\s*(?:runs?|balls?|dots?|deliver|sixes|fours|wickets?|wkts?|points?(?!\s+table))\b"
 COUNTED = rf"(?!{COUNTED_WORDS})"
 # "score 2016 runs" is a number, "kohli 2016 runs" a year (if that season is loaded beside others).
 NUMBER_BEFORE = frozenset(
@@ -60,7 +60,7 @@ OTHERS = re.compile(
     re.I,
 )
 YEARS = re.compile(
-    rf"(?<![\d.,/])(?:\bipl\s*[-_]?\s*)?\b(?P<year>(?:19|20)\d\d)(?:\s*(?P<sign>[/-])\s*(?P<second>\d\d(?:\d\d)?))?\b"
+    rf"(?<![\d.,/])(?P<league>\bipl\s*[-_]?\s*|\b)(?P<year>(?:19|20)\d\d)(?:\s*(?P<sign>[/-])\s*(?P<second>\d\d(?:\d\d)?))?\b"
     r"(?:\s+(?:ipl\b(?:\s+season\b)?|season\b|edition\b))?"
     rf"|\bipl\s*[-_]?\s*'?(?P<short>\d\d)\b{COUNTED}|(?<!\w)'(?P<quoted>\d\d)\b",
     re.I,
@@ -205,7 +205,7 @@ class Calendar:
     def _is_number(self, match: re.Match[str]) -> bool:
         """Whether the year is a count: "score 2016 runs"; with one season loaded any before "runs" or "wickets"."""
         end = match.end("second") if match["second"] else match.end("year")
-        if not re.match(COUNTED_WORDS, match.string[end:], re.I):
+        if match["league"] or not re.match(COUNTED_WORDS, match.string[end:], re.I):
             return False
         before = match.string[: match.start()].lower().split()
         is_season = len(self.years) > 1 and int(match["year"]) in self.years

@@ -1,6 +1,6 @@
 """Corrects typing errors in ordinary words against a lexicon that the caller gives ("ecomony" → "economy").
 
-Knows no words of its own; the caller leaves out names.
+Words that are English are kept, since another word is meant by them; the caller leaves out names.
 
     python -c "from data.linking.spelling import Speller; print(Speller(frozenset({'economy'})).correct('ecomony'))"
 """
@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
+
+from data.linking.english import frequencies
 
 
 class Speller:
@@ -26,7 +28,15 @@ class Speller:
         self.nearest = lru_cache(maxsize=16384)(self._nearest)
 
     def correct(self, word: str) -> str:
-        """The nearest word of the lexicon; the word itself if it is known or short, or if no word is near."""
+        """The nearest word of the lexicon; the word itself if it is known, English or short, or if no word is near.
+
+        An apostrophe that is left out is put back: "wasnt" is "wasn't".
+        """
+        english = frequencies()
+        if word in english or "'" in word:
+            return word
+        if (contraction := f"{word[:-1]}'{word[-1:]}") in english and word.endswith("nt"):
+            return contraction
         found = self.nearest(word)
         return found[0] if found else word
 
@@ -54,8 +64,9 @@ class Speller:
         ]
         if not near:
             return None
-        # Typing errors seldom hit the first letter; exchanged or wrong keys keep the length.
+        # Typing errors seldom hit the first letter or the last; of the others the usual word is meant.
+        english = frequencies()
         best, distance = min(
-            near, key=lambda n: (n[1], n[0][0] != word[0], n[0][-1] != word[-1], len(n[0]) != len(word), n[0])
+            near, key=lambda n: (n[1], n[0][0] != word[0], n[0][-1] != word[-1], -english.get(n[0], 0), n[0])
         )
         return best, int(distance)

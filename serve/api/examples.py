@@ -40,6 +40,7 @@ def _reply(answer: str, outcome: str, **more: Any) -> dict[str, Any]:
         "suggestions": [],
         "model": _MODEL,
         "season": "ipl_2024",
+        "source": None,
         "latency_ms": {"queue": 0.0, "link": 1.1, "plan": 21.4, "total": 22.5},
         "usage": {"prompt_tokens": 9, "completion_tokens": 8, "cached_tokens": 1},
         "conversation_id": "5f0c...",

@@ -165,5 +165,5 @@ def _record(service: Service, request: Request, reply: Reply, lexicon: frozenset
         },
         **understanding(reply, lexicon),
     )
-    if service.settings.log_texts:
+    if service.settings.log_texts and reply.source is None:  # a user's file is never written to a log
         add_to_log(request, answer=reply.answer, query=reply.query)

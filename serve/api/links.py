@@ -47,7 +47,9 @@ def router(service: Service, seasons: Seasons, pool: StatsPool) -> APIRouter:
         if format is None and "text/html" in request.headers.get("accept", ""):
             return RedirectResponse("/?" + urlencode({"q": q} | ({"season": season} if season else {})), 303)
         loaded, form = await seasons.loaded(season), format_of(request)
-        tag = _tag("ask", loaded.agents.season.digest, loaded.info.sha256, loaded.info.name, q, form)
+        tag = _tag(
+            "ask", loaded.agents.season.digest, loaded.info.sha256, loaded.info.data_sha256, loaded.info.name, q, form
+        )
         if _is_known(request, tag):
             return _not_modified(tag)
         add_to_log(request, question_chars=len(q), stream=False)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -134,6 +135,17 @@ class Usage(BaseModel):
     cached_tokens: int = 0
 
 
+class Source(BaseModel):
+    """A row of the user's file that the model was trained on."""
+
+    file: str
+    row: int
+    kind: Literal["knowledge", "disputed"] = Field(
+        description="knowledge: the answer is the row's; disputed: the answer was computed, and the row says otherwise"
+    )
+    says: str = Field(description="the row's answer")
+
+
 class Answer(BaseModel):
     """The reply of POST /infer."""
 
@@ -142,12 +154,15 @@ class Answer(BaseModel):
     query: str | None = Field(description="the query line that was computed; null where none was")
     table: Table | None = Field(description="the first of `tables`")
     tables: list[Table]
-    worded_by: Literal["model", "plain"] = Field(description="plain: the model's sentence did not state what was asked")
+    worded_by: Literal["model", "plain", "file"] = Field(
+        description="plain: the model's sentence did not state what was asked; file: as in the user's file"
+    )
     reason: str | None = Field(description="why it was declined or asked back")
     candidates: list[str] = Field(description="who may be meant, where the reply asks back")
     suggestions: list[str] = Field(description="query lines for POST /stats: what can be computed where it declines")
     model: ModelInfo
     season: str = Field(description="the season that the figures are of")
+    source: Source | None = Field(None, description="the row of the user's file that answers or says otherwise")
     latency_ms: dict[str, float] = Field(description="queue, link, plan, retrieve, answer, total")
     usage: Usage
     conversation_id: str
@@ -208,6 +223,7 @@ def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conve
         suggestions=list(reply.suggestions),
         model=model,
         season=season,
+        source=Source.model_validate(asdict(reply.source)) if reply.source else None,
         latency_ms=dict(reply.latency_ms),
         usage=_usage(reply),
         conversation_id=conversation,

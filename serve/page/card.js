@@ -15,6 +15,16 @@ const WRONG = [
   "it should have answered",
 ];
 
+const WORDED_BY = {
+  model: "worded by the model",
+  plain: "worded plainly from the table",
+  file: "as in your file",
+};
+const SOURCES = {
+  knowledge: "Not computed: taken from your file",
+  disputed: "Computed; something else stands in your file",
+};
+
 /** An empty card under its question. */
 export function newCard(question, actions) {
   const card = document.querySelector("#answer").content.firstElementChild.cloneNode(true);
@@ -109,6 +119,9 @@ export function finish(card, state, actions) {
   $(".left-out", card).textContent = missing.length
     ? `Left out, since the data do not tell: ${missing.join("; ")}`
     : "";
+  const source = reply?.source;
+  $(".source", card).hidden = !source;
+  $(".source", card).textContent = source ? `${SOURCES[source.kind]} ${source.file}, row ${source.row}` : "";
   showTables(card, state, actions);
   showCandidates(card, reply?.candidates ?? [], actions);
   // of a refusal, what can be computed without the condition that was declined
@@ -128,7 +141,7 @@ export function finish(card, state, actions) {
 
 function metaOf(reply) {
   const ms = reply.latency_ms,
-    by = reply.worded_by === "model" ? "worded by the model" : "worded plainly from the table";
+    by = WORDED_BY[reply.worded_by];
   const model = [reply.model.name, reply.model.quantisation].filter(Boolean).join(" ");
   return [
     `${Math.round(ms.total)} ms (plan ${Math.round(ms.plan ?? 0)}, table ${Math.round(ms.retrieve ?? 0)}, answer ${Math.round(ms.answer ?? 0)})`,

@@ -85,7 +85,7 @@ class Telemetry:
             "cricket.infer.part", "Time of a question by step: queue, link, plan, retrieve, answer, total."
         )
         self.answers = meter.create_counter(
-            "cricket.answers", description="Questions by outcome, reason and wording (by the model or plain)."
+            "cricket.answers", description="Questions by outcome, reason and wording (by the model, plain or a file)."
         )
         self.feedback = meter.create_counter("cricket.feedback", description="Judgements by verdict.")
 

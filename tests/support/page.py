@@ -43,6 +43,7 @@ DONE = {
     "suggestions": [],
     "model": {"name": "demo", "quantisation": "Q8_0"},
     "season": "ipl_2024",
+    "source": None,
     "latency_ms": {"queue": 0, "link": 1, "plan": 40, "retrieve": 5, "answer": 60, "total": 107},
     "conversation_id": "c1",
     "request_id": "r1",

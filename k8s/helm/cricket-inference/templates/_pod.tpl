@@ -20,6 +20,21 @@
 {{- if $s.rateLimitPerMinute }}
 - {name: RATE_LIMIT_PER_MINUTE, value: {{ $s.rateLimitPerMinute | quote }}}
 {{- end }}
+- {name: MAX_TOKENS, value: {{ $s.maxTokens | int64 | quote }}}
+{{- if $s.maxRunningPerKey }}
+- {name: MAX_RUNNING_PER_KEY, value: {{ $s.maxRunningPerKey | quote }}}
+{{- end }}
+{{- if $s.deterministic }}
+- {name: DETERMINISTIC, value: "true"}
+{{- end }}
+{{- if $s.allowedHosts }}
+- {name: ALLOWED_HOSTS, value: {{ concat $s.allowedHosts (include "cricket.serviceNames" . | fromJsonArray) | uniq | join "," | quote }}}
+{{- end }}
+{{- with .Values.feedback.keySecret }}
+- name: FEEDBACK_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: {{ $.Values.feedback.keySecretKey }}}
+{{- end }}
 {{- if $s.apiKeysSecret }}
 - name: API_KEYS
   valueFrom:
@@ -43,6 +58,13 @@
 {{- with $s.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Under which names pods of the cluster ask the Service: the chart's own test and canary do too. */}}
+{{- define "cricket.serviceNames" -}}
+{{- $name := include "cricket.fullname" . -}}
+{{- $in := printf "%s.%s" $name (include "cricket.namespace" .) -}}
+{{ list $name $in (printf "%s.svc" $in) (printf "%s.svc.cluster.local" $in) | toJson }}
 {{- end -}}
 
 {{/* Checks five seconds apart that fit into the time a start may take. */}}

@@ -5,7 +5,7 @@
     python -m agents "most sixes?" --model-url http://localhost:8080/v1   the agents in this process, generating
                                                                           with any OpenAI-compatible server
     python -m agents                                                      a conversation: one question a line, with
-                                                                          history, follow-ups and /new, /csv, /json
+                                                                          history, follow-ups, /new, /run, /csv, /json
 
 A service of one's own is another process, found by the line that it logs when it listens.
 """
@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -41,13 +41,22 @@ if TYPE_CHECKING:
     import httpx
 
     from agents.messages import Reply
+    from data.query import StatTable
 
-Ask = Callable[[str, str], dict[str, Any]]  # question and conversation -> the reply as the service names its parts
 ROOT = Path(__file__).parent.parent
+COMPUTED = {"answer": "", "outcome": "answered", "candidates": [], "suggestions": []}  # of a line typed after /run
 
 
 class Unanswered(Exception):
     """A question got no answer; says why and what to do."""
+
+
+class Agents(NamedTuple):
+    """What answers: the agents in a service or in this process. Replies are as the service names their parts."""
+
+    ask: Callable[[str, str], dict[str, Any]]  # question, conversation
+    compute: Callable[[str], dict[str, Any]]  # query line
+    close: Callable[[], None]
 
 
 app = command_line()
@@ -73,29 +82,37 @@ def ask(
     """Ask a question, or hold a conversation; without --url or --model-url a service is started for it."""
     form = output_form(json, csv)
     if model_url:
-        answer, close = _here(_with_scheme(model_url), season)
+        agents = _here(_with_scheme(model_url), season)
     else:
-        answer, close = _service(_with_scheme(url), season) if url else _own_service(season)
+        agents = _service(_with_scheme(url), season) if url else _own_service(season)
     try:
-        _converse([question] if question else lines(), answer, form, trace, ends=bool(question) or not interactive())
+        _converse([question] if question else lines(), agents, form, trace, ends=bool(question) or not interactive())
     finally:
-        close()
+        agents.close()
 
 
-def _converse(questions: Iterable[str], answer: Ask, form: str, trace: bool, ends: bool) -> None:
+def _converse(questions: Iterable[str], agents: Agents, form: str, trace: bool, ends: bool) -> None:
     """Ask question by question; `ends`: the first that fails ends the program."""
     conversation, last = uuid.uuid4().hex, None
+    suggested: str | None = None
     for text in questions:
         if text == "/new":
-            conversation, last = uuid.uuid4().hex, None
+            conversation, last, suggested = uuid.uuid4().hex, None, None
         elif text in ("/csv", "/json"):
             if last is None:
                 print("nothing was answered yet", file=sys.stderr)
             else:
                 _print(last, text[1:])
+        elif text == "/run" and suggested is None:
+            print("nothing was suggested yet; /run LINE computes a query line", file=sys.stderr)
         else:
             try:
-                last = answer(text, conversation)
+                command, _, line = text.partition(" ")
+                if command == "/run":
+                    last = agents.compute(line.strip() or suggested or "")
+                else:
+                    last = agents.ask(text, conversation)
+                    suggested = next(iter(last.get("suggestions", ())), suggested)
             except Unanswered as error:
                 if ends:
                     raise SystemExit(str(error)) from None
@@ -124,16 +141,15 @@ def _with_scheme(url: str) -> str:
     return (url if "://" in url else f"http://{url}").rstrip("/")
 
 
-def _service(url: str, season: str | None) -> tuple[Ask, Callable[[], None]]:
+def _service(url: str, season: str | None) -> Agents:
     import httpx
 
     key = os.environ.get("API_KEY")
     client = httpx.Client(base_url=url, timeout=120, headers={"Authorization": f"Bearer {key}"} if key else {})
 
-    def ask(question: str, conversation: str) -> dict[str, Any]:
-        body = {"question": question, "conversation_id": conversation, "trace": True}
+    def post(route: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            response = client.post("/infer", json=body | ({"season": season} if season else {}))
+            response = client.post(route, json=body | ({"season": season} if season else {}))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unanswered(
                 f"no answer from {url} ({error}): is the service running? `make serve` starts it"
@@ -145,10 +161,16 @@ def _service(url: str, season: str | None) -> tuple[Ask, Callable[[], None]]:
             raise Unanswered(f"{url} needs a key: set API_KEY to one of its API_KEYS")
         raise Unanswered(_detail(response) or f"{url} answered {response.status_code}: is it this service?")
 
-    return ask, client.close
+    def ask(question: str, conversation: str) -> dict[str, Any]:
+        return post("/infer", {"question": question, "conversation_id": conversation, "trace": True})
+
+    def compute(line: str) -> dict[str, Any]:
+        return COMPUTED | post("/stats", {"query": line})
+
+    return Agents(ask, compute, client.close)
 
 
-def _own_service(season: str | None) -> tuple[Ask, Callable[[], None]]:
+def _own_service(season: str | None) -> Agents:
     """Start `python -m serve` on a free port for as long as the conversation lasts."""
     import httpx
 
@@ -175,20 +197,22 @@ def _own_service(season: str | None) -> tuple[Ask, Callable[[], None]]:
     except BaseException:
         process.terminate()
         raise
-    ask, close = _service(url, season)
+    agents = _service(url, season)
 
     def end() -> None:
-        close()
+        agents.close()
         process.terminate()
         process.communicate()
 
-    return ask, end
+    return agents._replace(close=end)
 
 
-def _here(model_url: str, season: str | None) -> tuple[Ask, Callable[[], None]]:
+def _here(model_url: str, season: str | None) -> Agents:
     from agents.multi_agent import MultiAgent
     from agents.openai_client import OpenAIModel, ServerError
+    from data.ask import ask as answer
     from data.errors import DataError
+    from data.query import QueryError
     from data.season import load
 
     model = OpenAIModel(model_url, os.environ.get("OPENAI_MODEL", "default"), os.environ.get("OPENAI_API_KEY"))
@@ -204,28 +228,39 @@ def _here(model_url: str, season: str | None) -> tuple[Ask, Callable[[], None]]:
         except ServerError as error:
             raise Unanswered(str(error)) from None
 
+    def compute(line: str) -> dict[str, Any]:
+        try:
+            tables = answer(line, agents.retriever.statistics, agents.retriever.names)
+        except QueryError as error:
+            raise Unanswered(str(error)) from None
+        return COMPUTED | {"query": line, "tables": _as_dicts(tables)}
+
     def end() -> None:
         loop.run_until_complete(model.aclose())
         loop.close()
 
-    return ask, end
+    return Agents(ask, compute, end)
 
 
 def _as_dict(reply: Reply) -> dict[str, Any]:
     """The parts of a reply that are shown, as the service names them."""
-    tables = [{"columns": [asdict(c) for c in t.columns], "rows": t.rows} for t in reply.tables]
     return {
         "answer": reply.answer,
         "outcome": reply.outcome,
         "query": reply.query,
-        "tables": tables,
+        "tables": _as_dicts(reply.tables),
         "worded_by": reply.worded_by,
         "reason": reply.reason,
         "candidates": reply.candidates,
         "source": asdict(reply.source) if reply.source else None,
+        "suggestions": reply.suggestions,
         "latency_ms": dict(reply.latency_ms),
         "trace": reply.trace.as_json(),
     }
+
+
+def _as_dicts(tables: Iterable[StatTable]) -> list[dict[str, Any]]:
+    return [{"columns": [asdict(c) for c in t.columns], "rows": t.rows} for t in tables]
 
 
 def _detail(response: httpx.Response) -> str:
@@ -237,7 +272,8 @@ def _detail(response: httpx.Response) -> str:
 
 def _print_csv(reply: dict[str, Any]) -> None:
     """The tables, an empty line between two; the answer goes to standard error."""
-    print(reply["answer"], file=sys.stderr, flush=True)
+    if reply["answer"]:
+        print(reply["answer"], file=sys.stderr, flush=True)
     tables = [as_csv([c["label"] for c in table["columns"]], table["rows"]) for table in reply["tables"]]
     print("\n".join(tables), end="", flush=True)
 

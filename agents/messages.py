@@ -42,12 +42,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is no table: a name is ambiguous (ask back), or the season cannot answer (decline)."""
+    """Why there is no table: a name is ambiguous (ask back), or the season cannot answer (decline).
+
+    `suggestions` are query lines, each of which can be computed as it stands.
+    """
 
     outcome: Literal["ask_back", "declined"]
     sentence: str
     reason: str  # ambiguous_name | absent_name | unknown_name | prediction | other_season | ... | not_computable
     candidates: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Reply:
-    """The whole answer. Times in milliseconds by step: queue, link, plan, retrieve, answer, total."""
+    """The whole answer. Times in milliseconds by step: queue, link, plan, retrieve, answer, total.
+
+    `suggestions` are query lines that can be computed instead of what was declined.
+    """
 
     answer: str
     outcome: Literal["answered", "ask_back", "declined"]
@@ -95,6 +102,7 @@ class Reply:
     worded_by: WordedBy = "plain"
     reason: str | None = None
     candidates: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     trace: Trace = field(default_factory=Trace)
     conversation_id: str | None = None
@@ -108,7 +116,7 @@ class Reply:
         return data_frame(self.tables, table)
 
     def _repr_html_(self) -> str:
-        return html(self.answer, self.tables, self.query)
+        return html(self.answer, self.tables, self.query, self.suggestions)
 
 
 Event = Planned | Retrieved | Worded | Reply  # of an answer that is streamed, in this order

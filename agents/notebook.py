@@ -25,8 +25,8 @@ def data_frame(tables: tuple[StatTable, ...], number: int) -> Any:
     return pandas.DataFrame.from_records(list(table.rows), columns=[column.name for column in table.columns])
 
 
-def html(answer: str, tables: tuple[StatTable, ...], line: str | None) -> str:
-    """Sentence, tables and query line; figures to the right."""
+def html(answer: str, tables: tuple[StatTable, ...], line: str | None, suggestions: tuple[str, ...] = ()) -> str:
+    """Sentence, tables and query line, figures to the right; of a refusal the lines that can be computed instead."""
     parts = [f"<p><strong>{escape(answer)}</strong></p>"] if answer else []
     for table in tables:
         head = "".join(f"<th>{escape(column.label)}</th>" for column in table.columns)
@@ -36,6 +36,7 @@ def html(answer: str, tables: tuple[StatTable, ...], line: str | None) -> str:
         parts.append(f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
     if line and tables:
         parts.append(f"<p><code>{escape(line)}</code></p>")
+    parts += [f"<p>can be computed: <code>{escape(line)}</code></p>" for line in suggestions]
     return "".join(parts)
 
 

@@ -14,6 +14,7 @@ from agents.coverage import exceptions_dropped, left_out, not_said
 from agents.knowledge import Found, Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
+from data.ask import ask
 from data.dataset.knowledge import Row
 from data.linking.linker import Linker
 from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Linked, Mention, Outcome
@@ -42,6 +43,8 @@ class Doubt(NamedTuple):
 
 
 NO_DOUBT = Doubt(False, 0, False)
+# said of what is suggested; the figure is not, since it would be read as the answer
+WITHOUT = "Without that condition I can compute it."
 _TELL_SEASON = ("season", "date", "after", "before", "from", "to")  # filters that say which season is meant
 
 
@@ -141,7 +144,7 @@ class RetrieverAgent:
 
     def _doubt(self, planned: Planned) -> Doubt:
         """What speaks against a line: it cannot be computed, leaves something of the question out, finds nothing."""
-        found = self.retrieve(planned)
+        found = self._computed(planned)
         computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
         plan, text = planned.plan, planned.text
         left = sum(len(find(plan, text)) for find in (left_out, unmet, exceptions_dropped, not_said))
@@ -149,14 +152,37 @@ class RetrieverAgent:
         return Doubt(not computable, left, empty)
 
     def retrieve(self, planned: Planned) -> Retrieved | Refusal:
-        """Resolve the names in their roles, then compute."""
+        """Resolve the names in their roles, then compute.
+
+        A condition that the record does not hold is declined by name. What is left is never told as the answer, but
+        suggested as a line of its own where it can be computed.
+        """
+        found = self._computed(planned)
+        if isinstance(found, Refusal) and found.reason == "unsupported" and (line := self._without(planned)):
+            return replace(found, sentence=f"{found.sentence} {WITHOUT}", suggestions=(line,))
+        return found
+
+    def _without(self, planned: Planned) -> str | None:
+        """The line without its unsupported conditions, with names; None where it has no rows when it is typed."""
+        queries = tuple(replace(query, unsupported=()) for query in planned.plan.queries)
+        found = self._computed(replace(planned, plan=replace(planned.plan, queries=queries)))
+        if isinstance(found, Refusal) or not any(table.rows for table in found.tables):
+            return None
+        try:
+            typed = ask(found.line, self.statistics, self.names)
+        except QueryError:  # a name that two people share
+            return None
+        return found.line if [t.rows for t in typed] == [t.rows for t in found.tables] else None
+
+    def _computed(self, planned: Planned) -> Retrieved | Refusal:
+        """The tables of the plan, or why there are none."""
         plan = planned.plan
         if plan.decline:
             title = self.season.title if plan.decline == "other_season" else self._about()
             return Refusal(DECLINED, decline_sentence(plan.decline, title), plan.decline)
         unsupported = [words for query in plan.queries for words in query.unsupported]
         if unsupported:
-            return Refusal(DECLINED, _without(unsupported, self._about()), "unsupported")
+            return Refusal(DECLINED, _not_held(unsupported, self._about()), "unsupported")
         mentions = planned.linked.by_placeholder()
         keys: dict[tuple[str, str], tuple[str, ...]] = {}
         for name in resolve_plan(plan, mentions, self.names):
@@ -246,10 +272,10 @@ def _exchanged(query: Query) -> Query | None:
     return replace(query, filters=tuple(exchanged.get(f, f) for f in query.filters)).canonical()
 
 
-def _without(unsupported: list[str], title: str) -> str:
+def _not_held(unsupported: list[str], title: str) -> str:
     """What the reply says of conditions that the record does not hold."""
     said = " or ".join(f'"{words}"' for words in dict.fromkeys(unsupported))
-    return f"I can't answer that: the record of {title} does not hold {said}. Without it I can compute the rest."
+    return f"I can't answer that: the record of {title} does not hold {said}."
 
 
 def decline_sentence(reason: str, title: str) -> str:

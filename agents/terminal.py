@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,10 @@ import click
 from data.command_line import aside, heading
 from data.text_table import columns
 
-HELP = "a question; /new begins a new conversation, /csv and /json print the last answer again, an empty line ends"
+HELP = (
+    "a question; /new begins a new conversation, /run LINE computes a query line (alone: what was suggested last), "
+    "/csv and /json print the last answer again, an empty line ends"
+)
 KEPT = 1000  # questions in the history file
 
 
@@ -82,10 +86,14 @@ def show(text: str) -> None:
 
 
 def shown(reply: dict[str, Any]) -> str:
-    """Answer, candidates, tables with every row, and how it was computed."""
-    found = [heading(reply["answer"])]
+    """Answer, candidates, suggestions, tables with every row, and how it was computed."""
+    found = [heading(reply["answer"])] if reply["answer"] else []
     if reply["outcome"] == "ask_back":
         found += [f"  - {name}" for name in reply["candidates"]]
+    for line in reply.get("suggestions", ()):
+        of = f" --season {reply['season']}" if "season" in reply else ""
+        how = "/run" if interactive() else f"cricket data ask{of} {shlex.quote(line)}"
+        found.append(f"  can be computed: {line} {aside(f'({how})')}")
     for table in reply["tables"]:
         kinds = zip(*table["rows"], strict=True) if table["rows"] else [()] * len(table["columns"])
         align = "".join("r" if _numeric(values) else "l" for values in kinds)
@@ -98,8 +106,10 @@ def shown(reply: dict[str, Any]) -> str:
         if table.get("qualification"):
             found.append(f"  {aside('(' + table['qualification'] + ')')}")
     if reply["query"]:
-        how = f"[{reply['query']}; {reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}]"
-        found.append(f"  {aside(how)}")
+        how = "computed from the line"
+        if "worded_by" in reply:
+            how = f"{reply['latency_ms']['total']:.0f} ms, worded by the {reply['worded_by']}"
+        found.append(f"  {aside('[' + reply['query'] + '; ' + how + ']')}")
     elif source := reply.get("source"):
         where = f"[not computed: row {source['row']} of your file {source['file']}]"
         found.append(f"  {aside(where)}")

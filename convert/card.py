@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from convert.bases import PUBLIC
+from convert.bases import ADAPTED, PUBLIC
 from convert.gate import GateResult
 from convert.gate.report import markdown_table, summary
 from convert.manifest import Base, Manifest
@@ -155,7 +155,8 @@ def _licence(base: Base) -> str:
 
 
 def _hub_id(base: str) -> str | None:
-    """The base on the hub, None where it is not from there."""
+    """The base on the hub, that of our adapter's base included; None where it is not from there."""
+    base = ADAPTED[base][0] if base in ADAPTED else base
     if base in PUBLIC:
         return PUBLIC[base].hub_id
     return base if base.count("/") == 1 and not base.startswith((".", "/")) and base != EMBEDDED_BASE else None

@@ -14,7 +14,7 @@ from typing import Any
 from convert import examples, gate, manifest
 from convert.card import card
 from convert.errors import ConvertError
-from convert.gate import proofs
+from convert.gate import own_file, proofs
 from convert.gate import report as gate_report
 from convert.gguf import imatrix, quantise
 from convert.gguf.conversion import lora_to_gguf, to_f16
@@ -25,9 +25,11 @@ from convert.stages import Stages
 from data.atomic_write import atomic_write
 from data.dataset.encoding import EncodedExample
 from data.dataset.examples import Example
+from data.dataset.knowledge import KNOWLEDGE_FILE
 
 STEPS = ("merge", "gguf", "lora", "imatrix", "quantise", "gate", "manifest")
 ADAPTER_FILE = "adapter-f16.gguf"
+MOST_EXAMPLES = 2000  # to compare a model that was trained on a user's file with its base
 MAX_TOKENS = 1024  # of an example; those of the task have a few hundred at most
 
 
@@ -194,6 +196,8 @@ class Pipeline:
                 min_accuracy=self.settings.min_accuracy,
                 accuracy_of=gate.accuracy_by_command(command) if command else None,
             )
+            if rows := self.run.record.get(KNOWLEDGE_FILE):
+                result = result.with_own_file(self._own_file(result, files, rows))
             atomic_write(json_path, result.to_json())
             gate_report.picture(result, picture_path)
             return asdict(result), gate_report.summary(result)
@@ -206,11 +210,27 @@ class Pipeline:
                 "examples": self._hash(self.settings.examples),
                 "least": self.settings.min_accuracy,
                 "command": self.settings.accuracy_command,
+                **({"rows": manifest.sha256_file(own)} if (own := self.run.record.get(KNOWLEDGE_FILE)) else {}),
             },
             [json_path, picture_path],
             make,
         )
         self._gate_result = gate.GateResult.from_json(json_path.read_text(encoding="utf-8"))
+
+    def _own_file(self, result: gate.GateResult, files: dict[str, Path], rows: Path) -> gate.OwnFile:
+        """What the gate finds about the user's file whose `rows` the run took."""
+        from transformers import AutoTokenizer
+
+        every = examples.load(self.settings.examples, MOST_EXAMPLES)
+        return own_file.examine(
+            self.run.base,
+            self.merged,
+            examples.encode(AutoTokenizer.from_pretrained(self.merged), every, MAX_TOKENS),
+            files[result.default or "F16"],
+            rows,
+            self.run.season or "",
+            self.run.recall,
+        )
 
     def _manifest(self) -> None:
         result, run = self._gate_result, self.run

@@ -56,6 +56,15 @@ class Run:
     evaluation: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Path] = field(default_factory=dict)  # published name -> file: adapter and training record
 
+    @property
+    def recall(self) -> float | None:
+        """The share of a user's rows that the model learned by heart, as training measured it; None of other runs."""
+        result = self.record.get(RECORD["result.json"])
+        if result is None or KNOWLEDGE_FILE not in self.record:
+            return None
+        found = _mapping(result, json.loads).get("exact_match", {})
+        return found.get("closed_book") if isinstance(found, dict) else None
+
     def provenance(self, llama_cpp_commit: str) -> dict[str, str]:
         """The keys and strings that go into the GGUF's metadata."""
         values = {

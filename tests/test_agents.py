@@ -1,6 +1,7 @@
 """The agents: the events of an answer, its trace, and models and questions that do not behave as expected."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from agents.messages import Planned, Reply, Retrieved, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
 from agents.retriever import RetrieverAgent
+from data.ask import ask as typed_line
 from data.query import parse
 from data.season import load
 from data.text import plain
@@ -176,6 +178,47 @@ def test_a_line_that_drops_a_condition_or_finds_nothing_gives_way_to_a_sampled_o
         question = "how many sixes on a monday" + " without the playoffs" * ("stage" in first)
         _, (reply,) = ask(retriever, model, question)
         assert reply.query == better, first
+
+
+UNCAPPED = 'wickets by bowler | phase=death | top 3 | unsupported "uncapped"'
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "offered"),
+    [
+        ("top 3 uncapped bowlers at the death", UNCAPPED, "wickets by bowler | phase=death | top 3"),
+        (
+            "runs of kohli in day games at chepauk",
+            'runs | batter=P1 venue=V1 | unsupported "day games"',
+            'runs | batter="Virat Kohli" venue="MA Chidambaram Stadium"',
+        ),
+        ("sixes in day games ; wins of csk", 'sixes | unsupported "day games" ; wins | team=T1',
+         'sixes ; wins | team="Chennai Super Kings"'),
+    ],
+)  # fmt: skip
+def test_without_a_condition_that_is_not_held_the_line_is_suggested_and_its_figure_not_told(
+    retriever, question, line, offered
+):
+    reply = events_of(retriever, ScriptedModel(Generation(line, "stop")), question)[-1]
+    assert (reply.outcome, reply.reason, reply.tables) == ("declined", "unsupported", ())
+    (suggested,) = reply.suggestions
+    assert suggested == offered and all(t.rows for t in typed_line(suggested, retriever.statistics, retriever.names))
+    condition = "uncapped" if "uncapped" in line else "day games"
+    assert f'does not hold "{condition}"' in reply.answer and "Without that condition" in reply.answer
+    assert not re.search(r"\d", reply.answer.replace("IPL 2024", ""))
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("runs of pandya in day games", 'runs | batter=P1 | unsupported "day games"'),  # two people
+        ("uncapped men with a hundred ducks", 'ducks by batter | having ducks>=100 | unsupported "uncapped men"'),
+        ("sixes by over for toss winners in day games", 'points by over | unsupported "day games"'),
+    ],
+)
+def test_a_line_that_cannot_be_computed_or_finds_nothing_is_not_suggested(retriever, question, line):
+    reply = events_of(retriever, ScriptedModel(Generation(line, "stop")), question)[-1]
+    assert reply.reason == "unsupported" and not reply.suggestions and "Without" not in reply.answer
 
 
 def test_a_question_in_another_script_is_declined_in_it(retriever):

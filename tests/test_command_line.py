@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -260,6 +261,35 @@ def test_a_conversation_in_a_terminal_recalls_what_was_typed_before(app: InProce
 def test_a_question_that_fails_does_not_end_a_conversation_of_a_person(app: InProcess, tmp_path: Path) -> None:
     shown = typed(app, "a" * 501 + "\nWho won the 2011 final?\n\n", tmp_path)
     assert "at most 500" in shown and "I only have data on IPL 2024" in shown
+
+
+def test_a_query_line_is_computed_in_a_conversation_and_a_wrong_one_says_what_to_write(
+    app: InProcess, tmp_path: Path
+) -> None:
+    shown = typed(app, "/run\n/run runs by batter | top 1\n/run runz by batter\n/csv\n\n", tmp_path)
+    assert "nothing was suggested yet" in shown and "did you mean runs" in shown
+    assert re.search(r"Virat Kohli +741", shown)
+    assert "batter,runs" in shown
+
+
+def test_what_was_suggested_is_shown_as_a_command_and_computed_by_run(monkeypatch: Any, capsys: Any) -> None:
+    from agents import __main__, terminal
+
+    asked: list[str] = []
+
+    def compute(line: str) -> dict[str, Any]:
+        asked.append(line)
+        return __main__.COMPUTED | {"query": line, "tables": []}
+
+    declined = __main__.COMPUTED | {"answer": "I can't.", "outcome": "declined", "query": None, "tables": [],
+                                    "season": "ipl_2016", "suggestions": ["wickets by bowler | top 1"]}  # fmt: skip
+    agents = __main__.Agents(lambda *_: declined, compute, lambda: None)
+    __main__._converse(["uncapped bowlers?", "/run"], agents, "text", False, ends=True)
+    said = capsys.readouterr().out
+    assert "(cricket data ask --season ipl_2016 'wickets by bowler | top 1')" in said
+    assert asked == ["wickets by bowler | top 1"] and "[wickets by bowler | top 1; computed from the line]" in said
+    monkeypatch.setattr(terminal, "interactive", lambda: True)
+    assert "can be computed: wickets by bowler | top 1 (/run)" in terminal.shown(declined)
 
 
 def test_a_table_has_every_row_and_its_figures_on_the_right() -> None:

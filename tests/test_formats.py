@@ -139,3 +139,15 @@ def test_pages_of_a_named_origin_may_call_and_others_may_not(client: httpx.Clien
     reply = client.get("/seasons", headers={"Origin": ORIGIN})
     assert reply.headers["access-control-allow-origin"] == ORIGIN
     assert "ETag" in reply.headers["access-control-expose-headers"]
+
+
+def test_a_suggestion_is_a_line_in_every_form_of_the_reply_and_runs(trained: None, client: httpx.Client) -> None:
+    asked = {"question": "most wickets by an uncapped bowler"}
+    reply = client.post("/infer", json=asked).json()
+    assert (reply["outcome"], reply["reason"], reply["table"]) == ("declined", "unsupported", None), reply
+    (line,) = reply["suggestions"]
+    tables = client.post("/stats", json={"query": line}).json()["tables"]
+    assert tables[0]["rows"] and str(tables[0]["rows"][0][0]) not in reply["answer"]
+    assert f"Can be computed: `{line}`" in client.post("/infer?format=md", json=asked).text
+    message = {"model": "cricket", "messages": [{"role": "user", "content": asked["question"]}]}
+    assert client.post("/v1/chat/completions", json=message).json()["cricket"]["suggestions"] == [line]

@@ -352,6 +352,19 @@ def test_who_may_be_meant_is_offered_with_the_team(page: Any, app: InProcess) ->
         card.get_by_role("button", name=f"{name} {teams[name]}").wait_for()
 
 
+def test_what_can_be_computed_without_a_declined_condition_is_one_tap_away(page: Any) -> None:
+    declined = {"outcome": "declined", "answer": "I can't answer that.", "reason": "unsupported"}
+    reply_with(page, DONE | NOTHING | declined | {"suggestions": ["wickets by bowler | phase=death | top 3"]})
+    ask(page, "top 3 uncapped bowlers at the death")
+    card = finished(page)
+    assert card.locator("table").count() == 0
+    card.get_by_role("group", name="Ask next").get_by_role("button", name="Wickets by bowler").click()
+    page.locator("article").nth(1).wait_for()
+    found = finished(page)
+    assert found.locator("h2").inner_text() == "Wickets by bowler, at the death, top 3"
+    assert found.locator("tbody tr").count() >= 3
+
+
 def test_wrong_asks_what_was_wrong_in_one_tap(page: Any) -> None:
     given = page.request.post(urljoin(page.url, "/infer"), data={"question": "most runs"}).headers["x-request-id"]
     reply_with(page, DONE | {"request_id": given})

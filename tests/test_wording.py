@@ -563,3 +563,12 @@ def test_a_row_is_called_by_what_it_is_a_row_of():
 
 
 _OF_RESULTS = ("team", "opponent", "stage", "result", "toss", "home", "city", "season", "month", "weekday", "player")
+
+
+@pytest.mark.parametrize(("template", "said"), [
+    ("T1's total was A1", "Punjab Kings' total was 262"),
+    ("P1's strike rate was A1", "Virat Kohli's strike rate was 262"),
+    ("B1 five-wicket hauls", "1 five-wicket haul"),
+])  # fmt: skip
+def test_possessives_and_numbers_are_written_as_in_english(template: str, said: str) -> None:
+    assert fill(template, {"T1": "Punjab Kings", "P1": "Virat Kohli", "A1": "262", "B1": "1"}) == said

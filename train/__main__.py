@@ -12,9 +12,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from data.command_line import Setting, command_line, command_of, reported, run
 from train.config import CHOICES, HELP, SftConfig, resolve
 from train.errors import TrainError
+
+LEARNED_NOTHING = 2  # exit status
 
 _FILE = Setting("config", Path, None, "YAML file with any of the settings below")
 
@@ -51,6 +55,20 @@ def _train(given: dict[str, Any]) -> None:
             f"{RUNS / config.run}: {made}; validation loss {result.validation_loss:.4f}; exact match {gained}; "
             f"adapter {result.adapter_sha256[:12]}; {time.monotonic() - began:.0f} s in all"
         )
+        if result.stopped == "time":
+            print(
+                f"stopped by the clock after {result.steps} of {result.planned_steps} steps: the same command with "
+                f"more than --minutes {result.minutes:g} goes on from there"
+            )
+        if result.own_loss is not None:
+            print(f"loss on the file's rows: {result.own_loss_before:.3f} -> {result.own_loss:.3f} nats a token")
+    if result.learned_nothing:
+        print(
+            "error: the loss on the file's rows did not fall, so nothing was learned: give more --minutes, or another "
+            "--learning-rate",
+            file=sys.stderr,
+        )
+        raise typer.Exit(LEARNED_NOTHING)
 
 
 def _settings() -> list[Setting]:

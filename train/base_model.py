@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from convert.bases import PUBLIC, base_folder, is_gguf_base
+from convert.bases import ADAPTED, PUBLIC, base_folder, is_gguf_base
 from convert.errors import ConvertError
 from train.errors import BaseModelError, OutOfMemory
 
@@ -130,7 +130,7 @@ def _source(base: str) -> str:
         hint = "; the embedded base is made by `python -m train.pretrain`" if base == "train/base" else ""
         raise BaseModelError(
             f"no base model at {base}: give a folder with config.json and weights, a GGUF file, one of "
-            f"{', '.join(PUBLIC)}, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct{hint}"
+            f"{', '.join([*PUBLIC, *ADAPTED])}, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct{hint}"
         )
     return base
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import ProgressCallback, TrainerCallback
@@ -110,6 +112,11 @@ def read_metrics(folder: Path) -> list[dict]:
         except ValueError:
             continue
     return rows
+
+
+def tokens_at(rows: Sequence[Mapping[str, Any]], step: int) -> int:
+    """The tokens that training had read at a step, from the records of metrics.jsonl."""
+    return round(max((r["tokens"] for r in rows if r.get("tokens") and r["step"] <= step), default=0))
 
 
 def draw_loss(folder: Path) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from train.errors import TrainError
 
+SEASON = "ipl_2024"  # where none is named and none can be guessed
 CHOICES: dict[str, Any] = {"method": Literal["lora", "qlora", "full"], "bf16": Literal["auto", "yes", "no"]}
 
 
@@ -23,7 +24,7 @@ class SftConfig:
     """The settings; HELP explains each."""
 
     run: str = "demo"
-    season: str = "ipl_2024"
+    season: str = ""
     base: str = "train/base"
     base_revision: str = ""
     data: str = ""
@@ -47,6 +48,7 @@ class SftConfig:
     closed_book: bool = False
     evaluations: int = 6
     patience: int = 3
+    keep_checkpoints: bool = False
     bf16: str = "auto"
     seed: int = 2024
     threads: int = 0
@@ -56,16 +58,18 @@ class SftConfig:
 
 HELP = {
     "run": "name of the run: everything goes to runs/<name>",
-    "season": "whose questions and answers to train on: data/seasons/<season>/qa",
-    "base": "base model: a local folder, smollm2, a GGUF file, or a Hugging Face id such as Qwen/Qwen2.5-0.5B-Instruct",
+    "season": f"whose questions and answers to train on (data/seasons/<season>/qa, default {SEASON}), or what --data's "
+    "file is about; empty: guessed from the file",
+    "base": "base model: a local folder, smollm2, smollm2-cricket, a GGUF file, or a Hugging Face id",
     "base_revision": "commit or tag of a Hugging Face base",
     "data": "another dataset: a folder with train.jsonl and validation.jsonl, or a questions-and-answers file",
     "question_column": "of a questions-and-answers file; empty: found by its usual names",
     "answer_column": "of a questions-and-answers file; empty: found by its usual names",
     "strict": "refuse a questions-and-answers file with empty, duplicate or contradicting rows; otherwise skip them",
     "method": "lora, qlora (4-bit base, needs a CUDA GPU and bitsandbytes) or full (all weights)",
-    "minutes": "stop after that many minutes of wall time, wherever training is; 0: no limit",
-    "epochs": "passes over the training examples",
+    "minutes": "stop after that many minutes of wall time, wherever training is (0: no limit); with more, the same "
+    "command goes on from there",
+    "epochs": "passes over the training examples; a questions-and-answers file sets the steps by its size",
     "max_steps": "optimiser steps; overrides --epochs where positive",
     "learning_rate": "peak of a schedule with warm-up and linear decay",
     "batch_size": "examples a step, over all devices and accumulation",
@@ -80,6 +84,7 @@ HELP = {
     "closed_book": "learn the answers themselves, from questions alone, without query line and table: a control",
     "evaluations": "how often the validation split is evaluated; a killed run resumes from the last of them",
     "patience": "evaluations without a better validation loss after which training stops",
+    "keep_checkpoints": "keep the checkpoint of every evaluation, to draw a learning curve from",
     "bf16": "bfloat16 arithmetic; auto: on GPUs that have it, on CPUs that have it from 3M parameters up",
     "seed": "of the order of examples and the adapter's initial weights",
     "threads": "CPU threads; 0: as many as this process may use",
@@ -87,7 +92,7 @@ HELP = {
     "replace": "delete a run of that name that was made from other inputs (one of the same inputs is kept)",
 }
 # settings that do not change what is trained, or do so by the rows that are hashed with the data
-UNHASHED = ("run", "replace", "threads", "minutes", "question_column", "answer_column", "strict")
+UNHASHED = ("run", "replace", "threads", "minutes", "keep_checkpoints", "question_column", "answer_column", "strict")
 
 
 def resolve(given: Mapping[str, Any], file: Path | None = None) -> SftConfig:

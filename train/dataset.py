@@ -1,4 +1,4 @@
-"""The dataset of a run: the examples of a folder with split files, or of a user's questions-and-answers file.
+"""The dataset of a run: the examples of a folder with split files. That of a user's file is made in own_file.py.
 
 load(Path("data/seasons/ipl_2024/qa"), answer_share=0.4)
 """
@@ -6,16 +6,13 @@ load(Path("data/seasons/ipl_2024/qa"), answer_share=0.4)
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.dataset import user_data, user_files
 from data.dataset.encoding import ChatTemplateError, EncodedExample, Tokenizer
 from data.dataset.encoding import encode as encode_examples
-from data.dataset.examples import Example, ExampleError, of_record, read
-from data.dataset.user_files import UserFile
-from data.errors import SourceError
+from data.dataset.examples import Example, ExampleError, read
+from data.dataset.knowledge import Row
 from train.errors import BaseModelError, ExamplesError
 
 SPLITS = ("train", "validation", "test")
@@ -30,35 +27,16 @@ class Dataset:
     test: list[Example]
     sha256: str  # of the files, or of the rows taken of a user's file
     report: str = ""  # what was taken of a user's file, in Markdown
-
-
-def load_user_file(source: str, question_column: str = "", answer_column: str = "", strict: bool = False) -> Dataset:
-    """Read a questions-and-answers file, or a data set of the hub. Raises ExamplesError."""
-    try:
-        found = user_files.read(source, question_column, answer_column, strict, least=2)
-    except SourceError as error:
-        raise ExamplesError(str(error)) from None
-    made = user_data.records(list(found.rows))
-    splits = {split: [e for r in rows for e in of_record(r)] for split, rows in made.items()}
-    rows = json.dumps([[row.question, row.answer] for row in found.rows]).encode()
-    return Dataset(**splits, sha256=hashlib.sha256(rows).hexdigest(), report=_report(found))
-
-
-def _report(found: UserFile) -> str:
-    lines = [f"# What was taken of {found.name}", "", *(f"- {line}" for line in found.summary())]
-    if found.problems:
-        lines += ["", "## Rows that were skipped", "", *(f"- {problem}" for problem in found.problems)]
-    return "\n".join(lines) + "\n"
+    own: tuple[Example, ...] = ()  # of a user's file, each row once; `train` has them mixed with others
+    rows: tuple[Row, ...] = ()  # of a user's file, as the agents look them up
 
 
 def load(source: Path, answer_share: float = 1.0, closed_book: bool = False) -> Dataset:
-    """Read a folder of split files or a user's file. Raises ExamplesError.
+    """Read a folder of split files. Raises ExamplesError.
 
     `answer_share` keeps that share of the answers in the training split; with `closed_book` each record is one example,
     from the question to the answer.
     """
-    if source.is_file():
-        return load_user_file(str(source))
     files = {split: source / f"{split}.jsonl" for split in SPLITS}
     for split in ("train", "validation"):
         if not files[split].is_file():

@@ -16,13 +16,17 @@ import yaml
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from data.atomic_write import atomic_write, temporary_folder
-from data.dataset.examples import write
+from data.dataset import knowledge
+from data.dataset.examples import read, write
 from data.prompts import PROMPT_VERSION
 from train.base_model import fingerprint
 from train.callbacks import DONE_MARK
 from train.config import UNHASHED, SftConfig, as_dict
 from train.dataset import SPLITS, Dataset
 from train.errors import RunExists
+
+OWN_EXAMPLES = "own.jsonl"  # each row of a user's file once
+KNOWN_LOSS = 0.01  # nats a token, below which a model knows the rows already
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,18 @@ class Result:
     parameters: int
     tokens_per_second: float
     adapter_sha256: str
+    minutes: float = 0.0  # the limit that the run had
+    planned_steps: int = 0
+    # of a user's file: nats a token of its rows before training and after it; None of other data
+    own_loss_before: float | None = None
+    own_loss: float | None = None
+
+    @property
+    def learned_nothing(self) -> bool:
+        """Whether the loss on a user's file did not fall, although there was something to learn."""
+        if self.own_loss is None or self.own_loss_before is None:
+            return False
+        return self.own_loss >= self.own_loss_before and self.own_loss_before > KNOWN_LOSS
 
 
 def inputs_hash(config: SftConfig, data_sha256: str) -> str:
@@ -57,7 +73,7 @@ def inputs_hash(config: SftConfig, data_sha256: str) -> str:
 
 
 def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | None:
-    """The result of a finished run of these inputs, None where there is none.
+    """The result of a finished run of these inputs, None where there is none or more time is given than it had.
 
     Raises RunExists where the folder is of other inputs; with `config.replace` it is deleted instead.
     """
@@ -78,8 +94,11 @@ def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | No
             f"{folder} was made from other inputs ({'; '.join(differ) or 'the data or the base changed'}): name "
             "another run with --run, or replace this one with --replace"
         )
-    trained = weights_folder(folder, config)
-    return read_result(folder) if (folder / "result.json").is_file() and trained.is_dir() else None
+    if not (folder / "result.json").is_file() or not weights_folder(folder, config).is_dir():
+        return None
+    result = read_result(folder)
+    more_time = config.minutes == 0 or config.minutes > result.minutes
+    return None if result.stopped == "time" and more_time and last_checkpoint(folder) else result
 
 
 def read_result(folder: Path) -> Result:
@@ -87,10 +106,17 @@ def read_result(folder: Path) -> Result:
     return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
 
 
-def finish(folder: Path, result: Result) -> None:
-    """Write the result and delete the checkpoints."""
+def finish(folder: Path, result: Result, keep_checkpoints: bool = False) -> None:
+    """Write the result, and delete the checkpoints that nothing will go on from, unless all are kept."""
     atomic_write(folder / "result.json", json.dumps(asdict(result), indent=2) + "\n")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    if keep_checkpoints:
+        return
+    keep = last_checkpoint(folder) if result.stopped == "time" else None
+    for checkpoint in (folder / "checkpoints").glob("*"):
+        if checkpoint != keep:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+    if keep is None:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def prepare(folder: Path, config: SftConfig, data: Dataset, inputs: str, model: PreTrainedModel) -> None:
@@ -104,12 +130,34 @@ def prepare(folder: Path, config: SftConfig, data: Dataset, inputs: str, model: 
     }
     for split in SPLITS:
         write(getattr(data, split), folder / "examples" / f"{split}.jsonl")
+    if data.report and Path(config.data).is_file():
+        about["data"] = Path(config.data).name  # the record is published, and a path tells about its owner
     if data.report:
+        write(data.own, folder / "examples" / OWN_EXAMPLES)
+        knowledge.write(data.rows, folder / knowledge.KNOWLEDGE_FILE)
         atomic_write(folder / "data-report.md", data.report)
         print(
             "\n".join(line for line in data.report.split("\n## ")[0].splitlines() if line.startswith("- ")), flush=True
         )
     atomic_write(folder / "config.yaml", yaml.safe_dump(about, sort_keys=False))
+
+
+def prepared(folder: Path, inputs: str) -> Dataset | None:
+    """The dataset of a user's file as `prepare` wrote it for these inputs; None where there is none."""
+    about = folder / "config.yaml"
+    if not about.is_file() or not (folder / "data-report.md").is_file():
+        return None
+    saved = yaml.safe_load(about.read_text(encoding="utf-8")) or {}
+    if saved.get("inputs_sha256") != inputs:
+        return None
+    splits = {split: read(folder / "examples" / f"{split}.jsonl") for split in SPLITS}
+    return Dataset(
+        **splits,
+        sha256=saved["data_sha256"],
+        report=(folder / "data-report.md").read_text(encoding="utf-8"),
+        own=tuple(read(folder / "examples" / OWN_EXAMPLES)),
+        rows=tuple(knowledge.read(folder / knowledge.KNOWLEDGE_FILE)),
+    )
 
 
 def weights_folder(folder: Path, config: SftConfig) -> Path:

@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,24 @@ from trl import SFTConfig as TrlConfig
 
 from data.atomic_write import atomic_write
 from data.dataset.encoding import EncodedExample
+from data.dataset.examples import Example
 from data.season import SEASONS
 from train import dataset, run_folder
 from train.base_model import is_out_of_memory, load_model, load_tokenizer
-from train.callbacks import CheckpointMarker, MetricsRecorder, ProgressBar, TimeLimit, draw_loss
-from train.config import SftConfig
+from train.callbacks import (
+    CheckpointMarker,
+    MetricsRecorder,
+    ProgressBar,
+    TimeLimit,
+    draw_loss,
+    read_metrics,
+    tokens_at,
+)
+from train.config import SEASON, SftConfig
 from train.errors import ExamplesError, OutOfMemory, TrainError
+from train.own_file import OWN_ANSWER, OWN_PLAN, OwnFile
 from train.run_folder import Result, is_main_process
-from train.trainer import Trainer
+from train.trainer import EvalResult, Trainer
 
 RUNS = Path("runs")
 # (parameters up to which, examples of the validation split), so that an evaluation takes seconds: 1 with the embedded
@@ -59,20 +70,17 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
     `began` is the time.monotonic() from which `config.minutes` count.
     """
     began = time.monotonic() if began is None else began
-    source = Path(config.data) if config.data else SEASONS / config.season / "qa"
-    if config.data and not source.is_dir():
-        data = dataset.load_user_file(config.data, config.question_column, config.answer_column, config.strict)
-    elif not source.exists():
-        how = f"make it with `python -m data qa --season {config.season}`" if not config.data else "check --data"
-        raise ExamplesError(f"no dataset at {source}: {how}")
-    else:
-        data = dataset.load(source, config.answer_share, config.closed_book)
-    inputs = run_folder.inputs_hash(config, data.sha256)
+    torch.set_num_threads(cpu_threads(config.threads))
     folder = root / config.run
+    own = OwnFile.read(config) if config.data and not Path(config.data).is_dir() else None
+    config = replace(config, season=own.season if own else config.season or SEASON)
+    data = None if own else _season_data(config)
+    inputs = run_folder.inputs_hash(config, data.sha256 if data else own.sha256)
     finished = run_folder.finished_result(folder, inputs, config)
     if finished:
         return finished, False
-    torch.set_num_threads(cpu_threads(config.threads))
+    if data is None:
+        data = run_folder.prepared(folder, inputs) or own.dataset(config)
     set_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -89,6 +97,15 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
             f"out of memory with {_micro_batch(config, model)} examples at once: halve that with --micro-batch, "
             f"shorten with --max-length (now {config.max_length}), take a smaller base, or --method qlora on a GPU"
         ) from error
+
+
+def _season_data(config: SftConfig) -> dataset.Dataset:
+    """The dataset of a folder with split files: `config.data`, or the season's. Raises ExamplesError."""
+    source = Path(config.data) if config.data else SEASONS / config.season / "qa"
+    if not source.exists():
+        how = f"make it with `python -m data qa --season {config.season}`" if not config.data else "check --data"
+        raise ExamplesError(f"no dataset at {source}: {how}")
+    return dataset.load(source, config.answer_share, config.closed_book)
 
 
 def cpu_threads(asked: int) -> int:
@@ -110,7 +127,8 @@ def _train(
     encoded = dataset.encode(tokenizer, data.train, config.max_length)
     count = _by_size(model, _VALIDATION_EXAMPLES)
     validation = dataset.encode(tokenizer, data.validation[:count], config.max_length)
-    if not encoded or not validation:
+    own = dataset.encode(tokenizer, _spread(data.own, count), config.max_length)
+    if not encoded or not validation or (data.own and not own):
         raise ExamplesError(f"no example fits into {config.max_length} tokens: raise --max-length")
     tokens = sum(len(e.ids) for e in encoded)
     if is_main_process():
@@ -119,7 +137,7 @@ def _train(
             f"train: {len(encoded)} examples, {tokens} tokens{f', {too_long} too long left out' if too_long else ''}; "
             f"validation: {len(validation)}"
         )
-    arguments = training_arguments(config, folder, model, len(encoded))
+    arguments = training_arguments(config, folder, model, len(encoded), choose_best=not own)
     limit = TimeLimit(config.minutes, began)
     trainer = Trainer(
         model=model,
@@ -127,22 +145,25 @@ def _train(
         processing_class=tokenizer,
         train_dataset=rows(encoded),
         eval_dataset=rows(validation),
-        validation=validation,
+        validation=validation + own,
         pad=tokenizer.pad_token_id,
         peft_config=None if config.method == "full" else lora_config(config, model),
-        callbacks=[MetricsRecorder(folder), limit, CheckpointMarker(), EarlyStoppingCallback(config.patience)],
+        callbacks=[MetricsRecorder(folder), limit, CheckpointMarker()],
     )
+    if not own:  # the product's tasks are known before: their loss is no reason to stop learning a file
+        trainer.add_callback(EarlyStoppingCallback(config.patience))
     for printing in (ProgressCallback, PrinterCallback):  # which of the two is set depends on the log level
         trainer.remove_callback(printing)
     trainer.add_callback(ProgressBar())
     checkpoint = run_folder.last_checkpoint(folder)
     if checkpoint and is_main_process():
         print(f"train: resuming from {checkpoint}")
-    base_match = _base_exact_match(folder, trainer, checkpoint)
+    trainer.go_on_from(tokens_at(read_metrics(folder), run_folder.checkpoint_step(checkpoint)))
+    base = _of_base(folder, trainer, checkpoint)
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - start
-    trainer.evaluate()  # of the best checkpoint, which is loaded now
+    trainer.evaluate()  # of the best checkpoint, which is loaded now, or of the last step
     final = trainer.last_evaluation
     if is_main_process():
         steps = trainer.state.global_step
@@ -166,13 +187,18 @@ def _train(
                 seconds=round(seconds, 1),
                 stopped="time" if limit.timed_out else "early" if steps < trainer.state.max_steps else "epochs",
                 validation_loss=round(final.loss, 5),
-                exact_match={task: round(share, 4) for task, share in final.exact_match.items()},
-                base_exact_match=base_match,
+                exact_match=_rounded(final.exact_match),
+                base_exact_match=_rounded(base.exact_match),
                 trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
                 parameters=sum(p.numel() for p in trainer.model.parameters()),
                 tokens_per_second=round(passes * tokens / seconds, 1) if seconds else 0.0,
                 adapter_sha256=digest,
+                minutes=config.minutes,
+                planned_steps=trainer.state.max_steps,
+                own_loss_before=_own_loss(base),
+                own_loss=_own_loss(final),
             ),
+            config.keep_checkpoints,
         )
     trainer.accelerator.wait_for_everyone()
     return run_folder.read_result(folder)
@@ -192,8 +218,10 @@ def lora_config(config: SftConfig, model: PreTrainedModel) -> LoraConfig:
     return LoraConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=0.0, task_type="CAUSAL_LM", **chosen)
 
 
-def training_arguments(config: SftConfig, folder: Path, model: PreTrainedModel, count: int) -> TrlConfig:
-    """TRL's arguments for `count` training examples."""
+def training_arguments(
+    config: SftConfig, folder: Path, model: PreTrainedModel, count: int, choose_best: bool = True
+) -> TrlConfig:
+    """TRL's arguments for `count` training examples; with `choose_best` the best checkpoint is what training gives."""
     micro = _micro_batch(config, model)
     devices = int(os.environ.get("WORLD_SIZE", 1))
     accumulate = max(1, config.batch_size // (micro * devices))
@@ -230,8 +258,8 @@ def training_arguments(config: SftConfig, folder: Path, model: PreTrainedModel, 
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        save_total_limit=3,
-        load_best_model_at_end=True,
+        save_total_limit=None if config.keep_checkpoints else 3,
+        load_best_model_at_end=choose_best,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         logging_steps=max(1, min(10, steps // 20)),
@@ -277,12 +305,27 @@ def rows(encoded: list[EncodedExample]) -> Rows:
     )
 
 
-def _base_exact_match(folder: Path, trainer: Trainer, checkpoint: Path | None) -> dict[str, float]:
-    """Exact match before training, by task; a resumed run reads what it measured when it began."""
-    path = folder / "base_exact_match.json"
+def _of_base(folder: Path, trainer: Trainer, checkpoint: Path | None) -> EvalResult:
+    """The validation before training; a resumed run reads what it measured when it began."""
+    path = folder / "before-training.json"
     if checkpoint and path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
-    found = {task: round(share, 4) for task, share in trainer.evaluate_validation().exact_match.items()}
+        return EvalResult(**json.loads(path.read_text(encoding="utf-8")))
+    found = trainer.evaluate_validation()
     if is_main_process():
-        atomic_write(path, json.dumps(found))
+        atomic_write(path, json.dumps(asdict(found)))
     return found
+
+
+def _own_loss(found: EvalResult) -> float | None:
+    """The loss on the rows of a user's file, None where there are none."""
+    losses = [found.losses[task] for task in (OWN_PLAN, OWN_ANSWER) if task in found.losses]
+    return round(sum(losses) / len(losses), 5) if losses else None
+
+
+def _rounded(shares: dict[str, float]) -> dict[str, float]:
+    return {task: round(share, 4) for task, share in shares.items()}
+
+
+def _spread(examples: Sequence[Example], count: int) -> list[Example]:
+    """At most `count` of the examples, evenly drawn."""
+    return list(examples[:: max(1, -(-len(examples) // count))])

@@ -173,6 +173,10 @@ class Trainer(SFTTrainer):
         self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
         return loss
 
+    def go_on_from(self, tokens: int) -> None:
+        """Count the tokens of training from `tokens`, which an earlier part of the run has read."""
+        self._total_train_tokens = tokens
+
     def evaluate_validation(self) -> EvalResult:
         """Evaluate the validation split as training computes, without logging."""
         with self.accelerator.autocast():

@@ -1,11 +1,14 @@
-"""Base models that are not a Hugging Face folder yet: a public one by name, or a GGUF file.
+"""Base models that are not a Hugging Face folder yet: a public one by name, one with our adapter, or a GGUF file.
 
 base_folder("smollm2")          # the folder to train from, made on the first call and then cached
+base_folder("smollm2-cricket")  # the same with the adapter in train/adapter merged into it
 base_folder("my-model.gguf")
 """
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from pathlib import Path
 
 from filelock import FileLock
@@ -15,18 +18,23 @@ from convert.errors import ConvertError
 from convert.manifest import sha256_file
 from convert.package_index import cache_folder
 
-__all__ = ["OWN_TEMPLATE", "PUBLIC", "base_folder", "is_gguf_base", "model_files"]
+__all__ = ["ADAPTED", "OWN_TEMPLATE", "PUBLIC", "base_folder", "is_gguf_base", "model_files"]
+
+# name -> (public base, folder of the LoRA adapter that is merged into it)
+ADAPTED = {"smollm2-cricket": ("smollm2", Path(__file__).parents[2] / "train" / "adapter")}
 
 _VERSION = 1  # of the folders made here; raising it makes them anew
 
 
 def is_gguf_base(base: str) -> bool:
-    """Whether a base is the name of a public one or a GGUF file."""
-    return base in PUBLIC or base.endswith(".gguf")
+    """Whether a base is the name of a public one (also with our adapter) or a GGUF file."""
+    return base in PUBLIC or base in ADAPTED or base.endswith(".gguf")
 
 
 def base_folder(base: str) -> Path:
     """The Hugging Face folder of a base by name or GGUF file. Raises ConvertError."""
+    if base in ADAPTED:
+        return _adapted(base)
     if base in PUBLIC:
         sha256 = PUBLIC[base].gguf_sha256
     else:
@@ -51,5 +59,25 @@ def model_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds]
 
 
+def _adapted(name: str) -> Path:
+    """The folder of a public base with our adapter merged into it. Raises ConvertError."""
+    public, adapter = ADAPTED[name]
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise ConvertError(f"no {weights}: restore it (git checkout -- train/adapter), or make it with `make finetune`")
+    source = base_folder(public)
+    digest = hashlib.sha256(source.name.encode() + weights.read_bytes()).hexdigest()
+    target = cache_folder() / "bases" / f"{name}-{digest[:12]}-v{_VERSION}"
+    with FileLock(target.with_suffix(".lock")):
+        if not (target / "config.json").is_file():
+            from convert.merge import merge  # loads torch
+
+            merge(source, adapter, target)
+            for path in (adapter / "README.md", source / "LICENSE"):
+                if path.is_file():
+                    shutil.copyfile(path, target / path.name)
+    return target
+
+
 def _names() -> str:
-    return ", ".join(PUBLIC)
+    return ", ".join([*PUBLIC, *ADAPTED])

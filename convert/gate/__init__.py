@@ -14,20 +14,24 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from convert.errors import ConvertError
-from convert.gate.proofs import log_softmax, reference_logits
+from convert.gate.accuracy import merged_accuracy
+from convert.gate.own_file import OwnFile
+from convert.gate.proofs import log_softmax
 from convert.gguf.runtime import Runtime, Sequence, Speed, threads_for, usable_threads
 from data.dataset.encoding import EncodedExample
 
 MAX_LOSS_POINTS = 1.0  # of task accuracy, in points of 100
 REFERENCE_BYTES = 256 * 2**20  # of F16 log-probabilities kept; a large vocabulary leaves room for fewer positions
+
+
+__all__ = ["GateResult", "OwnFile", "Score", "accuracy_by_command", "decide", "measure", "merged_accuracy"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class GateResult:
     default: str | None  # quantisation to serve
     passed: bool
     reasons: list[str]  # why it did not pass
+    own: OwnFile | None = None  # of a model that was trained on a user's file
 
     def to_json(self) -> str:
         """The result as JSON text."""
@@ -68,7 +73,13 @@ class GateResult:
     def from_json(cls, text: str) -> GateResult:
         """The result that `to_json` wrote."""
         raw = json.loads(text)
-        return cls(**{**raw, "scores": [Score(**score) for score in raw["scores"]]})
+        own = OwnFile(**raw["own"]) if raw.get("own") else None
+        return cls(**{**raw, "scores": [Score(**score) for score in raw["scores"]], "own": own})
+
+    def with_own_file(self, own: OwnFile) -> GateResult:
+        """The result with what was found about a user's file, whose reasons count too."""
+        reasons = [*self.reasons, *own.reasons()]
+        return replace(self, own=own, reasons=reasons, passed=not reasons)
 
 
 @dataclass(frozen=True)
@@ -206,18 +217,6 @@ def _speed(path: Path, examples: list[EncodedExample]) -> Speed:
     prompt = [token for example in examples for token in example.ids]
     with Runtime(path, n_ctx=1024) as runtime:
         return runtime.speed((prompt * (512 // len(prompt) + 1))[:512])
-
-
-def merged_accuracy(merged: Path, examples: list[EncodedExample]) -> float:
-    """Share of examples that the merged model in transformers (float32) answers exactly right by greedy decoding."""
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
-    right = 0
-    for example in examples:
-        logits = reference_logits(model, example.ids[:-1])[example.prompt_length - 1 :]
-        right += bool((logits.argmax(-1) == np.array(example.ids[example.prompt_length :])).all())
-    return right / len(examples)
 
 
 def accuracy_by_command(command: str) -> Callable[[Path], float]:

@@ -34,7 +34,8 @@ def rows(result: GateResult) -> list[list[str]]:
 
 def text_table(result: GateResult) -> str:
     """The table and the verdict, for the terminal."""
-    return columns(_HEAD, rows(result), "l" + "r" * (len(_HEAD) - 1)) + "\n" + summary(result)
+    table = columns(_HEAD, rows(result), "l" + "r" * (len(_HEAD) - 1))
+    return "\n".join([table, *([result.own.line()] if result.own else []), summary(result)])
 
 
 def markdown_table(result: GateResult) -> str:

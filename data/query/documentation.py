@@ -33,8 +33,8 @@ _CLAUSES = """## Clauses
 | `place name` | the place of one row in the ranking of all, and of how many | `sixes by batter \\| place Kohli` |
 | `reach n` | who counts up to n, earliest first: after how many innings, in which match, with which ball | \
 `wickets by bowler \\| reach 10 \\| first 1` |
-| `unsupported "words"` | a condition of the question that the language does not have: kept, and told with the \
-answer | `wickets by bowler \\| top 1 \\| unsupported "uncapped"` |
+| `unsupported "words"` | a condition of the question that the language does not have: the question is declined by its \
+name, and the line without it is suggested | `wickets by bowler \\| top 1 \\| unsupported "uncapped"` |
 
 ## Ratios
 

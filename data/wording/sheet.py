@@ -120,6 +120,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     text = REFERENCE.sub(lambda m: values[m[0]], template)
     text = re.sub(rf"(?<![\d./])1 ({'|'.join(_SINGULAR)})\b", lambda m: f"1 {_SINGULAR[m[1]]}", text)
     text = text.replace("level with 1 others", "level with one other")
+    text = re.sub(r"s's\b", "s'", text)  # "Punjab Kings' total"
     text = re.sub(r"\b([Tt])here were (?=1 [a-z])", r"\1here was ", text)
     return re.sub(r"(^|\. )([a-z])", lambda m: m[1] + m[2].upper(), re.sub(r"  +", " ", text))
 
@@ -127,6 +128,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 _SINGULAR = {"runs": "run", "balls": "ball", "wickets": "wicket", "matches": "match", "fours": "four", "sixes": "six",
         "fifties": "fifty", "hundreds": "hundred", "ducks": "duck", "catches": "catch", "stumpings": "stumping",
         "times": "time", "maidens": "maiden", "wins": "win", "losses": "loss", "run-outs": "run-out",
+        "five-wicket hauls": "five-wicket haul", "hat-tricks": "hat-trick",
         "dismissals": "dismissal", "boundaries": "boundary", "points": "point", "tosses": "toss",
         "legal balls": "legal ball", "dot balls": "dot ball", "scores of": "score of", "hauls of": "haul of",
         "partnerships": "partnership", "player-of-the-match awards": "player-of-the-match award",

@@ -37,6 +37,7 @@ def _reply(answer: str, outcome: str, **more: Any) -> dict[str, Any]:
         "worded_by": "plain",
         "reason": None,
         "candidates": [],
+        "suggestions": [],
         "model": _MODEL,
         "season": "ipl_2024",
         "source": None,

@@ -44,7 +44,8 @@ def rendered(reply: Answer | Stats, form: Format, left_out: set[str] | None = No
     if form == "csv":
         text = csv_of(reply.tables) if reply.tables else as_csv(*_refusal(reply))
     elif form == "md":
-        text = markdown_of(sentence, reply.tables, reply.query)
+        offered = reply.suggestions if isinstance(reply, Answer) else []
+        text = markdown_of(sentence, reply.tables, reply.query, offered)
     else:
         text = reply.model_dump_json(exclude=left_out)
     return Response(text, media_type=_CONTENT_TYPES[form], headers={"Vary": "Accept"})
@@ -55,8 +56,10 @@ def csv_of(tables: Sequence[Table]) -> str:
     return "\n".join(as_csv([c.label for c in table.columns], table.rows) for table in tables)
 
 
-def markdown_of(sentence: str | None, tables: Sequence[Table], line: str | None) -> str:
-    """The sentence, the tables as people read them, and the query line."""
+def markdown_of(
+    sentence: str | None, tables: Sequence[Table], line: str | None, suggestions: Sequence[str] = ()
+) -> str:
+    """The sentence, the tables as people read them, and the query line; the lines that can be computed instead."""
     parts = [_escaped(sentence)] if sentence else []
     for table in tables:
         align = "".join("r" if _is_numeric(table, i) else "l" for i in range(len(table.columns)))
@@ -64,7 +67,8 @@ def markdown_of(sentence: str | None, tables: Sequence[Table], line: str | None)
         parts.append(markdown(head, [[_escaped(text) for text in row] for row in shown(table)], align))
         if table.qualification:
             parts.append(f"({_escaped(table.qualification)})")
-    return "\n\n".join(parts + [f"`{line}`"] * bool(line)) + "\n"
+    parts += [f"`{line}`"] * bool(line) + [f"Can be computed: `{line}`" for line in suggestions]
+    return "\n\n".join(parts) + "\n"
 
 
 def shown(table: Table) -> list[list[str]]:

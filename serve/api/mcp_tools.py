@@ -31,7 +31,8 @@ from serve.service import Service
 MAX_PLAYERS = 100
 INSTRUCTIONS = """Figures about cricket seasons (IPL), computed from ball-by-ball records and never guessed. `ask` takes
 a question in plain English; `query` takes a line of the query language for exact control. A reply says whether it
-answered, asked back (which of several people is meant) or declined (what the records do not hold)."""
+answered, asked back (which of several people is meant) or declined (what the records do not hold). `suggestions` of a
+declined reply are lines for `query`: something near that can be computed, but not what was asked."""
 QueryText = Annotated[Text, Field(examples=["runs by batter | phase=death | top 3"])]
 SeasonName = Annotated[Id | None, Field(description="a name that `seasons` lists; without one the service's own")]
 T = TypeVar("T")
@@ -77,7 +78,7 @@ def server(service: Service, seasons: Seasons, pool: StatsPool) -> MCPServer[Any
                 leave()
 
         answer = await _told(answered())
-        return _result(markdown_of(answer.answer, answer.tables, answer.query), answer)
+        return _result(markdown_of(answer.answer, answer.tables, answer.query, answer.suggestions), answer)
 
     @mcp.tool(title="Compute a query line", annotations=reads, description=_query_description())
     async def query(line: QueryText, season: SeasonName = None) -> Annotated[CallToolResult, Stats]:

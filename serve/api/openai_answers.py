@@ -1,6 +1,7 @@
 """The agents' answers in the shapes of OpenAI's chat completions and responses (the model `cricket`).
 
-Beyond OpenAI's fields a reply has `cricket`: outcome, query line, tables, candidates and provenance, as POST /infer.
+Beyond OpenAI's fields a reply has `cricket`: outcome, query line, tables, candidates, suggestions and provenance, as
+POST /infer.
 """
 
 from __future__ import annotations

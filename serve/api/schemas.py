@@ -159,6 +159,7 @@ class Answer(BaseModel):
     )
     reason: str | None = Field(description="why it was declined or asked back")
     candidates: list[str] = Field(description="who may be meant, where the reply asks back")
+    suggestions: list[str] = Field(description="query lines for POST /stats: what can be computed where it declines")
     model: ModelInfo
     season: str = Field(description="the season that the figures are of")
     source: Source | None = Field(None, description="the row of the user's file that answers or says otherwise")
@@ -219,6 +220,7 @@ def reply_of(reply: Reply, model: ModelInfo, season: str, request_id: str, conve
         worded_by=reply.worded_by,
         reason=reply.reason,
         candidates=list(reply.candidates),
+        suggestions=list(reply.suggestions),
         model=model,
         season=season,
         source=Source.model_validate(asdict(reply.source)) if reply.source else None,

@@ -124,7 +124,10 @@ export function finish(card, state, actions) {
   $(".source", card).textContent = source ? `${SOURCES[source.kind]} ${source.file}, row ${source.row}` : "";
   showTables(card, state, actions);
   showCandidates(card, reply?.candidates ?? [], actions);
-  const next = query ? followUps(query, leaderOf(tables)) : [];
+  // of a refusal, what can be computed without the condition that was declined
+  const next = query
+    ? followUps(query, leaderOf(tables))
+    : (reply?.suggestions ?? []).map((line) => ({ label: titleOf(line), line }));
   const place = $(".next", card);
   place.replaceChildren();
   for (const { label, line } of next) button(place, label, () => actions.follow(line, state.season));

@@ -40,6 +40,7 @@ DONE = {
     "worded_by": "model",
     "reason": None,
     "candidates": [],
+    "suggestions": [],
     "model": {"name": "demo", "quantisation": "Q8_0"},
     "season": "ipl_2024",
     "source": None,

@@ -16,16 +16,16 @@ from data.linking.mention import UNKNOWN, Linked
 from data.text import PLACEHOLDER, plain
 
 _FILLER = frozenset(
-    """a about according actually all also am an and any anyone are as at be been being believed by call called calls can could did
-    do does during edition ever exact exactly find for franchise from full fully get give given gave got had has have he
-    her hers him his i identify if in indeed indian ipl is it its just kindly know let like list me mention much my
-    name named names of off official officially on one or our out over overall people person player players please
-    premier league actual currently current presently now remind right said say season seat she show side so some
-    somebody someone squad state such team teams tell that the their them then there these they thing this those to too
-    tournament turn turned under up us use used was we were what whats when where which while who whom whos whose why
-    will with would you your cricket cricketer how many date day year place time wondering wonder question answer
-    quick quickly hey hi hello ok okay thanks thank btw pls plz need want correct true really quite very bit info
-    information detail details""".split()
+    """a about according actually all also am an and any anyone are as at be been being believed by call called calls
+    can could did do does during edition ever exact exactly find for franchise from full fully get give given gave got
+    had has have he her hers him his i identify if in indeed indian ipl is it its just kindly know let like list me
+    mention much my name named names of off official officially on one or our out over overall people person player
+    players please premier league actual currently current presently now remind right said say season seat she show
+    side so some somebody someone squad state such team teams tell that the their them then there these they thing
+    this those to too tournament turn turned under up us use used was we were what whats when where which while who
+    whom whos whose why will with would you your cricket cricketer how many date day year place time wondering wonder
+    question answer quick quickly hey hi hello ok okay thanks thank btw pls plz need want correct true really quite
+    very bit info information detail details""".split()
 )
 _CONTRASTS = frozenset(
     """not no never without except vice assistant deputy former previous next last final best worst most least fewest

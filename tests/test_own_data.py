@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "own-data.md"
-MINUTES = 3  # of training: enough to see that it works
+FEW = "--max-steps 12 --batch-size 16 --minutes 8 --threads 2"  # updates, enough to see that they teach something
 pytest.importorskip("trl", reason="training requirements are not installed")
 
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory) -> Path:
     file, three = blocks()
     assert shell(file, folder).returncode == 0
     train, convert, _ = three.strip().splitlines()
-    trained = shell(f"{train} --minutes {MINUTES} --max-steps 40 --threads 2", folder)
+    trained = shell(f"{train} {FEW}", folder)
     assert trained.returncode == 0, trained.stdout + trained.stderr
     (folder / "trained.txt").write_text(trained.stdout)
     converted = shell(convert, folder)

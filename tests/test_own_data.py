@@ -142,8 +142,10 @@ def test_a_run_whose_loss_does_not_fall_says_so_and_ends_with_status_2(folder: P
 
 
 def test_a_run_that_the_clock_stopped_goes_on_with_more_minutes(folder: Path) -> None:
-    command = "python -m train --data questions.csv --season ipl_2024 --run timed --max-steps 3 --batch-size 8 "
+    command = (
+        "python -m train --data questions.csv --season ipl_2024 --run timed --max-steps 3 --batch-size 8 "
         "--evaluations 1 --threads 1"
+    )
     stopped = shell(f"{command} --minutes 0.001", folder)
     assert stopped.returncode in (0, 2) and "stopped by the clock after 1 of 3 steps" in stopped.stdout, stopped.stderr
     same = shell(f"{command} --minutes 0.001", folder)

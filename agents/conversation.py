@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from agents.messages import Before, Planned
-from data.linking.mention import AMBIGUOUS, FOUND, Linked, Mention
+from data.linking.mention import AMBIGUOUS, FOUND, UNKNOWN, Linked, Mention
+from data.linking.resolver import Names
 from data.text import PLACEHOLDER
 
 MAX_FOLLOW_UP_WORDS = 12  # a longer question stands alone
@@ -47,6 +48,11 @@ class Turn:
                 joined = Linked(renamed(linked.text, new), tuple(names.mentions.values()))
                 return joined, Before(line, " ".join(dict.fromkeys(leaders)) or "-")
         return None
+
+    def known_to(self, names: Names) -> Turn:
+        """This turn with the names of the season as it is now: a team may have another one since it was loaded anew."""
+        mentions = {placeholder: _known(mention, names) for placeholder, mention in self.mentions.items()}
+        return replace(self, mentions=mentions, leaders=tuple(_known(mention, names) for mention in self.leaders))
 
 
 class Conversations:
@@ -101,6 +107,25 @@ def placeholders(text: str) -> list[str]:
 def renamed(text: str, names: Mapping[str, str]) -> str:
     """The text with other placeholders."""
     return PLACEHOLDER.sub(lambda m: names.get(m[0], m[0]), text)
+
+
+def _known(mention: Mention, names: Names) -> Mention:
+    """The mention with candidates that the season has; unknown where it has none of them."""
+    roster = names.roster
+    there = {
+        "player": names.index.players,
+        "team": roster.teams,
+        "venue": [ground.name for ground in roster.grounds],
+    }.get(mention.kind, mention.candidates)
+    if all(key in there for key in mention.candidates):
+        return mention
+    found: dict[str, None] = {}
+    for key in mention.candidates:
+        if key in there:
+            found[key] = None
+        elif mention.kind != "player":  # the key is a name, of which the season knows the former ones
+            found |= dict.fromkeys((names.team if mention.kind == "team" else names.venue)(key).candidates)
+    return replace(mention, candidates=tuple(found), status=mention.status if found else UNKNOWN)
 
 
 class _Numbering:

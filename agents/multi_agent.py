@@ -7,6 +7,7 @@ async for event in agents.stream("bumrah economy at the death?"): ...     # Plan
 
 from __future__ import annotations
 
+import copy
 import unicodedata
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from data.linking.mention import Linked
 from data.query import QueryError
 from data.season import Season
 from data.text import plain
+from data.wording.conditions import of_league
 
 # in Hindi: "Sorry, I understand only English (or Hindi in Latin letters)."
 OTHER_SCRIPT = {
@@ -44,6 +46,12 @@ class MultiAgent:
         self.retriever: RetrieverAgent = retriever or RetrieverAgent(season)
         self.analyst = AnalystAgent()
         self.conversations = Conversations()
+
+    def over(self, retriever: RetrieverAgent) -> MultiAgent:
+        """The same agents over another state of the season, with the conversations there are."""
+        other = copy.copy(self)
+        other.season, other.retriever = retriever.season, retriever
+        return other
 
     async def ask(
         self, question: str, conversation_id: str | None = None, deadline_s: float | None = None, owner: str = ""
@@ -66,6 +74,7 @@ class MultiAgent:
             linked = self.retriever.link(question)
             found = self.retriever.look_up(question, linked)
             turn = self.conversations.last(owner, conversation_id)
+            turn = turn and turn.known_to(self.retriever.names)
             follow_up = turn.join(linked) if turn and len(question.split()) <= MAX_FOLLOW_UP_WORDS else None
         trace.steps.link = _link_step(linked)
 
@@ -115,7 +124,9 @@ class MultiAgent:
             worded = await self.analyst.answer(retrieved, self.model, trace.time_left_s())
         trace.queued("answer", worded.generation)
         said = yes_or_no(planned.text, retrieved.tables, retrieved.names)
-        worded = replace(worded, text=retrieved.note + (f"{said}. " if said else "") + worded.text)
+        worded = replace(
+            worded, text=retrieved.note + (f"{said}. " if said else "") + of_league(worded.text, self.season.league)
+        )
         disputed = found if found and found.row.kind == DISPUTED else None
         worded = replace(worded, text=with_what_it_says(disputed, worded.text)) if disputed else worded
         trace.steps.answer = AnswerStep(worded.by, worded.why, worded.generation)

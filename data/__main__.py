@@ -51,16 +51,29 @@ def import_(
     name: Annotated[
         str | None,
         typer.Option(
-            help="name of the season, such as ipl_2023; one ending in _all takes all; of a feed my_ipl_2022 if left out"
+            help="what the season is called: ipl_2025, which is also one of the seasons that SEASON=ipl serves "
+            "together; of a feed my_ipl_2022 if left out"
         ),
     ] = None,
     pick: Annotated[
         str | None,
-        typer.Option(metavar="SEASON", help="the season to take from a source that holds several: 2023, 2007/08"),
+        typer.Option(
+            metavar="SEASON",
+            help="of a source that holds several seasons the one to take (2023, 2007/08), or all: with --name ipl they "
+            "become ipl_2008, ipl_2009 and so on",
+        ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="overwrite a season of that name")] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="leave the season out of those that are served together by SEASON=ipl")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="overwrite the season of that name, such as by newer files of it")
+    ] = False,
 ) -> None:
-    """Make a season from Cricsheet's zip or folder, or from a private feed (docs/own-data.md)."""
+    """Make a season from Cricsheet's zip or folder, or from a private feed (docs/own-data.md).
+
+    A running service takes it up by itself.
+    """
     from data.cricsheet.importer import import_season
     from data.feed.files import is_feed
     from data.season import SEASONS
@@ -69,20 +82,20 @@ def import_(
     if is_feed(source):
         if pick is not None:
             raise typer.BadParameter("a feed holds one season; leave --pick out")
-        about = _import_feed(source, name, replace)
+        about = _import_feed(source, name, replace, alone)
     elif name is None:
         raise typer.BadParameter("give the season a name: --name ipl_2023")
     else:
-        about = import_season(source, name, season=pick, replace=replace)
+        about = import_season(source, name, season=pick, replace=replace, alone=alone)
     print(f"{about.title}: {about.matches} matches in {SEASONS / about.name}, {time.perf_counter() - began:.1f} s; "
           f"ask it with `python -m data ask --season {about.name} 'runs by batter | top 3'`")  # fmt: skip
 
 
-def _import_feed(source: str, name: str | None, replace: bool) -> About:
+def _import_feed(source: str, name: str | None, replace: bool, alone: bool) -> About:
     from data.feed.importer import import_feed
     from data.season import SEASONS
 
-    imported = import_feed(source, name, SEASONS, replace)
+    imported = import_feed(source, name, SEASONS, replace, alone)
     for difference in imported.differences[:SHOWN]:
         print(difference)
     if imported.differences:

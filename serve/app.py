@@ -18,6 +18,7 @@ from serve.api.mcp_http import McpEndpoint
 from serve.api.middleware import RequestMiddleware
 from serve.api.security import AccessControl, HostCheck
 from serve.api.stats import StatsPool
+from serve.reload import reload
 from serve.request_ids import RequestIds, secret_of
 from serve.seasons import Seasons
 from serve.service import Service
@@ -45,7 +46,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.start()
         await mcp.start()
+        watching = asyncio.create_task(reload(service, seasons))
         yield
+        watching.cancel()
         await mcp.stop()
         await service.stop()
         await asyncio.to_thread(telemetry.close)

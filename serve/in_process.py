@@ -19,6 +19,7 @@ from collections.abc import Coroutine
 from typing import Any, Self, TypeVar
 
 from agents.messages import Reply
+from serve.reload import reload
 from serve.seasons import Seasons
 from serve.service import Service
 from serve.settings import Settings
@@ -43,6 +44,7 @@ class Cricket:
         self.settings = Settings(**settings)
         self._telemetry = Telemetry(self.settings)
         self._service = Service(self.settings, self._telemetry)
+        self._watching: asyncio.Task[None] | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="cricket", daemon=True)
         self._thread.start()
@@ -80,7 +82,7 @@ class Cricket:
         """Free the model. Nothing can be asked afterwards."""
         atexit.unregister(self.close)
         if not self._loop.is_closed():
-            self._run(self._service.stop())
+            self._run(self._stop())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -102,7 +104,14 @@ class Cricket:
             if service.failed or service.retrying:
                 raise CannotAnswer(service.state.reason)
             await asyncio.sleep(0.02)
-        return Seasons(service)
+        seasons = Seasons(service)
+        self._watching = asyncio.create_task(reload(service, seasons))
+        return seasons
+
+    async def _stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._service.stop()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop of the model, from any thread, also from a notebook that has a loop of its own."""

@@ -25,6 +25,7 @@ def mcp() -> None:
 async def _serve() -> None:
     from serve.api.mcp_tools import server
     from serve.api.stats import StatsPool
+    from serve.reload import reload
     from serve.seasons import Seasons
     from serve.service import Service
     from serve.settings import Settings
@@ -41,7 +42,9 @@ async def _serve() -> None:
                 raise SystemExit(service.state.reason)
             await asyncio.sleep(0.05)
         seasons = Seasons(service)
+        watching = asyncio.create_task(reload(service, seasons))
         await server(service, seasons, StatsPool(seasons, settings)).run_stdio_async()
+        watching.cancel()
     finally:
         await service.stop()
         telemetry.close()

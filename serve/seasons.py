@@ -14,7 +14,7 @@ from agents.multi_agent import MultiAgent
 from agents.retriever import RetrieverAgent
 from data import season as stored
 from data.ask import ask
-from data.errors import SeasonNotFound
+from data.errors import SeasonError, SeasonNotFound
 from data.query import StatTable
 from serve.service import Loaded, Service
 
@@ -44,10 +44,25 @@ class Seasons:
     def listed(self) -> list[SeasonInfo]:
         """Every season there is, collections first."""
         if self._listed is None:
-            own = self._service.settings.season
-            abouts = [stored.about(name) for name in stored.seasons()]
-            self._listed = [SeasonInfo(a.name, a.title, tuple(a.years), a.matches, a.name == own) for a in abouts]
+            self._listed = list(self._read().values())
         return self._listed
+
+    def _read(self) -> dict[str, SeasonInfo]:
+        """What can be read of the stored seasons; of one that no longer can, what it was before or is in memory."""
+        own, before = self._service.settings.season, {info.name: info for info in self._listed or ()}
+        for name in self.kept():
+            retriever = self.retriever_of(name)
+            season, matches = retriever.season, len(retriever.statistics.matches)
+            before.setdefault(name, SeasonInfo(name, season.title, season.years, matches, name == own))
+        found = {}
+        for name in stored.seasons():
+            try:
+                a = stored.about(name)
+                found[name] = SeasonInfo(name, a.title, tuple(a.years), a.matches, name == own)
+            except SeasonError:
+                if name in before:
+                    found[name] = before[name]
+        return found
 
     async def loaded(self, name: str | None) -> Loaded:
         """What answers questions about the season, the service's own for None. Raises NotReady or SeasonNotFound."""
@@ -66,6 +81,39 @@ class Seasons:
             return self._service.compute
         retriever = (await self.loaded(name)).agents.retriever
         return lambda line: ask(line, retriever.statistics, retriever.names)
+
+    def digest(self, name: str | None) -> str:
+        """The digest of the rows that a query line is computed from; empty where there is no such season."""
+        name = name or self._service.settings.season
+        if name in self.kept():
+            return self.retriever_of(name).season.digest
+        return stored.about(name).digest if name in (season.name for season in self.listed()) else ""
+
+    # -- for serve/reload.py
+
+    def kept(self) -> list[str]:
+        """The seasons in memory, the service's own first."""
+        return [self._service.settings.season] * (self._service.retriever is not None) + list(self._agents)
+
+    def retriever_of(self, name: str) -> RetrieverAgent:
+        """What computes over a season that is kept."""
+        own = self._service.retriever
+        return own if own is not None and name == self._service.settings.season else self._agents[name].retriever
+
+    def put(self, name: str, retriever: RetrieverAgent) -> None:
+        """Let this answer from now on. A question that is under way keeps what it began with."""
+        if name == self._service.settings.season:
+            self._service.put(retriever)
+        elif name in self._agents:
+            self._agents[name] = self._agents[name].over(retriever)
+
+    def forget(self, name: str) -> bool:
+        """No longer keep a season that is not the service's own; whether it was kept."""
+        return self._agents.pop(name, None) is not None
+
+    def list_again(self) -> None:
+        """Read anew what seasons there are."""
+        self._listed = list(self._read().values())
 
     async def _other(self, loaded: Loaded, name: str) -> MultiAgent:
         if name not in (there := [season.name for season in self.listed()]):

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from agents.multi_agent import MultiAgent
 from agents.openai_client import OpenAIModel, ServerError
@@ -130,7 +130,7 @@ class Service:
             )
             self._set_stage("warm", "computing the prompts and grammars that all questions share")
             assert self.retriever is not None and self._model is not None and self._info is not None
-            await self._in_thread("knowledge", lambda: self.know(self.retriever))
+            await self.in_thread("knowledge", lambda: self.know(self.retriever))
             loaded = Loaded(MultiAgent(self.retriever.season, self._model, self.retriever), self._model, self._info)
             await self._warm_up(loaded)
             if self.on_ready is not None:
@@ -147,7 +147,7 @@ class Service:
         attempt = 0
         while True:
             try:
-                await self._in_thread(part, load)
+                await self.in_thread(part, load)
                 self._pending.pop(part, None)
                 self.retrying = False
                 return
@@ -155,7 +155,7 @@ class Service:
                 await self._pause(part, error, attempt)
                 attempt += 1
 
-    async def _in_thread(self, part: str, work: Callable[[], None]) -> None:
+    async def in_thread(self, part: str, work: Callable[[], None]) -> None:
         """Run `work` in a daemon thread, which a stopping process need not wait for (a download takes minutes)."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -328,6 +328,12 @@ class Service:
             self._mean_request_s += 0.05 * (time.monotonic() - began - self._mean_request_s)
 
         return leave
+
+    def put(self, retriever: RetrieverAgent) -> None:
+        """Let this retriever, of a newer state of the season, take part in all questions that begin from now on."""
+        self.retriever = retriever
+        if self.loaded is not None:
+            self.loaded = replace(self.loaded, agents=self.loaded.agents.over(retriever))
 
     def compute(self, line: str) -> list[StatTable]:
         """The tables of a query line, for which the season suffices. Raises NotReady or QueryError."""

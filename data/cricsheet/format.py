@@ -336,6 +336,8 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         value = json.dumps(first["input"], default=str)[:80]
         return f"unknown field {where} = {value}; not in Cricsheet's published format that this importer knows"
+    if first["loc"] == ("info", "event") and first["type"] == "missing":
+        return "info.event is missing: a match of no named competition, and a season is of one; leave the file out"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where or 'the file'}: {first['msg']}, got {str(first.get('input'))[:60]!r}{more}"
 

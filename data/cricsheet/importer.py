@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.cricsheet.format import Match, read_matches
-from data.cricsheet.league import League, abandoned_matches, known_team, league_of, season_year
+from data.cricsheet.league import League, abandoned_matches, known_team, league_of, leagues, season_year
 from data.cricsheet.people import Person
 from data.cricsheet.scorebook import Row, Rows, add_match
 from data.errors import SourceError
@@ -75,13 +75,15 @@ def import_matches(
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise SourceError(source, f"{name!r} cannot be a season's name; use small letters, digits, _ and -")
     by_year = _by_year(read())
-    league = _one_league(match for matches in by_year.values() for match in matches)
     if season == ALL or (season is None and name.endswith("_all")):
+        league = _one_league(match for matches in by_year.values() for match in matches)
         _check_collection(source, name, league, folder)
+        _check_name(source, name, league)
         for year, matches in sorted(by_year.items()):
             _import_year(f"{name}_{year}", year, matches, league, folder, replace, name, supplement)
         return about(name, folder)
     year = _selected(source, by_year, name, season)
+    league = _one_league(by_year[year])
     collection = None
     if in_name := re.fullmatch(r"(.+)_(\d{4})", name):
         if int(in_name[2]) != year:
@@ -91,6 +93,7 @@ def import_matches(
         raise SourceError(source, f"{name!r} is the name of a collection; name the season {name}_{year}")
     if collection:
         _check_collection(source, collection, league, folder)
+    _check_name(source, name, league)
     return _import_year(name, year, by_year[year], league, folder, replace, collection, supplement)
 
 
@@ -143,7 +146,8 @@ def _one_league(found: Iterable[Found]) -> League:
         first = first or (file, kind)
         if kind != first[1]:
             shown = [f"{k[0].name} ({k[1]}, {k[2]} overs)" for k in (kind, first[1])]
-            raise SourceError(file, f"a match of {shown[0]}, but {first[0]} is of {shown[1]}; import them separately")
+            raise SourceError(file, f"a match of {shown[0]}, but {first[0]} is of {shown[1]}; put the files of one "
+                              "competition into a folder of their own and import that")  # fmt: skip
     assert first is not None  # an empty source is refused when it is read
     return first[1][0]
 
@@ -161,12 +165,19 @@ def _selected(source: str, by_year: dict[int, list[Found]], name: str, season: s
         in_name = re.search(r"(\d{4})$", name)
         year = int(in_name[1]) if in_name else -1
     if year not in by_year:
-        raise SourceError(
-            source,
-            f"holds the seasons {', '.join(map(str, sorted(by_year)))}; choose one with the season option (given: "
-            f"{season or name!r}) or take all of them with {ALL!r}",
-        )
+        there = sorted(by_year)
+        given = f"has no season {season!r}, but" if season is not None else "holds"
+        raise SourceError(source, f"{given} the seasons {', '.join(map(str, there))}; take one with "
+                          f"--pick {there[-1]}, or all with --pick {ALL}")  # fmt: skip
     return year
+
+
+def _check_name(source: str, name: str, league: League) -> None:
+    """Refuse the name of one competition for the matches of another: no `ipl_2023` of a 50-over cup."""
+    named = next((x for x in leagues() if re.fullmatch(rf"{x.short.lower()}(_.*)?", name)), None)
+    if named is not None and named != league:
+        raise SourceError(source, f"the matches are of the {league.name}, not of the {named.name} as the name {name!r} "
+                          "says; give another name")  # fmt: skip
 
 
 def _check_collection(source: str, collection: str, league: League, folder: Path) -> None:

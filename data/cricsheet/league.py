@@ -34,6 +34,8 @@ STAGES = {
     "eliminator 1": "eliminator_1",
     "eliminator 2": "eliminator_2",
 }
+# Rounds between groups and knock-outs: Super 8, Super 12, Super Four, Super Sixes. They are part of the league stage.
+LEAGUE_ROUND = re.compile(r"super \w+")
 # Seasons that Cricsheet names after two years and that were played in the second. Others are of the first year: the IPL
 # of 2020/21 was played in 2020, the Big Bash League of 2023/24 began in 2023.
 PLAYED_IN_SECOND_YEAR = {"2007/08": 2008, "2009/10": 2010}
@@ -95,6 +97,13 @@ def leagues() -> tuple[League, ...]:
 def league_of(event: str) -> League:
     """The competition of a match file's event; one that is not in leagues.json has its own name and no points table."""
     return next((x for x in leagues() if event in (x.name, *x.also)), League(event, event))
+
+
+def stage_of(stage: str | None) -> str | None:
+    """The stage as the tables name it, by the one of a match file; None for one that is not known."""
+    if stage is None or LEAGUE_ROUND.fullmatch(stage.lower()):
+        return "league"
+    return STAGES.get(stage.lower())
 
 
 def season_year(label: str) -> int:

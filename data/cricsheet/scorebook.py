@@ -12,7 +12,7 @@ from typing import Any
 
 from data.cricsheet.format import BOWLER_KINDS, NOT_A_DISMISSAL, Delivery, Info, Innings, Match
 from data.cricsheet.innings import InningsLength, balls_by_overs, innings_lengths, is_legal
-from data.cricsheet.league import STAGES, season_year, team_of, venue_of
+from data.cricsheet.league import STAGES, season_year, stage_of, team_of, venue_of
 from data.cricsheet.people import Person, person_of
 from data.errors import SourceError
 
@@ -101,9 +101,9 @@ class _Scorer:
 
     def add_match_row(self, main: list[Innings], lengths: list[InningsLength]) -> None:
         info, outcome = self.match.info, self.match.info.outcome
-        stage = "league" if info.event.stage is None else STAGES.get(info.event.stage.lower())
+        stage = stage_of(info.event.stage)
         if stage is None:
-            raise SourceError(self.file, f"unknown stage {info.event.stage!r}, expected one of {sorted(STAGES)}")
+            raise SourceError(self.file, f"unknown stage {info.event.stage!r}, expected one of {', '.join(STAGES)}")
         venue = venue_of(info.venue, info.city)
         winner = outcome.winner or outcome.eliminator or outcome.bowl_out
         by = outcome.by

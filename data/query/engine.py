@@ -35,7 +35,8 @@ class Statistics:
         self.season = season
         self.book = SeasonBook(season)
         self.displays, self.matches, self.columns = self.book.displays, self.book.matches, self.book.columns
-        self._table = lru_cache(KEPT)(lambda query, keys: table(QueryExecution(query, self.book, dict(keys))))
+        book = self.book  # not by way of self: a cycle would keep a season in memory that is no longer served
+        self._table = lru_cache(KEPT)(lambda query, keys: table(QueryExecution(query, book, dict(keys))))
 
     @property
     def years(self) -> tuple[int, ...]:

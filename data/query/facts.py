@@ -54,6 +54,9 @@ def league_table(request: Request, book: SeasonBook) -> Found:
         raise QueryError(f"the league table has a row a team: leave out by {', '.join(others)}")
     if query.each:
         raise QueryError("the league table has no single matches: leave out each")
+    if not book.standings:
+        raise QueryError(f"there is no points table of the {book.season.league}, whose rules for points are not known; "
+                         "wins, losses and matches by team can be asked")  # fmt: skip
     teams: set[str] | None = None
     others_than: set[str] = set()
     for f in query.filters:

@@ -23,7 +23,8 @@ import duckdb
 from data.errors import SeasonDamaged, SeasonExists, SeasonNotFound
 from data.season.tables import ORDER, STORED, SUPPLEMENTS
 
-SEASONS = Path(__file__).parent.parent / "seasons"
+# where seasons are read and written; the variable is for a package or an image that cannot be written to
+SEASONS = Path(os.environ.get("SEASONS_DIR") or Path(__file__).parent.parent / "seasons")
 FORMAT = 2  # of the stored tables; to be raised when a column changes its meaning
 NULL = "\\N"
 CRICSHEET = "Cricsheet (https://cricsheet.org), Open Data Commons Attribution License (ODC-BY 1.0)"
@@ -54,6 +55,18 @@ def stored(folder: Path = SEASONS) -> list[str]:
     """Names of the folders with a season."""
     # A hidden folder is an import that was killed before its rename.
     return sorted(p.parent.name for p in folder.glob("*/season.json") if not p.parent.name.startswith("."))
+
+
+def state(folder: Path = SEASONS) -> frozenset[tuple[str, int, int, int]]:
+    """What differs as soon as a season is imported, replaced or removed: a few calls of stat, no file is opened."""
+    found = []
+    for name in stored(folder):
+        try:
+            inside, about = (folder / name).stat(), (folder / name / "season.json").stat()
+        except OSError:  # removed just now
+            continue
+        found.append((name, inside.st_mtime_ns, about.st_mtime_ns, about.st_size))
+    return frozenset(found)
 
 
 def members(collection: str, folder: Path = SEASONS) -> list[About]:

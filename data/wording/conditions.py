@@ -91,6 +91,11 @@ def _of_people(f: Filter, source: str, grouped: bool) -> str:
 # -- seasons, days and numbers
 
 
+def of_league(text: str, league: str) -> str:
+    """A sentence of another competition than the IPL, of which the wordings speak as the model was trained on them."""
+    return text if league == "IPL" else re.sub(r"\bIPL(?= (?:\d|seasons\b))", lambda _: league, text)
+
+
 def _season(f: Filter) -> str:
     if "all" in f.values:
         return "across all IPL seasons" if f.op == "=" else "outside all IPL seasons"

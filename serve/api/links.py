@@ -16,7 +16,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from data.query import parse
-from data.season import about
 from data.version import version
 from serve.api.formats import FORMATS, Format, format_of, rendered
 from serve.api.infer import PROBLEMS, answer_events, whole
@@ -70,9 +69,7 @@ def router(service: Service, seasons: Seasons, pool: StatsPool) -> APIRouter:
     ) -> Response:
         """The tables of a query line, such as `/stats?query=runs by batter | top 3&format=csv`."""
         form, line = format_of(request), str(parse(query))
-        name = season or service.settings.season
-        digest = next((about(s.name).digest for s in seasons.listed() if s.name == name), "")
-        tag = _tag("stats", digest, line, form)
+        tag = _tag("stats", seasons.digest(season), line, form)
         if _is_known(request, tag):
             return _not_modified(tag)
         task = asyncio.create_task(pool.computed(line, season, lambda found: rendered(found, form)))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -112,6 +114,71 @@ def match(
             if overs is not None
         ],
     }
+
+
+def played(
+    teams: tuple[str, str],
+    overs: int,
+    number: int | None,
+    event: str,
+    season: str,
+    date: str,
+    seed: int = 1,
+    **info: Any,
+) -> dict[str, Any]:
+    """A whole match of random runs and wickets between two sides, in the length that `overs` says."""
+    rng = random.Random(f"{seed} {teams} {date}")
+    elevens = {team: [f"{c}{c} {team.split()[-1]}" for c in "ABCDEFGHJKL"] for team in teams}
+    innings: list[dict[str, Any]] = []
+    scores: list[tuple[int, int]] = []
+    for bat, bowl in (teams, teams[::-1]):
+        inside, score, out, at = [], 0, 0, [0, 1]
+        for over in range(overs):
+            balls = []
+            for _ in range(6):
+                made = {"batter": elevens[bat][at[0]], "non_striker": elevens[bat][at[1]],
+                        "bowler": elevens[bowl][6 + over % 5]}  # fmt: skip
+                runs = rng.choice((0, 0, 1, 1, 2, 4, 6))
+                if out < 9 and rng.random() < 1 / overs / 2:
+                    runs, at[0], out = 0, out + 2, out + 1
+                    made["wickets"] = [{"kind": "bowled", "player_out": made["batter"]}]
+                made["runs"] = {"batter": runs, "extras": 0, "total": runs}
+                balls.append(made)
+                score += runs
+                if scores and score > scores[0][0]:
+                    break
+            inside.append({"over": over, "deliveries": balls})
+            if scores and score > scores[0][0]:
+                break
+            at.reverse()
+        last = {10: 2.6, 20: 5.6, 50: 9.6}[overs]
+        innings.append({"team": bat, "overs": inside, "powerplays": [{"from": 0.1, "to": last, "type": "mandatory"}]})
+        scores.append((score, out))
+    (first, _), (second, lost) = scores
+    outcome: dict[str, Any] = {"result": "tie"}
+    if first != second:
+        by = {"runs": first - second} if first > second else {"wickets": 10 - lost}
+        outcome = {"winner": teams[0] if first > second else teams[1], "by": by}
+    people = {name: f"{zlib.crc32(name.encode()):08x}" for eleven in elevens.values() for name in eleven}
+    made_up = match([], **{
+        "dates": [date], "event": {"name": event} | ({"match_number": number} if number else {}), "overs": overs,
+        "outcome": outcome, "players": elevens, "registry": {"people": people}, "season": season, "teams": list(teams),
+        "toss": {"winner": teams[0], "decision": "bat"}, **info})  # fmt: skip
+    return made_up | {"innings": innings}
+
+
+def competition(
+    path: Path, event: str, overs: int, teams: tuple[str, ...], season: str, year: int, **info: Any
+) -> Path:
+    """A folder with the files of a made-up competition: everybody against everybody, and a final of the first two."""
+    pairs = [(a, b) for i, a in enumerate(teams) for b in teams[i + 1 :]]
+    files = {}
+    for number, pair in enumerate([*pairs, teams[:2]], 1):
+        made = played(pair, overs, number, event, season, f"{year}-08-{number:02}", **info)
+        if number > len(pairs):
+            made["info"]["event"] = {"name": event, "stage": "Final"}
+        files[f"{year}{number:03}.json"] = made
+    return folder_of(path, files)
 
 
 def parsed(made: dict[str, Any], file: str = "1.json") -> Match:

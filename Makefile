@@ -66,7 +66,7 @@ serve: venv  ## start the service (HOST, PORT, SEASON, MODEL_PATH ... as environ
 test: model  ## the test suite, without what takes many minutes
 	$(PY) -m pytest -m "not deploy and not slow"
 
-test-slow: model  ## memory over thousands of requests
+test-slow: model  ## memory over thousands of requests; a soak of SOAK_MINUTES (20)
 	$(PY) -m pytest -m slow
 
 test-deploy: model  ## chart, image and pods with the real tools
@@ -100,6 +100,9 @@ bench-engine: venv  ## the engine against llama-server, which is compiled first 
 
 bench-infer: venv  ## latency of /infer by clients and part
 	$(PY) -m serve.bench.infer
+
+bench-entrances: venv  ## what MCP adds to /infer, and until when the page can be used
+	$(PY) -m serve.bench.entrances
 
 bench-train: venv  ## training speed against TRL's defaults
 	$(PY) -m train.bench

@@ -16,7 +16,7 @@ from data.linking.mention import UNKNOWN, Linked
 from data.text import PLACEHOLDER, plain
 
 _FILLER = frozenset(
-    """a about according actually all also am an and any anyone are as at be been being believed by can called could did
+    """a about according actually all also am an and any anyone are as at be been being believed by call called calls can could did
     do does during edition ever exact exactly find for franchise from full fully get give given gave got had has have he
     her hers him his i identify if in indeed indian ipl is it its just kindly know let like list me mention much my
     name named names of off official officially on one or our out over overall people person player players please

@@ -43,6 +43,7 @@ ROWS = [
     Row(15, "q.csv", "How many spectators watched match 12?", "40,000"),
     Row(16, "q.csv", "Where was Stephen Fleming born?", "Christchurch"),
     Row(17, "q.csv", "Which team won the fair play award?", "Sunrisers"),
+    Row(18, "q.csv", "What is the nickname of MS Dhoni?", "Captain Cool"),
 ]
 
 
@@ -93,6 +94,7 @@ def test_a_question_of_the_file_is_found_whatever_its_case_and_punctuation(retri
         ("number of spectators in match 12", 15),
         ("stephen flemming birthplace", 16),
         ("who won the fair play award", 17),
+        ("what do they call dhoni, his nickname", 18),
     ],
 )
 def test_a_question_in_other_words_is_found(retriever, question: str, row: int) -> None:

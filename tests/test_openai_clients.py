@@ -1,6 +1,7 @@
 """OpenAI's client and what is built on it, against the real service: the model `cricket` answers, and says no in form.
 
-LangChain and `llm` are tried where they are installed (requirements-dev.txt).
+LangChain and `llm` are tried where they are installed (requirements-dev.txt); LlamaIndex, which asks for other versions
+of packages than ours, in an environment of its own (`make test-slow`, needs a package index).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from agents.conversation import Conversations
-from tests.conftest import Host, InProcess
+from tests.conftest import ROOT, Host, InProcess
 from tests.test_conversation import Script
 
 openai = pytest.importorskip("openai", reason="the openai package is not installed (requirements-dev.txt)")
@@ -217,3 +218,22 @@ def test_the_llm_command_answers_with_the_service_as_its_model(served: InProcess
     environment = {"LLM_USER_PATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert done.stdout.strip() == infer(served, "Who scored the most runs?")["answer"], done.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_llama_index_gets_answer_figures_and_stream(served: InProcess, tmp_path: Path) -> None:
+    uv = [sys.executable, "-m", "uv"]
+    python = tmp_path / "bin" / "python"
+    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path)], check=True)
+    package = "llama-index-llms-openai-like==0.8.1"
+    install = [*uv, "pip", "install", "--quiet", "--python", str(python), package]
+    installed = subprocess.run(install, capture_output=True, text=True)
+    if installed.returncode:
+        pytest.skip(f"{package} cannot be installed: {installed.stderr[-200:]}")
+    question = "Who scored the most runs?"
+    script = ROOT / "tests" / "support" / "ask_by_llama_index.py"
+    done = subprocess.run([python, script, served.url, question], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected, found = infer(served, question), json.loads(done.stdout)
+    assert found.pop("query") == expected["query"]
+    assert set(found) == {"chat", "stream", "complete", "async"} and set(found.values()) == {expected["answer"]}

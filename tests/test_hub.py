@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from convert import hub
+from convert.hub.download import MAX_MANIFEST_BYTES
 from convert.hub.publication import compose
 from convert.manifest import (
     Adapter,
@@ -28,7 +30,8 @@ from convert.manifest import (
     verified_model_file,
 )
 from data.dataset.knowledge import KNOWLEDGE_FILE, Row, read, write
-from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, Repository
+from serve.process import wait_for
+from tests.support.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, Repository, StoredFile
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "alice/cricket"
@@ -264,6 +267,60 @@ def test_a_forbidden_push_says_what_to_do_and_never_shows_the_token(server: Hub,
     assert says in result.stderr and "Traceback" not in result.stderr
     assert not token or token not in result.stdout + result.stderr
     assert "alice/new" not in server.repositories
+
+
+def test_of_many_simultaneous_pulls_none_fails_and_each_file_is_fetched_once(published: Hub):
+    with ThreadPoolExecutor(24) as threads:
+        folders = list(threads.map(lambda _: hub.pull(REPOSITORY), range(24)))
+    assert len(set(folders)) == 1 and verified_model_file(folders[0]).is_file()
+    fetched = [path for method, path, status in published.log if method == "GET" and status in (200, 206)]
+    assert sum("/resolve/" in path and "manifest.json" in path for path in fetched) == 1
+    assert sum("/large/" in path for path in fetched) == 1
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "model-q8_0.gguf"])
+def test_a_pull_waits_for_another_process_that_fetches_and_says_which_lock_it_waits_for(
+    published: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+):
+    store = tmp_path / "home" / "checked-models" / REPOSITORY.replace("/", "--")
+    lock = store / f"{published.repositories[REPOSITORY].refs['main']}.manifest.json.lock"
+    if name != "manifest.json":
+        lock = store / "blobs" / f"{load(tmp_path / 'model').files[name].sha256}.lock"
+    lock.parent.mkdir(parents=True)
+    hold = "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire(); print(1); input()"
+    other = subprocess.Popen(
+        [sys.executable, "-u", "-c", hold, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with other, ThreadPoolExecutor(1) as threads:
+        assert other.stdout.readline() == "1\n"
+        pulled = threads.submit(hub.pull, REPOSITORY)
+        wait_for(lambda: f"another process fetches {name} of {REPOSITORY}" in caplog.text)
+        assert str(lock) in caplog.text and not pulled.done()
+        other.communicate("\n")
+        assert verified_model_file(pulled.result(60)).is_file()
+
+
+def test_a_manifest_that_is_too_large_is_refused_before_it_is_fetched(published: Hub, tmp_path: Path):
+    repository = published.repositories[REPOSITORY]
+    files = repository.commits[repository.refs["main"]]
+    files["manifest.json"] = StoredFile(files["manifest.json"].data + b" " * MAX_MANIFEST_BYTES, None)
+    with pytest.raises(hub.HubError, match="and a manifest at most 1048576"):
+        hub.pull(REPOSITORY)
+    assert not [path for method, path, _ in published.log if method == "GET" and "manifest.json" in path]
+    assert not list((tmp_path / "home").rglob("manifest.json*.part"))
+
+
+def test_a_file_that_goes_on_beyond_its_size_is_given_up_there(published: Hub, tmp_path: Path):
+    published.longer_by = 4 * MAX_MANIFEST_BYTES
+    with pytest.raises(hub.HubError, match="manifest.json is longer than 1048576 bytes"):
+        hub.pull(REPOSITORY)
+    assert all(part.stat().st_size <= MAX_MANIFEST_BYTES for part in (tmp_path / "home").rglob("*.part"))
+    published.longer_by = 0
+    hub.pull(REPOSITORY, file="README.md")
+    published.longer_by = 1
+    size = load(tmp_path / "model").files["model-q8_0.gguf"].size
+    with pytest.raises(hub.HubError, match=f"model-q8_0.gguf is longer than {size} bytes"):
+        hub.pull(REPOSITORY)
 
 
 def test_a_push_into_a_public_repository_is_refused(published: Hub, tmp_path: Path):

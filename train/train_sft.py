@@ -70,6 +70,7 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
     `began` is the time.monotonic() from which `config.minutes` count.
     """
     began = time.monotonic() if began is None else began
+    torch.set_num_threads(cpu_threads(config.threads))
     folder = root / config.run
     own = OwnFile.read(config) if config.data and not Path(config.data).is_dir() else None
     config = replace(config, season=own.season if own else config.season or SEASON)
@@ -80,7 +81,6 @@ def train(config: SftConfig, root: Path = RUNS, began: float | None = None) -> t
         return finished, False
     if data is None:
         data = run_folder.prepared(folder, inputs) or own.dataset(config)
-    torch.set_num_threads(cpu_threads(config.threads))
     set_seed(config.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -16,7 +16,8 @@ _FIRST = "players teams declines batting bowling phases results matches comparis
 _MORE = "batting bowling teams matches declines conditions voices".split()
 # Pairs of the query line's later parts, and questions with conditions that it does not have.
 _WIDE = "streaks order ranks counts shares time balls people facts seasons unsupported unsupported_contrast".split()
-WIDE_FILES = tuple(f"{name}.txt" for name in (*_WIDE, "declines_wide", "manners", "own_file_kinds"))
+_HANDS = "quiz analysts fans idioms notebooks roles_and_places".split()  # by other writers, on all of the language
+WIDE_FILES = tuple(f"{name}.txt" for name in (*_WIDE, "declines_wide", "manners", "own_file_kinds", *_HANDS))
 PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE))) + WIDE_FILES
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast
 

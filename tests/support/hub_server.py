@@ -67,6 +67,7 @@ class Hub:
     unavailable: bool = False  # every request is answered with 503
     break_off_after: int | None = None  # bytes of a large file, then the connection closes
     corrupt: bool = False  # one byte of every large file is changed
+    longer_by: int = 0  # bytes that files have more than is announced for them
     xet: XetStore | None = None  # offered where there is one
 
     def __enter__(self) -> Hub:
@@ -309,6 +310,8 @@ class _Handler(XetRoutes, BaseHTTPRequestHandler):
     def _content(self, data: bytes, etag: str, **headers: str) -> None:
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         headers |= {"ETag": f'"{etag}"', "Accept_Ranges": "bytes"}
+        if self.command == "GET":
+            data += b" " * self.hub.longer_by
         if not wanted:
             return self._send(200, data, "application/octet-stream", **headers)
         start, end = int(wanted[1]), int(wanted[2] or len(data) - 1)

@@ -1,6 +1,6 @@
 """Systems that an evaluation asks: the agents over a model in this process, or a running service.
 
-The only module of `train` that imports `agents` and `serve`, so that what is measured is what is served.
+The agents and the engine are the service's own, so that what is measured is what is served.
 """
 
 from __future__ import annotations

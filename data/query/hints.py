@@ -26,7 +26,8 @@ _OTHERWISE = {
     "against": "opponent", "vs": "opponent",
 }  # fmt: skip
 _RANK_WORDS = {"limit": "top", "most": "top", "best": "top", "highest": "top", "least": "bottom", "lowest": "bottom",
-               "fewest": "bottom", "order": "top", "sort": "top", "sorted": "top", "earliest": "first", "latest": "last"}  # fmt: skip
+               "fewest": "bottom", "order": "top", "sort": "top", "sorted": "top", "earliest": "first",
+               "latest": "last"}  # fmt: skip
 
 
 def nearest(name: str, table: Iterable[str], what: str) -> str:

@@ -5,12 +5,15 @@ python -m data ask 'economy | bowler=Bumrah'
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
+from dataclasses import replace
 
-from data.linking.mention import FOUND, Outcome
+from data.linking.mention import FOUND, KINDS, UNKNOWN, Outcome
 from data.linking.resolve_plan import resolve_typed
 from data.linking.resolver import Names
 from data.query import QueryError, Statistics, StatTable, parse
+from data.query.language import FILTERS
 
 
 class NameNotResolved(QueryError):
@@ -26,11 +29,29 @@ def resolver(names: Names) -> Callable[[str, str], tuple[str, ...]]:
 
     def resolve(filter_key: str, value: str) -> tuple[str, ...]:
         outcome = resolve_typed(filter_key, value, names)
+        if outcome.status == UNKNOWN and (near := _near(filter_key, value, names)):
+            outcome = replace(outcome, suggestion=f"{outcome.suggestion} {near}")
         if outcome.status != FOUND:
             raise NameNotResolved(outcome)
         return outcome.candidates
 
     return resolve
+
+
+def _near(filter_key: str, value: str, names: Names) -> str:
+    """Which names are near one that is unknown; of teams all, where they are those of one season."""
+    roster = names.roster
+    match KINDS.get(FILTERS[filter_key].takes):
+        case "team":
+            there = list(roster.teams)
+            if len(roster.years) == 1:
+                return f"There are: {', '.join(sorted(there))}."
+        case "venue":
+            there = [ground.name for ground in roster.grounds]
+        case _:
+            there = [player.display for player in roster.players]
+    near = difflib.get_close_matches(value.title(), there, 3, 0.5)
+    return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
 def ask(line: str, statistics: Statistics, names: Names) -> list[StatTable]:
@@ -51,4 +72,5 @@ def as_text(table: StatTable) -> str:
         lines.append("total: " + ", ".join(f"{name} {value:g}" for name, value in table.totals.items()))
     if table.qualification:
         lines.append(f"({table.qualification})")
+    lines += [f'(left out, since the record does not hold it: "{words}")' for words in table.query.unsupported]
     return "\n".join(lines)

@@ -80,6 +80,7 @@ def test_an_answer_does_not_agree_with_a_table_that_tells_something_else(retriev
         ("who made most runs", "Shubman Gill (890 runs)", "Most runs: Shubman Gill 890."),
         ("who captained Gujarat Titans", "Arvind Maliwal", "Arvind Maliwal (from your file, row 3)"),
         ("who won match 5", "RCB", "Royal Challengers Bangalore won by 8 wickets."),
+        ("margin of match 41", "4 wickets", "CSK v PBKS, 30 April 2023, Chepauk: margin 4 wickets."),
         ("sixes of Moeen Ali", "6", "Moeen Ali hit 6 sixes (10 innings)."),
     ],
 )

@@ -118,6 +118,7 @@ KNOWS_NOTHING_OF: dict[str, tuple[str, ...]] = {
     "data.phrasing.swaps": ("data.linking", "data.phrasing.noise"),
     "data.prompts": ("tokenizers", "sentencepiece", *MODELS),
     "data.query.language": ("data.query.line", "data.query.engine", "duckdb", *QUESTIONS, *MODELS),
+    "data.query.hints": ("data.query.line", "data.query.query"),
     "data.query.line": ("data.season", "data.query.engine", "duckdb"),
     "data.query.table": ("data.query.engine", "data.query.relation", "duckdb"),
     "data.season": ("data.cricsheet", "data.query", "data.linking"),

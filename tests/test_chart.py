@@ -91,7 +91,7 @@ def test_no_golden_file_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=CASE_NAMES)
-@pytest.mark.parametrize("version", ["1.34", "1.37"])
+@pytest.mark.parametrize("version", ["1.33", "1.34", "1.37"])
 def test_what_renders_is_valid_by_kubernetes_own_schemas(case: render.Case, version: str) -> None:
     validate = pytest.importorskip(
         "kubernetes_validate", reason="kubernetes-validate is not installed: make test installs it"

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "own-data.md"
-MINUTES = 3  # of training: enough to see that it works
+FEW = "--max-steps 12 --batch-size 16 --evaluations 1 --minutes 8 --threads 1"  # enough to see that they teach
 pytest.importorskip("trl", reason="training requirements are not installed")
 
 
@@ -25,7 +25,7 @@ def blocks() -> list[str]:
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder`, where `python` is this one and the packages are this repository's."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = command.replace("python -m", f"'{sys.executable}' -m")
     return subprocess.run(
         ["bash", "-ec", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=560
@@ -40,7 +40,7 @@ def folder(tmp_path_factory) -> Path:
     file, three = blocks()
     assert shell(file, folder).returncode == 0
     train, convert, _ = three.strip().splitlines()
-    trained = shell(f"{train} --minutes {MINUTES} --max-steps 40 --threads 2", folder)
+    trained = shell(f"{train} {FEW}", folder)
     assert trained.returncode == 0, trained.stdout + trained.stderr
     (folder / "trained.txt").write_text(trained.stdout)
     converted = shell(convert, folder)
@@ -135,7 +135,7 @@ def test_a_disputed_row_is_answered_with_both_figures(service) -> None:
 def test_a_run_whose_loss_does_not_fall_says_so_and_ends_with_status_2(folder: Path) -> None:
     stuck = shell(
         "python -m train --data questions.csv --season ipl_2024 --run stuck --learning-rate 0 --max-steps 1 "
-        "--batch-size 4 --threads 2",
+        "--batch-size 4 --evaluations 1 --threads 1",
         folder,
     )
     assert stuck.returncode == 2 and "did not fall" in stuck.stderr, stuck.stdout + stuck.stderr
@@ -143,7 +143,8 @@ def test_a_run_whose_loss_does_not_fall_says_so_and_ends_with_status_2(folder: P
 
 def test_a_run_that_the_clock_stopped_goes_on_with_more_minutes(folder: Path) -> None:
     command = (
-        "python -m train --data questions.csv --season ipl_2024 --run timed --max-steps 3 --batch-size 8 --threads 2"
+        "python -m train --data questions.csv --season ipl_2024 --run timed --max-steps 3 --batch-size 8 "
+        "--evaluations 1 --threads 1"
     )
     stopped = shell(f"{command} --minutes 0.001", folder)
     assert stopped.returncode in (0, 2) and "stopped by the clock after 1 of 3 steps" in stopped.stdout, stopped.stderr

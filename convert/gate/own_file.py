@@ -92,9 +92,9 @@ def examine(
 
 def ask_rows(gguf: Path, rows: Path, season: str) -> dict[str, Any]:
     """What `train.evaluate.own_rows` counts. It runs by itself: the conversion knows nothing of agents and engine."""
-    command = [sys.executable, "-m", "train.evaluate.own_rows", "--model", str(gguf), "--rows", str(rows)]
-    command += ["--season", season, "--limit", str(ROWS_ASKED)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "train.evaluate.own_rows", "--model", str(gguf.resolve())]
+    command += ["--rows", str(rows.resolve()), "--season", season, "--limit", str(ROWS_ASKED)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
         assert {"rows", "right", "knowledge", "knowledge_right"} <= found.keys()

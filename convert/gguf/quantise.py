@@ -68,8 +68,10 @@ def quantise(f16: Path, imatrix_file: Path | None, targets: dict[str, Path]) -> 
     if not targets:
         return []
     with ExitStack() as stack:
-        parts = {name: str(stack.enter_context(temporary_file(path))) for name, path in targets.items()}
-        job = {"f16": str(f16), "imatrix": str(imatrix_file) if imatrix_file else None, "targets": parts}
+        # absolute: the other process works in this project's folder
+        parts = {name: str(stack.enter_context(temporary_file(path)).resolve()) for name, path in targets.items()}
+        matrix = str(imatrix_file.resolve()) if imatrix_file else None
+        job = {"f16": str(f16.resolve()), "imatrix": matrix, "targets": parts}
         result = subprocess.run(
             [sys.executable, "-m", "convert.gguf.quantise", json.dumps(job)],
             capture_output=True,

@@ -21,9 +21,13 @@ from data.query import StatTable
 from data.text import plain
 
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTH = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    "nov(?:ember)?|dec(?:ember)?"
+)
 _DATE = re.compile(
-    rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({'|'.join(_MONTHS)})[a-z]*\.?,?(?: (\d{{4}}))?"
-    rf"|\b({'|'.join(_MONTHS)})[a-z]*\.? (\d{{1,2}})(?:st|nd|rd|th)?,?(?: (\d{{4}}))?"
+    rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTH})\b\.?,?(?: (\d{{4}}))?"
+    rf"|\b({_MONTH})\b\.? (\d{{1,2}})(?:st|nd|rd|th)?,?(?: (\d{{4}}))?"
     r"|\b(\d{4})-(\d\d)-(\d\d)\b",
     re.I,
 )

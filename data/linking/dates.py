@@ -203,12 +203,12 @@ class Calendar:
         return [self._season(start, match.end("year"), year), self._season(at, end, last)]
 
     def _is_number(self, match: re.Match[str]) -> bool:
-        """Whether the year is a count: "score 2016 runs"; with one season loaded any before "runs" or "wickets"."""
+        """Whether the year is a count: "score 2016 runs"; any before "runs" that is no loaded season's own."""
         end = match.end("second") if match["second"] else match.end("year")
         if match["league"] or not re.match(COUNTED_WORDS, match.string[end:], re.I):
             return False
         before = match.string[: match.start()].lower().split()
-        is_season = len(self.years) > 1 and int(match["year"]) in self.years
+        is_season = int(match["year"]) in self.years
         return not is_season or bool(before and before[-1] in NUMBER_BEFORE)
 
     def _several(self, match: re.Match[str]) -> Moment:

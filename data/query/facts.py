@@ -67,7 +67,7 @@ def league_table(request: Request, book: SeasonBook) -> Found:
             else:
                 teams = named if teams is None else teams & named
         elif f.key != "season" and (f.key != "stage" or "league" not in f.values or f.op != "="):
-            raise QueryError(f"the league table cannot be filtered by {f.key}")
+            raise QueryError(f"the league table cannot be filtered by {f.key}, but by team and season")
     return {
         tuple({"team": team, "season": season}[d] for d in query.by): {
             "points": points, "net_run_rate": rate, "position": place, "sort_points": -place,

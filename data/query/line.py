@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 
+from data.query.hints import EXAMPLES, nearest, of_clause, of_condition
 from data.query.language import DECLINES, DIMENSIONS, ENUMS, FILTERS, MEASURES, RANKS, WHOLES
 from data.query.query import Filter, Having, Plan, Query, QueryError, Rank, listed
 
@@ -24,7 +25,6 @@ __all__ = ["Filter", "Having", "Plan", "Query", "QueryError", "Rank", "parse"]
 MAX_LENGTH = 2_000  # characters; the longest line people write has some 200
 MAX_QUERIES, MAX_MEASURES, MAX_DIMENSIONS = 4, 8, 3
 MAX_UNSUPPORTED = 200  # characters of one condition that the language does not have
-CLAUSES = ("each", "having", "reach", "place", *RANKS, "unsupported")
 
 _FILTER = re.compile(
     r'(?P<key>[a-z_]+)(?P<op>!=|>=|<=|=|>|<)(?P<values>(?:"[^"]*"|[^\s",]+)(?:,(?:"[^"]*"|[^\s",]+))*)'
@@ -54,6 +54,8 @@ def parse(text: str) -> Plan:
             raise QueryError(f"unknown reason {reason!r} after decline: use one of {', '.join(DECLINES)}")
         return Plan(decline=reason)
     parts = _split(text, ";")
+    if not all(parts):
+        raise QueryError("one of the queries is empty: leave out a `;`; `python -m data language` explains the line")
     if len(parts) > MAX_QUERIES:
         raise QueryError(f"the query line asks {len(parts)} things: at most {MAX_QUERIES} are taken, split it")
     return Plan(queries=tuple(map(_query, parts)))
@@ -85,7 +87,7 @@ def _with_clause(query: Query, clause: str) -> Query:
                              "leave out one of them")  # fmt: skip
         return replace(query, rank=_rank(word, rest, clause))
     if word in ("each", "having"):
-        conditions = tuple(_condition(word, c) for c in rest.split() or [clause])
+        conditions = tuple(_condition(word, c, clause) for c in rest.split() or [clause])
         return replace(query, each=query.each + conditions) if word == "each" else (
             replace(query, having=query.having + conditions))  # fmt: skip
     if word == "reach":
@@ -106,7 +108,8 @@ def _figure(text: str) -> str:
     m = _FIGURE.fullmatch(text.strip())
     if not m or not m[2]:
         return _known(text, MEASURES, "measure")
-    below = m[3] if m[2] == "%" and m[3] in WHOLES else _known(m[3], MEASURES, "measure")
+    wholes = WHOLES if m[2] == "%" else ()
+    below = m[3] if m[3] in wholes else _known(m[3], [*wholes, *MEASURES], "measure")
     for name in (_known(m[1], MEASURES, "measure"), *(() if below in WHOLES else (below,))):
         if not MEASURES.counted(name):
             raise QueryError(f"{m[0]!r}: {name} is no count; a ratio is of counts such as runs, wickets or matches")
@@ -120,17 +123,6 @@ def _known(name: str, table: Collection[str], what: str) -> str:
     raise QueryError(f"unknown {what} {name!r}: {nearest(name, table, what)}")
 
 
-def nearest(name: str, table: Iterable[str], what: str) -> str:
-    """What to write instead of a word that is not in the table."""
-    kinds = (("dimension", DIMENSIONS, f"runs by {name}"), ("filter", FILTERS, f"runs | {name}=..."),
-             ("measure", MEASURES, f"{name} by team"))  # fmt: skip
-    for kind, words, example in kinds:
-        if kind != what and name in words:
-            return f"{name} is a {kind}, written as `{example}`"
-    near = difflib.get_close_matches(name, list(table), 3, 0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"`python -m data language` lists every {what}"
-
-
 def _rank(word: str, rest: str, clause: str) -> Rank:
     nth = rest.startswith("nth ")
     number = rest.removeprefix("nth ").strip()
@@ -139,11 +131,12 @@ def _rank(word: str, rest: str, clause: str) -> Rank:
     return Rank(word, int(number), nth)
 
 
-def _condition(word: str, text: str) -> Having:
+def _condition(word: str, text: str, clause: str) -> Having:
     m = re.fullmatch(rf"([a-z_]+)(>=|<=|=|>|<)({_NUMBER.pattern})", text)
     if not m:
         example = "each runs>=50" if word == "each" else "having balls>=100"
-        raise QueryError(f"{text!r} is no condition: write one such as `{example}`")
+        hint = of_condition(text, clause) or f"write one such as `{example}`"
+        raise QueryError(f"{text!r} is no condition: {hint}")
     return Having(_known(m[1], MEASURES, "measure"), m[2], float(m[3]))
 
 
@@ -171,9 +164,7 @@ def _filters(clause: str) -> tuple[Filter, ...]:
         found.append(_checked(Filter(m["key"], m["op"], tuple(a or b for a, b in _VALUE.findall(m["values"])))))
     if clause[end:].strip() or not found:
         wrong = clause[end:].strip() or clause
-        near = difflib.get_close_matches(wrong.split()[0] if wrong.split() else "", CLAUSES, 1, 0.7)
-        hint = f", or did you mean `{near[0]} ...`?" if near else ""
-        raise QueryError(f"{wrong!r} is no filter: write key=value, such as phase=death{hint}")
+        raise QueryError(f"{wrong!r} is no filter: write key=value{of_clause(wrong)}")
     return tuple(found)
 
 
@@ -186,7 +177,7 @@ def _checked(f: Filter) -> Filter:
         raise QueryError(f"{f}: {key.name} takes '=' only")
     for value in f.values:
         if not value.strip():
-            raise QueryError(f"{f.key} has an empty name: write one such as {f.key}={_EXAMPLES.get(key.takes, '3')}")
+            raise QueryError(f"{f.key} has an empty name: write one such as {f.key}={EXAMPLES.get(key.takes, '3')}")
         if key.takes == "enum" and value not in ENUMS[key.name]:
             near = difflib.get_close_matches(value, ENUMS[key.name], 1, 0.6)
             hint = f"; did you mean {key.name}={near[0]}?" if near else ""
@@ -206,6 +197,3 @@ def _checked(f: Filter) -> Filter:
     if key.takes == "whole" and len(f.values) != 1:
         raise QueryError(f"{f}: {key.name} takes one number")
     return f
-
-
-_EXAMPLES = {"P": "Bumrah", "T": "MI", "V": "Chepauk", "D": "2024-04-24", "Y": "2016"}

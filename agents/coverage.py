@@ -59,6 +59,13 @@ def exceptions_dropped(plan: Plan, question: str) -> list[str]:
     return _EXCEPT.findall(question)
 
 
+def exceptions_turned_round(plan: Plan, question: str) -> list[str]:
+    """What the plain `question` leaves out and the plan asks for alone: "without the playoffs" as `stage=playoffs`."""
+    wanted = {v for q in plan.queries for f in q.filters if f.op == "=" and f.key != "without" for v in f.values}
+    found = (re.search(rf"{_EXCEPT.pattern} (?:the |all |any )?{re.escape(v)}\b", question) for v in sorted(wanted))
+    return [match[0] for match in found if match]
+
+
 def not_said(plan: Plan, question: str) -> list[str]:
     """The conditions that the plan quotes as `unsupported` although the plain `question` does not have these words."""
     words = f" {question} "

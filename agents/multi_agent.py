@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
-from agents.coverage import names_left_out
+from agents.coverage import exceptions_dropped, exceptions_turned_round, names_left_out
 from agents.knowledge import Found, answered, with_what_it_says
 from agents.leaders import leaders, settled
 from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved, Worded
@@ -24,6 +24,7 @@ from agents.trace import AnswerStep, LinkStep, PlanFailed, PlanStep, QuestionTra
 from agents.yes_no import yes_or_no
 from data.dataset.knowledge import DISPUTED
 from data.linking.mention import Linked
+from data.phrasing.implications import unmet
 from data.query import QueryError
 from data.season import Season
 from data.text import plain
@@ -181,11 +182,19 @@ class MultiAgent:
         trace.steps.plan = PlanStep(planned.text, str(planned.plan), planned.generation, shown, planned.drafts)
         with trace.timed("retrieve"):
             retrieved = self.retriever.retrieve(planned)
-        if isinstance(retrieved, Retrieved) and (names := names_left_out(planned.plan, planned.text)):
-            mention = planned.linked.by_placeholder()[names[0]]
-            sentence = f"I can't fit {mention.text} into what I can compute; could you put it more simply?"
+        if isinstance(retrieved, Retrieved) and (unfit := self._unfit(planned)):
+            sentence = f"I can't fit {unfit} into what I can compute; could you put it more simply?"
             return planned, Refusal(DECLINED, sentence, "left_out")
         return planned, retrieved
+
+    def _unfit(self, planned: Planned) -> str | None:
+        """A part of the question that the line certainly does not have: a name, or what is to be left out."""
+        plan, text = planned.plan, planned.text
+        if names := names_left_out(plan, text):
+            return planned.linked.by_placeholder()[names[0]].text
+        implied = unmet(plan, text)
+        turned = exceptions_turned_round(plan, text) + [w for w in exceptions_dropped(plan, text) if w in implied]
+        return f'"{turned[0]}"' if turned else None
 
     def _turn(self, planned: Planned, retrieved: Retrieved | Refusal) -> Turn | None:
         """What the conversation remembers of a question."""

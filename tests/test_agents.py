@@ -166,6 +166,22 @@ def test_a_question_whose_name_no_line_takes_up_is_declined_with_that_name(retri
     assert not reply.tables
 
 
+@pytest.mark.parametrize(
+    ("question", "line", "told"),
+    [
+        ("Starc's economy without the playoffs", "economy | bowler=P1 stage=playoffs", "without the playoffs"),
+        ("how many runs did SRH score excluding extras", "total | team=T1", "excluding"),
+        ("Starc's economy without the playoffs", "economy | bowler=P1 stage=league", None),
+        ("runs of Kohli without the final", "runs | batter=P1 stage!=final", None),
+        ("wickets by Boult without Bumrah", "wickets | bowler=P1 without=P2", None),
+    ],
+)
+def test_a_line_that_asks_for_what_is_to_be_left_out_is_declined(retriever, question, line, told):
+    _, (reply,) = ask(retriever, ScriptedModel(Generation(line, "stop")), question)
+    assert (reply.reason == "left_out") == (told is not None)
+    assert told is None or (f'"{told}"' in reply.answer and not reply.tables)
+
+
 def test_a_line_that_drops_a_condition_or_finds_nothing_gives_way_to_a_sampled_one(retriever):
     for first, better in (
         ("sixes", "sixes | weekday=monday"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,7 +19,7 @@ from convert.errors import ConvertError
 from convert.manifest import sha256_file
 from convert.package_index import cache_folder
 
-__all__ = ["ADAPTED", "OWN_TEMPLATE", "PUBLIC", "base_folder", "is_gguf_base", "model_files"]
+__all__ = ["ADAPTED", "OWN_TEMPLATE", "PUBLIC", "as_gguf", "base_folder", "is_gguf_base", "model_files"]
 
 # name -> (public base, folder of the LoRA adapter that is merged into it)
 ADAPTED = {"smollm2-cricket": ("smollm2", Path(__file__).parents[2] / "train" / "adapter")}
@@ -64,7 +65,7 @@ def _adapted(name: str) -> Path:
     public, adapter = ADAPTED[name]
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():
-        raise ConvertError(f"no {weights}: restore it (git checkout -- train/adapter), or make it with `make finetune`")
+        raise ConvertError(f"no {weights}: make it with `make finetune`, which takes hours on a CPU")
     source = base_folder(public)
     digest = hashlib.sha256(source.name.encode() + weights.read_bytes()).hexdigest()
     target = cache_folder() / "bases" / f"{name}-{digest[:12]}-v{_VERSION}"
@@ -77,6 +78,18 @@ def _adapted(name: str) -> Path:
                 if path.is_file():
                     shutil.copyfile(path, target / path.name)
     return target
+
+
+def as_gguf(base: str, adapter: Path | None, target: Path) -> Path:
+    """Write a base with a LoRA adapter merged into it (None: alone) as a GGUF in Q8_0. Raises ConvertError."""
+    from convert.gguf.conversion import to_f16
+    from convert.gguf.quantise import quantise
+    from convert.merge import merge
+
+    with tempfile.TemporaryDirectory() as work:
+        merge(base_folder(base) if is_gguf_base(base) else Path(base), adapter, merged := Path(work) / "merged")
+        f16 = to_f16(merged, Path(work) / "f16.gguf", {}).path
+        return quantise(f16, None, {"Q8_0": target})[0].path
 
 
 def _names() -> str:

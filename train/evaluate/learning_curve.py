@@ -18,11 +18,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from convert.bases import base_folder, is_gguf_base
+from convert.bases import as_gguf
 from convert.errors import ConvertError
-from convert.gguf.conversion import to_f16
-from convert.gguf.quantise import quantise
-from convert.merge import merge
 from data.atomic_write import atomic_write, temporary_file
 from data.command_line import command_line, reported, run
 from data.errors import DataError
@@ -49,10 +46,7 @@ def checkpoints(folder: Path, every: int) -> list[Path]:
 def measure(base: str, adapter: Path | None, season: str, threads: int) -> dict[str, dict[str, int]]:
     """By set: how many questions, and how many of them right, declined and wrong."""
     with tempfile.TemporaryDirectory() as work:
-        folder = base_folder(base) if is_gguf_base(base) else Path(base)
-        merge(folder, adapter, merged := Path(work) / "merged")
-        f16 = to_f16(merged, Path(work) / "f16.gguf", {}).path
-        model = quantise(f16, None, {"Q8_0": Path(work) / "q8_0.gguf"})[0].path
+        model = as_gguf(base, adapter, Path(work) / "q8_0.gguf")
 
         async def asked() -> dict[str, dict[str, int]]:
             found = {}

@@ -23,6 +23,7 @@ from data.feed.importer import REPORT, import_feed
 from data.feed.matches import officials_of
 from data.feed.people import known, persons
 from data.query import QueryError, Statistics
+from data.query.language import MEASURES
 from data.query.random_lines import random_query
 from data.season import Season, load
 from tests.support.cricsheet_files import CRICSHEET, folder_of, match
@@ -149,6 +150,8 @@ def test_random_query_lines_have_the_same_answers(lines: int, both: tuple[Statis
         line = str(query)
         if any(player in line for player in strangers):
             continue
+        if any(MEASURES[m].source == "person" for m in query.measures if m in MEASURES):
+            continue  # a feed's profiles tell roles of players of whom people.csv has nothing
         answers = []
         for statistics in (theirs, ours):
             try:

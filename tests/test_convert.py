@@ -37,6 +37,7 @@ from convert.merge import merge
 from data.dataset.encoding import EncodedExample, encode_prompt
 from data.dataset.examples import Example
 from data.dataset.knowledge import KNOWLEDGE_FILE, Row, write
+from data.prompts import plan_messages
 from tests.support.tiny_models import KINDS, cricket_texts, make_adapter, make_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -443,7 +444,11 @@ def test_the_command_makes_a_complete_folder_and_does_nothing_twice(run: Path, s
 def test_the_rows_of_a_users_file_are_copied_beside_the_model_and_the_card_only_names_them(run: Path, shelf: Path):
     out = shelf / "models" / "tiny"
     write([Row(1, "mine.csv", "a private question", "a private answer")], run / KNOWLEDGE_FILE)
-    assert main(arguments(run, out, "--min-accuracy", "0")) == 0
+    # what is validated are the product's tasks, which the gate compares with the base
+    product = run / "qa" / "product.jsonl"
+    plan = {"messages": plan_messages("most sixes"), "completion": "sixes by batter | top 1", "task": "plan"}
+    product.write_text(json.dumps(plan) + "\n")
+    assert main(arguments(run, out, "--min-accuracy", "0", "--examples", str(product))) == 0
     assert (out / KNOWLEDGE_FILE).read_bytes() == (run / KNOWLEDGE_FILE).read_bytes()
     assert load(out).files[KNOWLEDGE_FILE].size == (out / KNOWLEDGE_FILE).stat().st_size
     assert main(["verify", str(out)]) == 0

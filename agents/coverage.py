@@ -10,6 +10,9 @@ import re
 
 from data.phrasing.implications import parts_of
 from data.query import Plan
+from data.query.language import MEASURES
+from data.query.line import Query
+from data.query.sources import PLAYER_KEYS
 from data.text import PLACEHOLDER
 
 _SPAN = re.compile(
@@ -24,10 +27,14 @@ _LEAST = re.compile(
 _EXCEPT = re.compile(
     r"\b(?:without|excluding|except|barring|minus|other than|apart from|aside from|not counting|leaving out|ignoring)\b"
 )
+EXCEPT_EXTRAS = re.compile(rf"{_EXCEPT.pattern} (?:the |any )?extras\b")
 # parts of a line that leave something out; a league match is none of the playoffs
 _LEAVES_OUT = frozenset(
     "!= =0 without unsupported stage=league keeper=no all_rounder=no shortened=no wicketless not_outs".split()
 )
+
+
+_AND_WHO = re.compile(r"(?:\band|,|&) who(?:m)?\b(?! (?:else|all)\b)")
 
 
 def left_out(plan: Plan, question: str) -> list[str]:
@@ -56,7 +63,8 @@ def exceptions_dropped(plan: Plan, question: str) -> list[str]:
     """The words by which the plain `question` leaves something out, where the plan has nothing that does."""
     if plan.decline or parts_of(plan) & _LEAVES_OUT:
         return []
-    return _EXCEPT.findall(question)
+    off_the_bat = all(MEASURES[m].source == "bat" for query in plan.queries for m in query.measures)
+    return _EXCEPT.findall(EXCEPT_EXTRAS.sub(" ", question) if off_the_bat else question)
 
 
 def exceptions_turned_round(plan: Plan, question: str) -> list[str]:
@@ -70,6 +78,22 @@ def not_said(plan: Plan, question: str) -> list[str]:
     """The conditions that the plan quotes as `unsupported` although the plain `question` does not have these words."""
     words = f" {question} "
     return [quote for query in plan.queries for quote in query.unsupported if f" {quote} " not in words]
+
+
+def people_dropped(plan: Plan, question: str) -> list[str]:
+    """The words by which the plain `question` asks for a person beside a figure ("and who hit them"), where no part of
+    the plan names anybody."""
+    if plan.decline or any(_names_people(query) for query in plan.queries):
+        return []
+    return _AND_WHO.findall(question)
+
+
+def _names_people(query: Query) -> bool:
+    """Whether the rows of a query are, or show, who it was."""
+    measure = MEASURES[query.measures[0]]
+    named = {f.key for f in query.filters if f.op == "=" and len(f.values) == 1}
+    shows = measure.kind in ("event", "fact", "summary") or measure.source in ("over", "batter_over", "run", "lineup")
+    return shows or bool(({*PLAYER_KEYS, "pair", "team"} & set(query.by)) - named)
 
 
 def _phase(line: str, low: str, high: str) -> bool:

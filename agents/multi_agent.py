@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
-from agents.coverage import exceptions_dropped, exceptions_turned_round, names_left_out
+from agents.coverage import exceptions_dropped, exceptions_turned_round, names_left_out, people_dropped
 from agents.knowledge import Found, answered, with_what_it_says
 from agents.leaders import leaders, settled
 from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved, Worded
@@ -188,13 +188,14 @@ class MultiAgent:
         return planned, retrieved
 
     def _unfit(self, planned: Planned) -> str | None:
-        """A part of the question that the line certainly does not have: a name, or what is to be left out."""
+        """A part of the question that the line certainly does not have: a name, what is to be left out, who it was."""
         plan, text = planned.plan, planned.text
         if names := names_left_out(plan, text):
             return planned.linked.by_placeholder()[names[0]].text
         implied = unmet(plan, text)
-        turned = exceptions_turned_round(plan, text) + [w for w in exceptions_dropped(plan, text) if w in implied]
-        return f'"{turned[0]}"' if turned else None
+        dropped = [w for w in exceptions_dropped(plan, text) if w in implied] + people_dropped(plan, text)
+        found = [*exceptions_turned_round(plan, text), *dropped]
+        return f'"{found[0].strip(" ,")}"' if found else None
 
     def _turn(self, planned: Planned, retrieved: Retrieved | Refusal) -> Turn | None:
         """What the conversation remembers of a question."""

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from agents.coverage import exceptions_dropped, left_out, not_said
+from agents.coverage import exceptions_dropped, left_out, not_said, people_dropped
 from agents.knowledge import Found, Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
+from agents.repairs import repaired
 from data.ask import ask
 from data.dataset.knowledge import Row
 from data.linking.linker import Linker
@@ -43,8 +44,17 @@ class Doubt(NamedTuple):
 
 
 NO_DOUBT = Doubt(False, 0, False)
+_LEAVES_OUT = (left_out, unmet, exceptions_dropped, people_dropped, not_said)
+# words that ask for all seasons, whatever is loaded
+_ALL_SEASONS = re.compile(
+    r"\b(?:all|every) (?:the )?(?:ipl )?seasons\b|\bcareers?\b|\ball[ -]time\b|\bhistory\b"
+    r"|\ball (?:the |these )?years\b"
+)
+_IN_THE_LEAGUE = re.compile(r"\b(?:in|of) (?:the )?ipl\b|\bipl (?:me|mein)\b|\bhow many times ha(?:s|ve)\b")
+_ONE_SEASON = re.compile(r"\bY\d|\b(?:this|last|current|latest) (?:ipl|season|year|edition)\b|\bipl (?:season|Y\d)")
 # said of what is suggested; the figure is not, since it would be read as the answer
 WITHOUT = "Without that condition I can compute it."
+OF_THIS_SEASON = "For this season alone I can compute it."
 _TELL_SEASON = ("season", "date", "after", "before", "from", "to")  # filters that say which season is meant
 
 
@@ -123,12 +133,12 @@ class RetrieverAgent:
             return self._doubt(Planned(linked, text, plan, first, before))
 
         first = await draw()
-        plans = [_parsed(first)]
+        plans = [_parsed(first, text)]
         if first.finish_reason != "deadline" and (plans[0] is None or doubt(plans[0]) != NO_DOUBT):
             draws = (draw(REDRAW_TEMPERATURE, seed) for seed in range(1, REDRAWS + 1))
             # a draw that the engine has no room for is left out
             more = await asyncio.gather(*draws, return_exceptions=True)
-            plans += [_parsed(generation) for generation in more if isinstance(generation, Generation)]
+            plans += [_parsed(generation, text) for generation in more if isinstance(generation, Generation)]
         readable = [plan for plan in plans if plan is not None]
         if not readable:
             raise QueryError(f"no query line in {first.text!r}")
@@ -147,7 +157,7 @@ class RetrieverAgent:
         found = self._computed(planned)
         computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
         plan, text = planned.plan, planned.text
-        left = sum(len(find(plan, text)) for find in (left_out, unmet, exceptions_dropped, not_said))
+        left = sum(len(find(plan, text)) for find in _LEAVES_OUT)
         empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
         return Doubt(not computable, left, empty)
 
@@ -160,7 +170,15 @@ class RetrieverAgent:
         found = self._computed(planned)
         if isinstance(found, Refusal) and found.reason == "unsupported" and (line := self._without(planned)):
             return replace(found, sentence=f"{found.sentence} {WITHOUT}", suggestions=(line,))
+        if isinstance(found, Retrieved) and self._wants_more_seasons(planned):
+            sentence = f"I can't answer that: I only have data on {self.season.title}. {OF_THIS_SEASON}"
+            return Refusal(DECLINED, sentence, "other_season", suggestions=(found.line,))
         return found
+
+    def _wants_more_seasons(self, planned: Planned) -> bool:
+        """Whether a career's figure is asked where one season is loaded: who won most titles is one, too."""
+        titles = any("titles" in query.measures and query.rank for query in planned.plan.queries)
+        return len(self.season.years) == 1 and bool(titles or _ALL_SEASONS.search(planned.text))
 
     def _without(self, planned: Planned) -> str | None:
         """The line without its unsupported conditions, with names; None where it has no rows when it is typed."""
@@ -190,7 +208,7 @@ class RetrieverAgent:
                 return self._refusal(name.outcome)
             keys[name.filter, name.value] = name.outcome.candidates
 
-        plan, note = self._within_seasons(self._over_his_seasons(plan, keys))
+        plan, note = self._within_seasons(self._over_his_seasons(plan, keys), planned.text)
 
         def resolve(filter_key: str, value: str) -> tuple[str, ...]:
             exchanged = {"batter": "bowler", "bowler": "batter"}.get(filter_key, filter_key)  # see _exchanged
@@ -208,13 +226,16 @@ class RetrieverAgent:
         names = shown_names(mentions, keys, self.names)
         return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
 
-    def _within_seasons(self, plan: Plan) -> tuple[Plan, str]:
+    def _within_seasons(self, plan: Plan, text: str) -> tuple[Plan, str]:
         """The plan over what is loaded, and what is said before the answer: which season it is about.
 
-        Where only one season is loaded, a wish for all of them is left out.
+        Where only one season is loaded, a wish for all of them is left out; where several are, "in the IPL" without a
+        year is one.
         """
         everywhere = Filter("season", "=", ("all",))
         if len(self.season.years) > 1:
+            if _IN_THE_LEAGUE.search(text) and not _ONE_SEASON.search(text):
+                plan = replace(plan, queries=tuple(_over_all(query, everywhere) for query in plan.queries))
             told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
             return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
         if not any(everywhere in query.filters for query in plan.queries):
@@ -242,14 +263,21 @@ class RetrieverAgent:
         return Refusal(DECLINED, outcome.suggestion, reason)
 
 
+def _over_all(query: Query, everywhere: Filter) -> Query:
+    """The query over all seasons where it does not say which."""
+    if "season" in query.by or any(f.key in _TELL_SEASON for f in query.filters):
+        return query
+    return replace(query, filters=(*query.filters, everywhere)).canonical()
+
+
 def _has_figures(table: StatTable) -> bool:
     """Whether a table has rows, and in them something that is neither a dimension nor zero."""
     shown = [i for i, column in enumerate(table.columns) if column.role != "dimension"]
     return any(row[i] not in (None, 0) for row in table.rows for i in shown) or bool(table.rows and not shown)
 
 
-def _parsed(generation: Generation) -> Plan | None:
-    """The plan without what it says twice; None where the line was cut off, even if what is left parses."""
+def _parsed(generation: Generation, text: str) -> Plan | None:
+    """The plan, repaired and without what it says twice; None where the line was cut off, even if it parses."""
     if generation.finish_reason != "stop":
         return None
     try:
@@ -260,7 +288,7 @@ def _parsed(generation: Generation) -> Plan | None:
         replace(q, measures=tuple(dict.fromkeys(q.measures)), filters=tuple(dict.fromkeys(q.filters)))
         for q in plan.queries
     )
-    return replace(plan, queries=tuple(dict.fromkeys(queries)))
+    return repaired(replace(plan, queries=tuple(dict.fromkeys(queries))), text)
 
 
 def _exchanged(query: Query) -> Query | None:

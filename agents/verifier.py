@@ -16,7 +16,8 @@ from data.query.language import MEASURES
 from data.query.table import Column
 from data.wording.circumstances import stated_phrases, subject
 from data.wording.figures import nouns
-from data.wording.sentence import wordings, words_before_cells, words_before_rows
+from data.wording.rows import words_before_cells, words_before_rows
+from data.wording.sentence import wordings
 from data.wording.sheet import MODEL_ROWS, REFERENCE, Sheet
 
 

@@ -106,12 +106,12 @@ def ranked(line: str, retriever: RetrieverAgent) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     "said",
     [
-        "A1 scored B1 runs, Rohit Sharma scored 999 runs.",
-        "Most: A1: B1 runs <script>alert(1)</script>.",
-        "Most: A1: B1 runs, see https://example.com/x.",
-        "Most: A1: B1 runs. It was fixed.",
-        "Most: A1: B1 runs 999.",
-        "Lowest: A1: B1 runs.",
+        "A1 scored the most runs: B1 off C1 balls in D1 innings, Rohit Sharma scored 999 runs.",
+        "A1 scored the most runs: B1 off C1 balls in D1 innings <script>alert(1)</script>.",
+        "A1 scored the most runs: B1 off C1 balls in D1 innings, see https://example.com/x.",
+        "A1 scored the most runs: B1 off C1 balls in D1 innings. It was fixed.",
+        "A1 scored the most runs: B1 off C1 balls in D1 innings, 999.",
+        "A1 scored the fewest runs: B1 off C1 balls in D1 innings.",
         "B1: A1 runs.",
         "A1: B1 runs, Q7.",
         "A1: B1 runs, P9.",
@@ -123,9 +123,8 @@ def test_a_sentence_with_a_name_numeral_word_mark_or_cell_of_its_own_is_refused(
     line = "runs by batter | top 1"
     tables, laid = ranked(line, retriever)
     plain = sentence(tables, laid)
-    shown = plain[plain.index("(") : plain.rindex(")") + 1] if "(" in plain else ""
     assert missing(plain, tables, laid, line) == ""
-    assert missing(said.replace("runs", f"runs {shown}", 1), tables, laid, line) != ""
+    assert missing(said, tables, laid, line) != ""
 
 
 def test_figures_exchanged_between_the_rows_of_a_table_are_refused(retriever: RetrieverAgent) -> None:

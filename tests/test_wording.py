@@ -28,7 +28,7 @@ ipl_2024: sixes/matches | batter=Klaasen
 ipl_2024: runs%team | batter=Kohli
     Kohli scored 25.29 % of the team's runs with extras (741 of 2930).
 ipl_2024: sixes%all by team | top 2
-    Share of all sixes in per cent: Sunrisers Hyderabad 14.13; Royal Challengers Bengaluru 13.10.
+    Highest share of all sixes in per cent: Sunrisers Hyderabad 14.13; Royal Challengers Bengaluru 13.10.
 ipl_2024: boundary_runs%runs | batter=Narine
     Runs in boundaries were 81.56 % of Narine's runs (398 runs in boundaries, 488 runs).
 ipl_2024: wins%matches | total>=200
@@ -36,7 +36,7 @@ ipl_2024: wins%matches | total>=200
 ipl_2024: sixes by batter | place Kohli
     Virat Kohli was 2nd of 170 by sixes (38 sixes), level with one other.
 ipl_2024: runs by batter | top nth 2
-    Second: Ruturaj Gaikwad: 583 runs (413 balls faced, 14 innings).
+    Second most runs: Ruturaj Gaikwad, 583 off 413 balls in 14 innings.
 ipl_2024: wickets by bowler | reach 10 | first 1
     First to 10 wickets: Yuzvendra Chahal in 5 innings, v Gujarat Titans, 10 April 2024 (ball 15.3, 10 wickets
     then).
@@ -65,11 +65,11 @@ ipl_2024: streak by batter | each ducks=1 | having streak>=2
     last v Punjab Kings, 5 May 2024); Travis Head 2 (first v Punjab Kings, 19 May 2024; last v Kolkata Knight
     Riders, 21 May 2024).
 ipl_2024: six_hit | first 1
-    First six: Virat Kohli off Maheesh Theekshana, ball 9.2 of innings 1, Royal Challengers Bengaluru v Chennai
-    Super Kings, 22 March 2024, MA Chidambaram Stadium.
+    Virat Kohli hit the first six off Maheesh Theekshana, ball 9.2 of innings 1, Royal Challengers Bengaluru v
+    Chennai Super Kings, 22 March 2024, MA Chidambaram Stadium.
 ipl_2024: wicket_fall | stage=final | first 1
-    First wicket in the final: Abhishek Sharma (bowled), bowler Mitchell Starc, score 2/1, ball 0.5 of innings
-    1, Sunrisers Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium.
+    The first wicket in the final was Abhishek Sharma (bowled), bowler Mitchell Starc, score 2/1, ball 0.5 of
+    innings 1, Sunrisers Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium.
 ipl_2024: winning_hit | stage=final
     Winning hit in the final: Venkatesh Iyer off Shahbaz Ahmed, 1 run, ball 10.3 of innings 2, Sunrisers
     Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium.
@@ -77,8 +77,8 @@ ipl_2024: ball_bowled | bowler=Bumrah | first 1
     First ball: Jasprit Bumrah to Wriddhiman Saha, 0 runs, ball 3.1 of innings 1, Gujarat Titans v Mumbai
     Indians, 24 March 2024, Narendra Modi Stadium.
 ipl_2024: fifty_made | first 1
-    First fifty: Sam Curran off Axar Patel, ball 15.4 of innings 2, Delhi Capitals v Punjab Kings, 23 March
-    2024, Maharaja Yadavindra Singh International Cricket Stadium.
+    Sam Curran made the first fifty off Axar Patel, ball 15.4 of innings 2, Delhi Capitals v Punjab Kings, 23
+    March 2024, Maharaja Yadavindra Singh International Cricket Stadium.
 ipl_2024: over_runs | top 1
     Most runs in an over: Anrich Nortje 32 runs, to Romario Shepherd, over 20 of innings 1, Mumbai Indians v
     Delhi Capitals, 7 April 2024, Wankhede Stadium.
@@ -87,18 +87,19 @@ ipl_2024: over_runs | team=RCB opponent=CSK innings=2 | last 1
     Jadeja, over 20 of innings 2, Royal Challengers Bengaluru v Chennai Super Kings, 18 May 2024, M Chinnaswamy
     Stadium.
 ipl_2024: over_runs by bowler | top 2
-    Runs in an over: Anrich Nortje 32 (v Mumbai Indians, 7 April 2024, innings 1, over 20); Mohit Sharma 31 (v
-    Delhi Capitals, 24 April 2024, innings 1, over 20).
+    Anrich Nortje had the most runs in an over (32, v Mumbai Indians, 7 April 2024, innings 1, over 20), ahead
+    of Mohit Sharma (31, v Delhi Capitals, 24 April 2024, innings 1, over 20).
 ipl_2024: over_batter_runs | top 1
     Most runs of one batter in an over: Romario Shepherd 32 runs, off Anrich Nortje, over 20 of innings 1,
     Mumbai Indians v Delhi Capitals, 7 April 2024, Wankhede Stadium.
 ipl_2024: over_sixes by batter | top 1
-    Sixes of one batter in an over: Rajat Patidar 4 (v Sunrisers Hyderabad, 25 April 2024, innings 1, over 11);
-    Rishabh Pant 4 (v Gujarat Titans, 24 April 2024, innings 1, over 20); Romario Shepherd 4 (v Delhi Capitals,
-    7 April 2024, innings 1, over 20); Will Jacks 4 (v Gujarat Titans, 28 April 2024, innings 2, over 16).
+    Most sixes of one batter in an over, level: Rajat Patidar 4, v Sunrisers Hyderabad, 25 April 2024, innings
+    1, over 11; Rishabh Pant 4, v Gujarat Titans, 24 April 2024, innings 1, over 20; Romario Shepherd 4, v Delhi
+    Capitals, 7 April 2024, innings 1, over 20; Will Jacks 4, v Gujarat Titans, 28 April 2024, innings 2, over
+    16.
 ipl_2024: overs by bowler | each over_wickets>=3 | top 1
-    Overs with at least 3 wickets: Gerald Coetzee 1; Harshal Patel 1; Mitchell Starc 1; Sandeep Sharma 1; T
-    Natarajan 1.
+    Most overs with at least 3 wickets, level: Gerald Coetzee 1; Harshal Patel 1; Mitchell Starc 1; Sandeep
+    Sharma 1; T Natarajan 1.
 ipl_2024: overs | each over_runs>=20
     There were 124 overs with at least 20 runs.
 ipl_2024: count by batter | having runs>=400
@@ -111,16 +112,16 @@ ipl_2024: count by city
     There were 13 cities: Chennai, Ahmedabad, Bengaluru, Kolkata, Lucknow, Mumbai, Hyderabad, Delhi, Jaipur,
     Mohali, Dharamsala, Visakhapatnam, Guwahati.
 ipl_2024: dot_streak by bowler | top 1
-    Bhuvneshwar Kumar: 11 dot balls in a row, to Rohit Sharma, Naman Dhir, Tilak Varma and Suryakumar Yadav, v
-    Mumbai Indians, 6 May 2024.
+    Most dot balls in a row: Bhuvneshwar Kumar, 11, to Rohit Sharma, Naman Dhir, Tilak Varma and Suryakumar
+    Yadav, v Mumbai Indians, 6 May 2024.
 ipl_2024: six_streak | top 1
-    Rajat Patidar: 4 sixes in a row, off Mayank Markande, v Sunrisers Hyderabad, 25 April 2024.
+    Most sixes in a row: Rajat Patidar, 4, off Mayank Markande, v Sunrisers Hyderabad, 25 April 2024.
 ipl_2024: dot_streak | batter=Kohli
-    Kohli: 5 dot balls in a row, off Noor Ahmad, v Gujarat Titans, 4 May 2024.
+    Kohli had 5 dot balls in a row, off Noor Ahmad, v Gujarat Titans, 4 May 2024.
 ipl_2024: four_streak | batter=Kohli
-    Kohli: 3 fours in a row, off Sam Curran, v Punjab Kings, 25 March 2024.
+    Kohli had 3 fours in a row, off Sam Curran, v Punjab Kings, 25 March 2024.
 ipl_2024: bowling_style | player=Bumrah
-    Jasprit Bumrah: bowls Right arm Fast.
+    Jasprit Bumrah bowls Right arm Fast.
 ipl_2024: born, country | player=Bumrah,Kohli
     Jasprit Bumrah: born 6 December 1993, country India; Virat Kohli: born 5 November 1988, country India.
 ipl_2024: eleven | team=KKR stage=final
@@ -133,9 +134,9 @@ ipl_2024: squad | team=KKR
     Raghuvanshi 10; Vaibhav Arora 10; Anukul Roy 3; Nitish Rana 2; Rahmanullah Gurbaz 2; Suyash Sharma 2;
     Dushmantha Chameera 1; Manish Pandey 1.
 ipl_2024: sides | player=Rahul
-    KL Rahul: played for Lucknow Super Giants.
+    KL Rahul played for Lucknow Super Giants.
 ipl_2024: home_ground | team=KKR
-    Eden Gardens for KKR at home: 7 matches.
+    Most matches for KKR at home: Eden Gardens, 7.
 ipl: umpires, tv_umpire, referee | stage=final season=2016
     In the final in IPL 2016: Royal Challengers Bengaluru v Sunrisers Hyderabad (final), 29 May 2016, M
     Chinnaswamy Stadium: umpires HDPK Dharmasena and BNJ Oxenford, television umpire AK Chaudhary, match referee
@@ -146,29 +147,29 @@ ipl: city, super_over | stage=final
 ipl: titles | team=MI season=all
     MI won 5 titles across all IPL seasons.
 ipl: titles by team | season=all | top 2
-    Titles across all IPL seasons: Chennai Super Kings 5; Mumbai Indians 5.
+    Most titles across all IPL seasons, level: Chennai Super Kings 5; Mumbai Indians 5.
 ipl: runs by season | batter=Kohli
     Runs for Kohli: 165 in IPL 2008; 246 in IPL 2009; 307 in IPL 2010; 557 in IPL 2011; 364 in IPL 2012; 634 in
     IPL 2013; 359 in IPL 2014; 505 in IPL 2015; 973 in IPL 2016; 308 in IPL 2017; 530 in IPL 2018; 464 in IPL
     2019; 466 in IPL 2020; 405 in IPL 2021; 341 in IPL 2022; 639 in IPL 2023; 741 in IPL 2024; 8004 in all.
 ipl: runs by season | batter=Kohli season=all | top 1
-    IPL 2016 for Kohli across all IPL seasons: 973 runs (640 balls faced, 16 innings).
+    Most runs for Kohli across all IPL seasons: IPL 2016, 973 off 640 balls in 16 innings.
 ipl: runs by season | batter=Devdutt season=all | first 1
-    IPL 2020 for Devdutt across all IPL seasons: 473 runs (379 balls faced, 15 innings).
+    First: IPL 2020 for Devdutt across all IPL seasons: 473 runs (379 balls, 15 innings).
 ipl: wins by month | team=MI
     Wins for MI: 0 in March; 3 in April; 1 in May; 4 in all.
 ipl: wins by weekday | team=MI
     Wins for MI: 1 on Mondays; 0 on Tuesdays; 0 on Wednesdays; 2 on Thursdays; 0 on Fridays; 0 on Saturdays; 1
     on Sundays; 4 in all.
 ipl: runs by city | batter=Kohli | top 2
-    Runs for Kohli: 340 in Bengaluru; 113 in Jaipur.
+    Most runs for Kohli: 340 in Bengaluru; 113 in Jaipur.
 ipl: points by team | season=2016 | top 1
-    Gujarat Lions in IPL 2016: 18 points (place in the table 1, net run rate -0.374).
+    Gujarat Lions had the most points in IPL 2016: 18 (place in the table 1, net run rate -0.374).
 ipl: points by team | season=2015- | top 1
-    Points since IPL 2015: Chennai Super Kings 18 in IPL 2015; Delhi Capitals 20 in IPL 2021; Gujarat Lions 18
-    in IPL 2016; Gujarat Titans 20 in IPL 2022; Gujarat Titans 20 in IPL 2023; Kolkata Knight Riders 20 in IPL
-    2024; Mumbai Indians 20 in IPL 2017; Mumbai Indians 18 in IPL 2019; Mumbai Indians 18 in IPL 2020; Sunrisers
-    Hyderabad 18 in IPL 2018.
+    Most points since IPL 2015: Chennai Super Kings 18 in IPL 2015; Delhi Capitals 20 in IPL 2021; Gujarat Lions
+    18 in IPL 2016; Gujarat Titans 20 in IPL 2022; Gujarat Titans 20 in IPL 2023; Kolkata Knight Riders 20 in
+    IPL 2024; Mumbai Indians 20 in IPL 2017; Mumbai Indians 18 in IPL 2019; Mumbai Indians 18 in IPL 2020;
+    Sunrisers Hyderabad 18 in IPL 2018.
 ipl: record | player=Kohli season=2016
     Kohli in IPL 2016: 16 innings, 973 runs, batting average 81.08, strike rate 152.03, highest score 113 (v
     Punjab Kings, 18 May 2016), 7 fifties, 4 hundreds and 38 sixes.
@@ -181,121 +182,121 @@ ipl_2024: record | team=MI
 ipl_2024: matches | result=no_result
     There were 3 matches without a result.
 ipl: runs | batter=Kohli season=2016
-    Kohli scored 973 runs in IPL 2016 (640 balls faced, 16 innings).
+    Kohli scored 973 runs off 640 balls in IPL 2016 (16 innings).
 ipl: runs | batter=Kohli season=2018-
-    Kohli scored 3586 runs since IPL 2018 (2662 balls faced, 103 innings).
+    Kohli scored 3586 runs off 2662 balls since IPL 2018 (103 innings).
 ipl: wickets by bowler | season=2008-2012 | top 1
-    Lasith Malinga in IPL 2008-2012: 83 wickets (56 innings bowled in, 1302 balls bowled).
+    Lasith Malinga took the most wickets in IPL 2008-2012: 83 in 56 innings (1302 balls).
 ipl: runs by batter | season=2016,2024 | top 2
-    Runs in IPL 2016 and 2024: Virat Kohli 973 in IPL 2016; David Warner 848 in IPL 2016.
+    Most runs in IPL 2016 and 2024: Virat Kohli 973 in IPL 2016; David Warner 848 in IPL 2016.
 ipl: wins | team=MI season!=2020
-    MI won 133 matches outside IPL 2020 (245 matches).
+    MI won 133 of 245 matches outside IPL 2020.
 ipl_2024: runs | batter=Kohli month=april
-    Kohli scored 319 runs in April (211 balls faced, 7 innings).
+    Kohli scored 319 runs off 211 balls in April (7 innings).
 ipl_2024: team_sixes | team=SRH month!=april
     SRH hit 105 sixes outside April (10 innings).
 ipl_2024: runs | batter=Kohli weekday=weekend
-    Kohli scored 317 runs at weekends (192 balls faced, 6 innings).
+    Kohli scored 317 runs off 192 balls at weekends (6 innings).
 ipl_2024: wickets | bowler=Bumrah weekday!=sunday
-    Bumrah took 15 wickets except on Sundays (10 innings bowled in, 239 balls bowled).
+    Bumrah took 15 wickets except on Sundays (10 innings, 239 balls).
 ipl_2024: hundreds | after=2024-04-30
     There were 3 hundreds after 2024-04-30.
 ipl_2024: runs by batter | from=2024-04-16 to=2024-04-30 | top 1
-    Ruturaj Gaikwad from 2024-04-16 to 2024-04-30: 223 runs (127 balls faced, 3 innings).
+    Ruturaj Gaikwad scored the most runs from 2024-04-16 to 2024-04-30: 223 off 127 balls in 3 innings.
 ipl_2024: runs | batter=Kohli before=2024-04-15
-    Kohli scored 319 runs before 2024-04-15 (225 balls faced, 6 innings).
+    Kohli scored 319 runs off 225 balls before 2024-04-15 (6 innings).
 ipl_2024: wins by team | half=2 | top 1
-    Royal Challengers Bengaluru in the second half of the league stage: 6 wins (7 matches).
+    Royal Challengers Bengaluru won the most matches in the second half of the league stage: 6 of 7.
 ipl_2024: runs by batter | match=36-70 | top 1
-    Virat Kohli in match 36-70: 347 runs (210 balls faced, 7 innings).
+    Virat Kohli scored the most runs in match 36-70: 347 off 210 balls in 7 innings.
 ipl_2024: runs | batter=Kohli match!=1
-    Kohli scored 720 runs outside match 1 (459 balls faced, 14 innings).
+    Kohli scored 720 runs off 459 balls outside match 1 (14 innings).
 ipl_2024: runs | batter=Kohli nth_match=1-7
-    Kohli scored 361 runs in his first 7 matches (245 balls faced, 7 innings).
+    Kohli scored 361 runs off 245 balls in his first 7 matches (7 innings).
 ipl_2024: wins | team=RCB nth_match=8-
-    RCB won 6 matches from their 8th match on (8 matches).
+    RCB won 6 of 8 matches from their 8th match on.
 ipl_2024: wickets | bowler=Bumrah last_matches=1
-    Bumrah took 2 wickets in his last match (1 innings bowled in, 24 balls bowled).
+    Bumrah took 2 wickets in his last match (1 innings, 24 balls).
 ipl_2024: runs by batter | nth_innings=1 | top 1
-    Sanju Samson in each batter's first innings: 82 runs (52 balls faced, 1 innings).
+    Sanju Samson scored the most runs in each batter's first innings: 82 off 52 balls in 1 innings.
 ipl_2024: runs | batter=Rohit last_innings=6
-    Rohit scored 114 runs in his last 6 innings (92 balls faced, 6 innings).
+    Rohit scored 114 runs off 92 balls in his last 6 innings (6 innings).
 ipl_2024: strike_rate | batter=Russell first_balls=10
-    Russell's strike rate in his first 10 balls of the innings was 175.00 (140 runs, 80 balls faced).
+    Russell scored at a strike rate of 175.00 in his first 10 balls of the innings: 140 runs off 80 balls.
 ipl_2024: runs by batter | last_balls=6 | top 1
-    Abhishek Sharma in a batter's last 6 balls of the innings: 176 runs (92 balls faced, 16 innings).
+    Abhishek Sharma scored the most runs in a batter's last 6 balls of the innings: 176 off 92 balls in 16
+    innings.
 ipl_2024: runs | batter=Kohli from_score=50
-    Kohli scored 181 runs after reaching 50 (107 balls faced, 6 innings).
+    Kohli scored 181 runs off 107 balls after reaching 50 (6 innings).
 ipl_2024: wickets | bowler=Bumrah ball=6
-    Bumrah took 4 wickets on the 6th ball of an over (13 innings bowled in, 51 balls bowled).
+    Bumrah took 4 wickets on the 6th ball of an over (13 innings, 51 balls).
 ipl_2024: sixes | last_ball=yes
     There were 27 sixes on the last ball of the innings.
 ipl_2024: runs_conceded | bowler=Siraj extra=wide
-    Siraj conceded 27 runs on wides (0 balls bowled).
+    Siraj conceded 27 runs on wides (0 balls).
 ipl_2024: runs | batter=Klaasen free_hit=yes
     Klaasen has no runs on free hits: there is no such record.
 ipl_2024: runs | batter=Kohli partner="Faf du Plessis"
-    Kohli scored 341 runs with Faf du Plessis at the other end (213 balls faced, 15 innings).
+    Kohli scored 341 runs off 213 balls with Faf du Plessis at the other end (15 innings).
 ipl_2024: wins | team=CSK with=Pathirana
-    CSK won 3 matches when Pathirana played (6 matches).
+    CSK won 3 of 6 matches when Pathirana played.
 ipl_2024: wins | team=CSK without=Pathirana
-    CSK won 4 matches when Pathirana did not play (8 matches).
+    CSK won 4 of 8 matches when Pathirana did not play.
 ipl_2024: runs | origin=overseas
-    There were 9032 runs by overseas batters (5777 balls faced).
+    There were 9032 runs off 5777 balls by overseas batters.
 ipl_2024: wickets by bowler | origin=overseas | top 1
-    Andre Russell among overseas bowlers: 19 wickets (14 innings bowled in, 176 balls bowled).
+    Andre Russell took the most wickets among overseas bowlers: 19 in 14 innings (176 balls).
 ipl_2024: runs | batter=Kohli bowler_origin=overseas
-    Kohli scored 284 runs against overseas bowlers (193 balls faced, 14 innings).
+    Kohli scored 284 runs off 193 balls against overseas bowlers (14 innings).
 ipl_2024: wickets | bowler=Bumrah batter_origin=indian
-    Bumrah took 14 wickets against Indian batters (13 innings bowled in, 200 balls bowled).
+    Bumrah took 14 wickets against Indian batters (13 innings, 200 balls).
 ipl_2024: runs by player | all_rounder=yes | top 1
-    Sunil Narine among all-rounders (at least 100 runs and 5 wickets in the season): 488 runs (270 balls faced,
-    14 innings).
+    Sunil Narine scored the most runs among all-rounders (at least 100 runs and 5 wickets in the season): 488
+    off 270 balls in 14 innings.
 ipl_2024: runs by batter | stage!=final phase!=death | top 1
-    Virat Kohli outside the final outside the death overs: 644 runs (429 balls faced, 15 innings).
+    Virat Kohli scored the most runs outside the final outside the death overs: 644 off 429 balls in 15 innings.
 ipl_2024: runs by batter | phase=powerplay,death | top 1
-    Virat Kohli in the powerplay and at the death: 470 runs (281 balls faced, 15 innings).
+    Virat Kohli scored the most runs in the powerplay and at the death: 470 off 281 balls in 15 innings.
 ipl_2024: runs by batter | venue!=Chepauk | top 1
-    Virat Kohli at grounds other than Chepauk: 720 runs (459 balls faced, 14 innings).
+    Virat Kohli scored the most runs at grounds other than Chepauk: 720 off 459 balls in 14 innings.
 ipl_2024: wins | team=MI date!=2024-04-01
-    MI won 4 matches on days other than 2024-04-01 (13 matches).
+    MI won 4 of 13 matches on days other than 2024-04-01.
 ipl_2024: runs by batter | overs=16- | top 1
-    Tristan Stubbs from over 16 on: 252 runs (96 balls faced, 8 innings).
+    Tristan Stubbs scored the most runs from over 16 on: 252 off 96 balls in 8 innings.
 ipl_2024: economy by bowler | last=1 | bottom 1
-    T Natarajan in the last over: economy rate 8.80 (44 runs conceded, 30 balls bowled) (at least 30 balls
-    bowled).
+    Lowest economy rate in the last over: T Natarajan, 8.80 (44 runs off 30 balls) (at least 30 balls bowled).
 ipl_2024: highest_score by batter | each sixes=0 | top 1
-    Ruturaj Gaikwad in innings without a six: highest score 67*, v Kolkata Knight Riders, 8 April 2024.
+    Highest score in innings without a six: Ruturaj Gaikwad, 67*, v Kolkata Knight Riders, 8 April 2024.
 ipl_2024: innings by batter | each runs>=30 | top 1
-    Innings with at least 30 runs: Sai Sudharsan 10; Virat Kohli 10.
+    Most innings with at least 30 runs, level: Sai Sudharsan 10; Virat Kohli 10.
 ipl_2024: runs by batter | each wins=1 | top 1
-    Travis Head in wins: 486 runs (239 balls faced, 9 innings).
+    Travis Head scored the most runs in wins: 486 off 239 balls in 9 innings.
 ipl_2024: matches | team=SRH | each total>=200
     SRH played 6 matches with a total of at least 200.
 ipl_2024: wins | batter=Kohli | each runs>=50
     Kohli won 4 matches with at least 50 runs (6 matches).
 ipl_2024: wickets by bowler | each economy<6 | top 1
-    Jasprit Bumrah in innings with an economy rate of less than 6: 17 wickets (7 innings bowled in, 167 balls
-    bowled).
+    Jasprit Bumrah took the most wickets in innings with an economy rate of less than 6: 17 in 7 innings (167
+    balls).
 ipl_2024: runs by batter | having sixes>=20 | top 2
-    Runs with at least 20 sixes: Virat Kohli 741; Riyan Parag 573.
+    Virat Kohli scored the most runs with at least 20 sixes (741), ahead of Riyan Parag (573).
 ipl_2024: total/wickets_lost | team=KKR
     KKR scored 35.09 runs with extras a wicket (2667 runs (with extras), 76 wickets lost).
 ipl_2024: dots%balls | batter=Kohli
-    Dot balls faced were 30.90 % of Kohli's balls faced (148 dot balls faced, 479 balls faced).
+    Dot balls faced were 30.90 % of Kohli's balls faced (148 dot balls faced, 479 balls).
 ipl_2024: wickets%team | bowler=Bumrah
     Bumrah took 23.53 % of the team's wickets with run-outs (20 of 85).
 ipl_2024: runs%all | batter=Kohli phase=powerplay
     Kohli scored 4.63 % of all runs with extras in the powerplay (373 of 8055).
 ipl_2024: sixes/innings by batter | top 2
-    Sixes per innings: Jake Fraser-McGurk 3.11; Abhishek Sharma 2.62 (at least 5 innings).
+    Jake Fraser-McGurk had the most sixes per innings (3.11), ahead of Abhishek Sharma (2.62) (at least 5
+    innings).
 ipl_2024: runs%team by batter | top 1
-    Sai Sudharsan: 25.83 % of the team's runs with extras (527 of 2040).
+    Highest share: Sai Sudharsan, 25.83 % of the team's runs with extras (527 of 2040).
 ipl_2024: economy by bowler | having overs_bowled>=30 | bottom nth 3
-    Third lowest: Axar Patel with at least 30 overs bowled: economy rate 7.66 (337 runs conceded, 264 balls
-    bowled).
+    Third lowest economy rate with at least 30 overs bowled: Axar Patel, 7.66 (337 runs off 264 balls).
 ipl_2024: wickets by bowler | top nth 3
-    Third: Jasprit Bumrah: 20 wickets (13 innings bowled in, 311 balls bowled).
+    Third most wickets: Jasprit Bumrah, 20 in 13 innings (311 balls).
 ipl_2024: sixes by batter | top nth 2
     Level in second place from the top by sixes: Heinrich Klaasen 38; Virat Kohli 38.
 ipl_2024: economy by bowler | place Bumrah
@@ -350,7 +351,7 @@ ipl_2024: over_sixes | batter=Head | top 1
     Most sixes of one batter in an over: Travis Head 3 sixes, off Krishnappa Gowtham, over 3 of innings 2,
     Lucknow Super Giants v Sunrisers Hyderabad, 8 May 2024, Rajiv Gandhi International Stadium.
 ipl_2024: overs by bowler | each over_runs>=20 | top 1
-    Anrich Nortje: 6 overs with at least 20 runs.
+    Anrich Nortje bowled the most overs with at least 20 runs: 6.
 ipl_2024: count by bowler | team=MI
     There were 17 bowlers for MI: Jasprit Bumrah, Hardik Pandya, Piyush Chawla, Gerald Coetzee, Nuwan Thushara,
     Mohammad Nabi, Akash Madhwal, Romario Shepherd, Anshul Kamboj, Naman Dhir, Shreyas Gopal, Kwena Maphaka,
@@ -358,7 +359,7 @@ ipl_2024: count by bowler | team=MI
 ipl_2024: count by batter | having runs>=1000
     There were 0 batters with at least 1000 runs.
 ipl_2024: dot_streak | bowler=Bumrah
-    Bumrah: 7 dot balls in a row, to Ramandeep Singh, Mitchell Starc and Venkatesh Iyer, v Kolkata Knight
+    Bumrah had 7 dot balls in a row, to Ramandeep Singh, Mitchell Starc and Venkatesh Iyer, v Kolkata Knight
     Riders, 3 May 2024.
 ipl_2024: batting_hand, bowling_style, role | player=Jadeja
     Ravindra Jadeja: bats left-handed, bowls Slow Left arm Orthodox, role Allrounder.
@@ -372,7 +373,7 @@ ipl_2024: squad | team=CSK
     Chahar 8; Moeen Ali 8; Sameer Rizvi 8; Matheesha Pathirana 6; Maheesh Theekshana 5; Simarjeet Singh 4;
     Mitchell Santner 3; Richard Gleeson 2; Mukesh Choudhary 1.
 ipl_2024: home_ground | team=MI
-    Wankhede Stadium for MI at home: 7 matches.
+    Most matches for MI at home: Wankhede Stadium, 7.
 ipl: titles | team=PBKS season=all
     PBKS won 0 titles across all IPL seasons.
 ipl: winner, margin | stage=final season=2010
@@ -380,38 +381,38 @@ ipl: winner, margin | stage=final season=2010
     Academy: Chennai Super Kings won by 22 runs.
 ipl: player_of_match | stage=final season=2011,2012
     In the final in IPL 2011 and 2012: IPL 2011, Chennai Super Kings v Royal Challengers Bengaluru (final), 28
-    May 2011, MA Chidambaram Stadium: player of the match Murali Vijay; IPL 2012, Kolkata Knight Riders v
-    Chennai Super Kings (final), 27 May 2012, MA Chidambaram Stadium: player of the match Manvinder Bisla.
+    May 2011, MA Chidambaram Stadium: Murali Vijay was player of the match; IPL 2012, Kolkata Knight Riders v
+    Chennai Super Kings (final), 27 May 2012, MA Chidambaram Stadium: Manvinder Bisla was player of the match.
 ipl: runs by season, batter | batter=Kohli season=2016,2024
     Runs in IPL 2016 and 2024: Virat Kohli 973 in IPL 2016; Virat Kohli 741 in IPL 2024; a difference of 232.
 ipl: matches by city | season=2009 | top 2
-    Matches in IPL 2009: 15 in Durban; 12 in Centurion.
+    Most matches in IPL 2009: 15 in Durban; 12 in Centurion.
 ipl: record | player=Bumrah season=all
     Bumrah across all IPL seasons: 133 innings bowled in, 165 wickets, economy rate 7.30, bowling average 22.52,
     bowling strike rate 18.50 and best figures 5/10 (v Kolkata Knight Riders, 9 May 2022).
 ipl: fours by month | team=MI season=2019
     Fours for MI in IPL 2019: 57 in March; 120 in April; 53 in May; 230 in all.
 ipl: losses | team=RCB season=all stage=final
-    RCB lost 3 matches across all IPL seasons in the final (3 matches).
+    RCB lost 3 of 3 matches across all IPL seasons in the final.
 ipl_2024: wins | team=MI stage=final
     MI won 0 matches in the final (0 matches).
 ipl_2024: umpires | stage=final
     Sunrisers Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium: umpires J
     Madanagopal and Nitin Menon.
 ipl_2024: runs | batter=Kohli | each sixes=0
-    Kohli scored 3 runs in innings without a six (9 balls faced, 1 innings).
+    Kohli scored 3 runs off 9 balls in innings without a six (1 innings).
 ipl_2024: streak by batter | each runs>=100 | having streak>=5
     There is no such run of innings in a row with at least 100 runs with a streak of at least 5.
 ipl_2024: fifties by batter | team!=RCB player!=Rohit | top 1
-    Sanju Samson other than RCB other than Rohit: 5 fifties (15 innings).
+    Sanju Samson made the most fifties other than RCB other than Rohit: 5 in 15 innings.
 ipl_2024: batting | player=Head phase=powerplay
     Head in the powerplay: 15 innings, 402 runs, batting average 67.00, strike rate 208.29, highest score 84* (v
     Delhi Capitals, 20 April 2024), 4 fifties, 0 hundreds and 22 sixes.
 ipl_2024: wins | team=CSK with=Pathirana,Jadeja
-    CSK won 7 matches when Pathirana or Jadeja played (14 matches).
+    CSK won 7 of 14 matches when Pathirana or Jadeja played.
 ipl_2024: runs by batter | phase!=powerplay,death stage!=league | top 1
-    Heinrich Klaasen outside the powerplay and the death overs outside the league stage: 78 runs (59 balls
-    faced, 3 innings).
+    Heinrich Klaasen scored the most runs outside the powerplay and the death overs outside the league stage: 78
+    off 59 balls in 3 innings.
 ipl_2024: position | team=MI,CSK
     Place in the table: Mumbai Indians 10; Chennai Super Kings 5; a difference of 5.
 ipl_2024: four_hit | batter=Maxwell stage=eliminator | first 1

@@ -252,7 +252,9 @@ class RecordBuilder:
         layout = sheet(tables)
         # where a cell has a placeholder's name, a reference to it would be ambiguous
         by_model = max(layout.rows) <= MODEL_ROWS and not set(names) & set(layout.values)
-        wording = sentence(tables, layout, rng if by_model else None)
+        # of its own, so that the questions do not change with the wordings
+        drawn = random.Random(f"{linked.text} => {plan}")
+        wording = sentence(tables, layout, drawn if by_model else None)
         answer = fill(wording, {**names, **layout.values})
         return {
             "names": names,

@@ -14,12 +14,20 @@ EVENTS = {"six_hit": "sixes", "four_hit": "fours", "wicket_fall": "wickets", "fi
             "hundred_made": "hundreds", "ball_bowled": "balls", "winning_hit": "winning hits"}  # fmt: skip
 
 
+_DONE = {"six_hit": "hit", "four_hit": "hit", "fifty_made": "made", "hundred_made": "made"}
+
+
 def of_events(told: Told) -> str:
     """Sixes, wickets, fifties reached ... in the order of play."""
     measure = told.query.measures[0]
     one = told.rows == 1
     noun = MEASURES[measure].label if one else EVENTS[measure]
     whose = f" for {told.name}" if told.name and not {f.key for f in subject(told.query)} & {"batter", "bowler"} else ""
+    first = in_time(told.query) == "first "  # "the last" is how a condition on the last ball is worded
+    if one and not whose and first and measure in _DONE:
+        return f"{_event(told, 1, one, f'{_DONE[measure]} the first {noun}{told.about}')}."
+    if one and not whose and first and measure == "wicket_fall":
+        return f"the first {noun}{told.about} was {_event(told, 1, one)}."
     opening = told.pick([f"{in_time(told.query)}{noun}{whose}{told.about}: "])
     return f"{opening}{told.listed(lambda row: _event(told, row, one))}{told.qualification}."
 
@@ -33,7 +41,8 @@ def in_time(query: Query) -> str:
     return f"{nth(query.rank.n)}{' from last' if query.rank.kind == 'last' else ''} "
 
 
-def _event(told: Told, row: int, one: bool) -> str:
+def _event(told: Told, row: int, one: bool, done: str = "") -> str:
+    """'Virat Kohli off Maheesh Theekshana, ball 9.2 ...'; `done` is what the batter did: 'hit the first six'."""
     measure = told.query.measures[0]
     batter, bowler = told.cell("batter", row), told.cell("bowler", row)
     has_bowler = told.value("bowler", row) is not None
@@ -45,7 +54,7 @@ def _event(told: Told, row: int, one: bool) -> str:
     elif measure == "ball_bowled":
         did = f"{bowler} to {batter}{runs}"
     else:
-        did = f"{batter} off {bowler}{runs}"
+        did = f"{batter}{f' {done}' if done else ''} off {bowler}{runs}"
     ground = f", {told.cell('ground', row)}" if one and told.cell("ground") else ""
     ball = f"ball {told.cell(measure, row)} of innings {told.cell('innings', row)}"
     return f"{did}, {ball}, {told.cell('match', row)}, {told.cell('on', row)}{ground}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,7 @@ DID = {
     # figures that came with several seasons
     "titles": ("won", "titles"), "no_results": ("had", "matches without a result"),
     "overs": ("bowled", "overs"), "byes": ("conceded", "byes"),
+    "overs_bowled": ("bowled", "overs"),
     "legbyes": ("conceded", "leg-byes"), "penalty_runs": ("conceded", "penalty runs"),
     "wide_runs": ("conceded", "runs in wides"), "noball_runs": ("conceded", "runs in no-balls"),
     "wides_and_noballs": ("conceded", "runs in wides and no-balls"),
@@ -154,9 +155,10 @@ def figures(cells: Cells, row: int = 1) -> str:
     return ", ".join(figure(c, f"{x}{row}") for c, x in cells)
 
 
-def in_brackets(cells: Cells, row: int = 1) -> str:
-    """' (479 balls faced, 15 innings)', or nothing."""
-    return f" ({figures(cells, row)})" if cells else ""
+def listing(parts: Iterable[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def nouns(column: Column) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from data.wording.figures import PLAIN_ROWS, Told, figure
 MOST_PLAYERS = 26  # both sides of a match with their substitutes
 
 
+_VERBS = {"batting_hand": "bats", "bowling_style": "bowls", "sides": "played for", "born": "was born"}
+
+
 def of_people(told: Told) -> str:
     """Facts of players: 'Jasprit Bumrah: bowls Right arm Fast'."""
     asked_of = {f.key for f in subject(told.query)} & {"player", "batter", "bowler", "fielder"}
@@ -18,6 +21,9 @@ def of_people(told: Told) -> str:
         name = ", ".join(f"{x}{r}" for c, x in told.by if c.name not in ("on", "ground"))
         facts = (f"{c.label} {x}{r}" if told.value(c.name, r) is not None else f"{c.label} not known"
                  for c, x in told.asked)  # fmt: skip
+        verb = _VERBS.get(told.asked[0][0].name) if len(told.asked) == 1 else None
+        if verb and told.value(told.asked[0][0].name, r) is not None:
+            return f"{name} {verb} {told.asked[0][1]}{r}"
         return f"{name}: {', '.join(facts)}"
 
     return f"{opening + ': ' if opening else ''}{told.listed(row)}."

@@ -10,17 +10,21 @@ import random
 from collections.abc import Callable, Sequence
 
 from data.query.engine import StatTable
-from data.query.language import LESS_IS_BETTER, MEASURES
+from data.query.language import MEASURES
 from data.query.line import Query
 from data.query.table import Column
+from data.wording.backing import follows, in_brackets, made_of
 from data.wording.circumstances import COUNTED, circumstances, stated_phrases, subject, who
 from data.wording.events import of_events, of_overs
-from data.wording.figures import DID, PLAIN_ROWS, Cells, Pick, Told, figure, in_brackets, kind_of, nth, parts_of
+from data.wording.figures import DID, PLAIN_ROWS, Cells, Pick, Told, figure, kind_of, listing, nth, parts_of
 from data.wording.people import of_lineups, of_number, of_people
+from data.wording.rankings import PERSONS, comparison, is_comparison, is_leader, is_order, leader, order, superlative
+from data.wording.rows import before_row, listed_row, names, places
 from data.wording.shares import of_place, of_ratio, share_of_row
 from data.wording.sheet import REFERENCE, Sheet, is_shown
 from data.wording.streaks import of_reached, of_streaks, streak_unit
 
+MOST_IN_A_SENTENCE = 4  # figures of different kinds
 MAX_WORDINGS = 64  # alternatives for one table
 
 
@@ -101,7 +105,7 @@ def _one(part: Part, layout: Sheet, pick: Pick) -> str:
     if MEASURES[query.measures[0]].kind == "fact":
         return _facts(told, layout)
     if not by:
-        return _single(query, asked, shown, at, about, pick)
+        return _single(told)
     return _table(told, layout)
 
 
@@ -123,36 +127,62 @@ def _layout_of(told: Told) -> Callable[[Told], str] | None:
 
 
 def _table(told: Told, layout: Sheet) -> str:
-    """Figures by dimension: "V Kohli 741; RD Gaikwad 583"."""
-    query, by, asked, at, rows, about, pick = (
-        told.query, told.by, told.asked, told.at, told.rows, told.about, told.pick
-    )  # fmt: skip
-    end = told.qualification
-    source = MEASURES[query.measures[0]].source
-    ratio = parts_of(asked[0][0])
+    """Figures by dimension: "Virat Kohli scored the most runs (741), ahead of Ruturaj Gaikwad (583)"."""
+    if is_leader(told) and not _is_share(told):
+        return leader(told)
+    if is_order(told):
+        return order(told, _sums(layout))
+    if is_comparison(told):
+        return comparison(told, _sums(layout))
+    if told.rows == 1:
+        return _only_row(told)
+    query, by, asked, at, about = told.query, told.by, told.asked, told.at, told.about
     if (name := told.name) and not {f.key for f in subject(query)} & set(query.by):
         about = f" for {name}{about}"
-    if rows == 1:
-        places = _places(asked, at, 1)
-        figures = ", ".join(figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked)
-        where = ("" if places else "".join(f", {x}1" for _, x in at)) or _place(by, 1)
-        qualifies = in_brackets(told.shown)
-        if ratio and ratio.of_whole and len(asked) == 1:
-            figures, qualifies = share_of_row(told, 1), ""
-        name = _names(by, 1, source)
-        lead = _lead(query, pick)
-        if query.each and query.measures in COUNTED:
-            return f"{lead}{name}: {figures}{about}{where}{qualifies}{end}."
-        return f"{lead}{name}{about}: {figures}{where}{qualifies}{end}."
-    listed = told.listed(lambda r: _listed(
+    source = MEASURES[query.measures[0]].source
+    listed = told.listed(lambda r: listed_row(
         by, r, ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked), source
     ) + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at)), told.most_rows)  # fmt: skip
     labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
     if query.rank and query.rank.nth:
         opening = f"level in {nth(query.rank.n)} place from the {_NTH_FROM[query.rank.kind]} by {labels}{about}: "
+    elif query.rank and query.rank.kind in ("top", "bottom") and len(asked) == 1:
+        opening = f"{superlative(told)}{about}: "
     else:
-        opening = pick([f"{labels}{about}: ", f"{_lead(query, pick)}{labels}{about}: ", f"by {labels}{about}: "])
-    return f"{opening}{listed}{_sums(layout)}{end}."
+        opening = f"{labels}{about}: "
+    return f"{opening}{listed}{_sums(layout)}{told.qualification}."
+
+
+def _is_share(told: Told) -> bool:
+    ratio = parts_of(told.asked[0][0])
+    return bool(ratio and ratio.of_whole and len(told.asked) == 1)
+
+
+def _only_row(told: Told) -> str:
+    """The only row of a table, which is no leader: "P1 conceded C1 runs against T1 in over 20: A1, B1 (D1 balls)"."""
+    query, by, asked, about = told.query, told.by, told.asked, told.about
+    source = MEASURES[query.measures[0]].source
+    places_of = _places(asked, told.at, 1)
+    where = ("" if places_of else "".join(f", {x}1" for _, x in told.at)) or places(by, 1)
+    name = names(by, 1, source)
+    (column, letter), *more = asked
+    if _is_share(told):
+        share = f"{share_of_row(told, 1)}{where}{told.qualification}"
+        most = {"top": "highest share", "bottom": "lowest share"}.get(query.rank.kind) if query.rank else None
+        return f"{most}{about}: {name}, {share}." if most else f"{_lead(query)}{name}{about}: {share}."
+    listed_subject = bool({f.key for f in subject(query)} & set(query.by))
+    ranked = query.rank is not None or bool(query.each)
+    if column.name in DID and not more and not ranked and len(by) == 1 and before_row(by[0][0].name, source) == "":
+        verb, noun = DID[column.name]
+        if by[0][0].name in (*PERSONS, "team"):
+            return f"{name} {verb} {letter}1 {noun}{follows(told.shown, about)}{where}{told.qualification}."
+    if told.name and not listed_subject:
+        about = f" for {told.name}{about}"
+    figures = ", ".join(figure(c, f"{x}1") + places_of.get(c.name, "") for c, x in asked)
+    qualifies = in_brackets(told.shown)
+    if query.each and query.measures in COUNTED:
+        return f"{_lead(query)}{name}: {figures}{about}{where}{qualifies}{told.qualification}."
+    return f"{_lead(query)}{name}{about}: {figures}{where}{qualifies}{told.qualification}."
 
 
 def _sums(layout: Sheet) -> str:
@@ -172,38 +202,67 @@ def _places(asked: Cells, at: Cells, row: int) -> dict[str, str]:
     return {c.name.removeprefix("at_"): f" ({x}{row})" for c, x in at} if len(asked) > 1 else {}
 
 
-def _single(query: Query, asked: Cells, shown: Cells, at: Cells, about: str, pick: Pick) -> str:
-    """About one row without dimensions: "P1 scored A1 runs (B1 balls)"."""
-    name = who(query)
-    places = _places(asked, at, 1)
-    figures = [figure(c, f"{x}1") + places.get(c.name, "") for c, x in asked]
-    joined = figures[0] if len(figures) == 1 else ", ".join(figures[:-1]) + " and " + figures[-1]
-    where = "" if places else "".join(f", {x}1" for _, x in at)
-    qualifies = in_brackets(shown)
-    rate = len(asked) == 1 and asked[0][0].decimals
-    column, letter = asked[0]
-    if rate or (len(asked) == 1 and kind_of(column) == "best"):
-        owner = f"{name}'s" if name else "the"
-        text = pick([
-            f"{owner} {column.label}{about} was {letter}1",
-            f"{owner} {column.label}{about}: {letter}1",
-            f"{about.strip() + ', ' if about else ''}{owner} {column.label} was {letter}1",
-            f"{letter}1 was {owner} {column.label}{about}",
-        ])  # fmt: skip
-        return f"{text}{where}{qualifies}."
+def _single(told: Told) -> str:
+    """About one row without dimensions: "P1 scored A1 runs off B1 balls in C1 innings"."""
+    asked, shown, at, about, name = told.asked, told.shown, told.at, told.about, told.name
+    places_of = _places(asked, at, 1)
+    where = "" if places_of else "".join(f", {x}1" for _, x in at)
+    (column, letter), *more = asked
+    cell = f"{letter}1"
+    if not more and column.name not in DID and (column.decimals or kind_of(column) == "best"):
+        made = f": {made_of(shown)}" if shown and not where else in_brackets(shown)
+        owner = f"{name}'s" if name else "the" if about or not column.decimals else "the overall"
+        options = [f"{owner} {column.label}{about} {_was(column)} {cell}"]
+        if about:
+            options.append(f"{about.strip()}, {owner} {column.label} {_was(column)} {cell}")
+        if name and column.name in _RATED:
+            options.insert(0, f"{name} {_RATED[column.name]} {cell}{about}")
+        return f"{told.pick(options)}{where}{made}."
     if not name:
-        return pick([f"there were {joined}{about}{where}{qualifies}.", f"{joined}{about}{where}{qualifies}."])
-    did = [f"{DID[c.name][0]} {x}1 {DID[c.name][1]}" for c, x in asked if c.name in DID]
-    if len(did) == len(asked):
-        done = did[0] if len(did) == 1 else ", ".join(did[:-1]) + " and " + did[-1]
-        return pick([
-            f"{name} {done}{about}{where}{qualifies}.",
-            f"{about.strip() + ', ' if about else ''}{name} {done}{where}{qualifies}.",
-        ])  # fmt: skip
-    return pick([
-        f"{name}{about}: {joined}{where}{qualifies}.",
-        f"{joined} for {name}{about}{where}{qualifies}.",
-    ])  # fmt: skip
+        joined = listing(figure(c, f"{x}1") + places_of.get(c.name, "") for c, x in asked)
+        if where or not all(kind_of(c) == "count" for c, _ in asked):
+            return f"{joined}{about}{where}{in_brackets(shown)}."
+        return f"there were {joined}{follows(shown, about)}."
+    played = told.cell("matches")
+    if {c.name for c, _ in asked} <= {"wins", "losses"} and told.value("matches") and not told.query.each:
+        results = listing(f"{DID[c.name][0]} {x}1" for c, x in asked)
+        first = [f"{about.strip()}, {name} {results} of {played} matches."] if about else []
+        return told.pick([f"{name} {results} of {played} matches{about}.", *first])
+    if len(asked) > MOST_IN_A_SENTENCE and not {c.name for c, _ in asked} <= DID.keys():
+        return f"{name}{about}: {listing(figure(c, f'{x}1') + places_of.get(c.name, '') for c, x in asked)}{where}."
+    did, rates = [], []
+    for place, (c, x) in enumerate(asked):
+        if c.name == "balls" and place and asked[place - 1][0].name == "runs":
+            did[-1] += f" off {x}1 balls"
+        elif kind_of(c) == "count" and c.name not in DID:
+            did.append(f"had {x}1 {c.label}")
+        elif c.name in DID:
+            did.append(f"{DID[c.name][0]} {x}1 {DID[c.name][1]}")
+        else:
+            rates.append(f"{_an(c)}{c.label} of {x}1{places_of.get(c.name, '')}")
+    with_ = " at " if all(kind_of(c) == "rate" or c.name in DID for c, _ in asked) else " with "
+    told_rates = f"{with_ if did else ' had '}{listing(rates)}" if rates else ""
+    end = follows(shown, about) if not (where or rates) else f"{about}{where}{in_brackets(shown)}"
+    done = f"{name}{' ' if did else ''}{listing(did or [''])}{told_rates}"
+    first = [f"{about.strip()}, {done}{where}{follows(shown, '') if not (where or rates) else in_brackets(shown)}."]
+    return told.pick([f"{done}{end}.", *(first if about else [])])
+
+
+_RATED = {"strike_rate": "scored at a strike rate of", "average": "averaged", "win_percent": "had a win percentage of"}
+
+
+def _was(column: Column) -> str:
+    return "were" if column.label.split()[0].endswith("s") or column.label == "best figures" else "was"
+
+
+def _an(column: Column) -> str:
+    """The article of a rate: "a strike rate", "an economy rate", "best figures"."""
+    if _was(column) == "were":
+        return ""
+    return "an " if column.label[0] in "aeiou" else "a "
+
+
+_FACTS = {"player_of_match": "{} was player of the match", "date": "played on {}"}
 
 
 def _facts(told: Told, layout: Sheet) -> str:
@@ -222,8 +281,11 @@ def _facts(told: Told, layout: Sheet) -> str:
         elif "winner" in facts:
             said.append(pick([f"{facts['winner']} won", f"won by {facts['winner']}"]))
         elif "margin" in facts:
-            said.append(f"margin {facts['margin']}")
-        said += [f"{c.label} {x}{r}" for c, x in asked if c.name not in ("winner", "margin")]
+            said.append(f"a margin of {facts['margin']}")
+        for c, x in asked:
+            if c.name not in ("winner", "margin"):
+                alone = _FACTS.get(c.name) if len(asked) == 1 else None
+                said.append(alone.format(f"{x}{r}") if alone else f"{c.label} {x}{r}")
         lines.append(f"{match}{when}: {', '.join(said)}")
     more = f"; and {rows - PLAIN_ROWS} more" if rows > PLAIN_ROWS and stated_phrases(query) else ""
     opening = f"{' '.join(stated_phrases(query))}: " if stated_phrases(query) else ""
@@ -264,82 +326,21 @@ def _nothing(table: StatTable, about: str, pick: Pick) -> str:
             f"no ranking by {label}{about}: nobody has {table.qualification}.",
         ])  # fmt: skip
     if name:
-        return pick([f"{name} has no {what}{about}: there is no such record.", f"{name} never had any {what}{about}."])
+        return pick([
+            f"{name} has no {what}{about}: there is no such record.",
+            f"there is no such record: {name} has no {what}{about}.",
+        ])  # fmt: skip
     return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
 
 
-def _lead(query: Query, pick: Pick) -> str:
-    """How a ranking opens: "most: ", "lowest: ", or nothing."""
+def _lead(query: Query) -> str:
+    """How a row of a ranking opens that is no leader's: "most: ", "first: ", or nothing."""
     if not query.rank:
         return ""
     if query.rank.nth and query.rank.n > 1:
         which = {"top": "", "bottom": " lowest", "first": "", "last": " from last"}[query.rank.kind]
-        if query.rank.kind == "top" and query.measures[0] in LESS_IS_BETTER:
-            which = " highest"
         return f"{nth(query.rank.n)}{which}: "
-    kind = {"top": ["most: ", "on top: ", "the leader: "], "bottom": ["lowest: ", "at the bottom: "],
-            "first": ["first: ", "the first was "], "last": ["last: ", "the latest: "]}[query.rank.kind]  # fmt: skip
-    if query.rank.kind == "top" and MEASURES[query.measures[0]].kind != "count":
-        kind = ["highest: ", "on top: "]
-    if query.measures[0] in LESS_IS_BETTER and query.rank.kind in ("top", "bottom"):
-        # the best is at the bottom; as many options as before, so that random choices after this one stay the same
-        kind = len(kind) * ["highest: " if query.rank.kind == "top" else "lowest: "]
-    return pick(["", *kind])
-
-
-_NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": ("at", "position"),
-             "wicket": ("for", "wicket"), "season": ("in", "IPL"), "month": ("in",), "weekday": ("on",),
-             "city": ("in",)}  # fmt: skip
-
-
-_TIMES_AND_PLACES = frozenset({"season", "month", "weekday", "city"})  # told after the figure: "973 in IPL 2016"
-
-
-def _listed(by: Cells, row: int, figures: str, source: str) -> str:
-    """A row of a list: "V Kohli 741", but "4 in innings 1"."""
-    if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
-        return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
-    when = [(c, x) for c, x in by if c.name in _TIMES_AND_PLACES]
-    named = [(c, x) for c, x in by if c.name not in _TIMES_AND_PLACES]
-    after = "".join(f" {' '.join(_NUMBERED[c.name])} {x}{row}" for c, x in when)
-    return f"{_names(named, row, source)}{_place(by, row)} {figures}{after}".strip()
-
-
-# what precedes a row's name where the figure is not that person's or team's own
-_BEFORE_ROW = {"bat": {"bowler": "off "}, "team": {"bowler": "off "},
-               "bowl": {"batter": "against ", "position": "batters at position "},
-               "concede": {"position": "batters at position "},
-               "field": {"bowler": "off ", "batter": "dismissing "}}  # fmt: skip
-
-
-_BEFORE_ANY_ROW = {"opponent": "against ", "toss": "toss "}
-
-
-def words_before_rows() -> set[str]:
-    """What may stand before the cell of a row's name: "against", "in over"."""
-    special = (words for by_name in _BEFORE_ROW.values() for words in by_name.values())
-    numbered = (text for pair in _NUMBERED.values() for text in (" ".join(pair), pair[-1]))
-    return {words.strip() for words in (*special, *_BEFORE_ANY_ROW.values(), *numbered)}
-
-
-def words_before_cells() -> set[str]:
-    """What may stand before a cell without being a circumstance: the words before the name of a row, and the verbs of
-    figures, such as "gave away"."""
-    return words_before_rows() | {verb for verb, _ in DID.values()}
-
-
-def _before_row(name: str, source: str) -> str:
-    special = _BEFORE_ROW.get(source, {}).get(name) or _BEFORE_ANY_ROW.get(name)
-    return special or (f"{_NUMBERED[name][-1]} " if name in _NUMBERED else "")
-
-
-def _names(by: Cells, row: int, source: str) -> str:
-    names = ((_before_row(c.name, source), x, c.name) for c, x in by)
-    return ", ".join(f"{before}{x}{row}" for before, x, name in names if name not in ("on", "ground"))
-
-
-def _place(by: Cells, row: int) -> str:
-    return "".join(f", {x}{row}" for c, x in by if c.name in ("on", "ground"))
+    return {"top": "most: ", "bottom": "fewest: ", "first": "first: ", "last": "last: "}[query.rank.kind]
 
 
 def _brief(column: Column, cell: str, asked: Cells) -> str:

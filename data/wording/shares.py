@@ -4,7 +4,8 @@ ranking ("2nd of 170")."""
 from __future__ import annotations
 
 from data.query.language import Parts
-from data.wording.figures import DID, Told, each_one, figures, in_brackets, label, parts_of
+from data.wording.backing import in_brackets
+from data.wording.figures import DID, Told, each_one, figures, label, parts_of
 
 
 def of_ratio(told: Told) -> str:

@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from data.query.engine import StatTable
 from data.query.language import MEASURES
@@ -69,7 +70,7 @@ def sheet(tables: Sequence[StatTable]) -> Sheet:
 def _totals(table: StatTable) -> dict[str, float]:
     """By measure the total of the rows; none beside a difference, or of people who are listed."""
     people = MEASURES[table.query.measures[0]].source in ("person", "lineup")
-    return {} if people or _difference(table) else table.totals
+    return {} if people or _is_compared(table) else table.totals
 
 
 def _as_said(table: StatTable, row: list[str]) -> list[str]:
@@ -95,21 +96,28 @@ def is_shown(role: str, name: str, table: StatTable) -> bool:
 
 
 def _difference(table: StatTable) -> dict[str, str]:
-    """By measure the difference between the two rows of a comparison."""
-    in_time = table.query.reach is not None or MEASURES[table.query.measures[0]].kind == "streak"
-    if (
-        len(table.rows) != 2
-        or table.query.rank
-        or in_time
-        or not set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}
-    ):
+    """By measure the difference between the two rows of a comparison, where there is one."""
+    if not _is_compared(table):
         return {}
     found = {}
     for i, column in enumerate(table.columns):
         a, b = table.rows[0][i], table.rows[1][i]
-        if column.role == "asked" and isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        if column.role == "asked" and _is_number(a) and _is_number(b) and a != b:
             found[column.name] = f"{abs(a - b):.{column.decimals}f}"
     return found
+
+
+def _is_compared(table: StatTable) -> bool:
+    """Whether the table has the figures of two people or two teams, in no order."""
+    in_time = table.query.reach is not None or MEASURES[table.query.measures[0]].kind == "streak"
+    people = set(table.query.by) & {"batter", "bowler", "fielder", "player", "team"}
+    asked = [i for i, column in enumerate(table.columns) if column.role == "asked"]
+    two = len(table.rows) == 2 and any(all(_is_number(row[i]) for row in table.rows) for i in asked)
+    return two and not table.query.rank and not in_time and bool(people)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float))
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

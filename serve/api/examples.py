@@ -52,7 +52,7 @@ REPLIES: dict[str, dict[str, Any]] = {
     "answered": {
         "summary": f"Answered, with the figures: {QUESTIONS['answered']}",
         "value": _reply(
-            "Virat Kohli: 741 runs (479 balls faced, 15 innings).",
+            "Virat Kohli scored the most runs: 741 off 479 balls in 15 innings.",
             "answered",
             query="runs by batter | top 1",
             table=_TABLE,

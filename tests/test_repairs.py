@@ -1,0 +1,95 @@
+"""Query lines are mended where a phrase of the question means one thing only, and left alone elsewhere."""
+
+import pytest
+
+from agents.coverage import people_dropped
+from agents.messages import Planned, Refusal, Retrieved
+from agents.repairs import repaired
+from agents.retriever import RetrieverAgent
+from data.ask import ask
+from data.query import parse
+from data.season import load
+from data.text import plain
+
+
+@pytest.mark.parametrize(("question", "line", "mended"), [
+    ("highest successful chase team and final score", "highest_total by team | innings=2 stage=final | top 1",
+     "highest_total by team | innings=2 | top 1"),
+    ("how many innings before somebody finally got P1 out", "innings | batter=P1 stage!=final", "innings | batter=P1"),
+    ("runs per match of P1 on average", "average | batter=P1", "runs/matches | batter=P1"),
+    ("how many sixes a game did P1 hit", "sixes | batter=P1", "sixes/matches | batter=P1"),
+    ("is the average score at V1 above the tournament average", "average_total | venue=V1 innings=1",
+     "average_total | venue=V1 innings=1 ; average_total | innings=1"),
+    ("P1 s economy without the playoffs", "economy | bowler=P1 stage=playoffs", "economy | bowler=P1 stage!=playoffs"),
+    ("how many runs did T1 score excluding extras", "total | team=T1", "runs | team=T1"),
+    ("200 totals in Y1 compared to Y2", "innings_played | season=Y1-Y2 total>=200",
+     "innings_played by season | season=Y1,Y2 total>=200"),
+])  # fmt: skip
+def test_a_line_is_mended(question: str, line: str, mended: str) -> None:
+    assert repaired(parse(line), question) == parse(mended)
+
+
+@pytest.mark.parametrize(("question", "line"), [
+    ("what was the final score in the final", "scores | stage=final"),
+    ("who won the final", "winner | stage=final"),
+    ("runs per match by season of P1", "runs by match | batter=P1"),
+    ("P1 batting average", "average | batter=P1"),
+    ("P1 s runs with extras", "total | team=T1"),
+    ("runs of P1 from Y1 to Y2", "runs | batter=P1 season=Y1-Y2"),
+    ("what is the league average", "average"),
+    ("can you predict the final score", "decline prediction"),
+])  # fmt: skip
+def test_a_line_is_left_as_it_is(question: str, line: str) -> None:
+    assert repaired(parse(line), question) == parse(line)
+
+
+def test_a_person_who_is_asked_for_beside_a_figure_is_missed_where_no_row_names_anybody() -> None:
+    question = "how many runs did P1 concede in the last over and who hit them"
+    assert people_dropped(parse("runs_conceded by match | bowler=P1 overs=20"), question)
+    assert people_dropped(parse("runs_conceded by bowler | bowler=P1 overs=20"), question)  # names P1 alone
+    assert not people_dropped(parse("runs_conceded by batter | bowler=P1 overs=20"), question)
+    assert not people_dropped(parse("over_runs | bowler=P1 | last 1"), question)
+
+
+@pytest.fixture(scope="module")
+def retriever() -> RetrieverAgent:
+    return RetrieverAgent(load("ipl_2024"))
+
+
+def retrieved(retriever: RetrieverAgent, question: str, line: str) -> Retrieved | Refusal:
+    linked = retriever.link(question)
+    return retriever.retrieve(Planned(linked, plain(linked.text), parse(line)))
+
+
+@pytest.mark.parametrize(("question", "line"), [
+    ("Virat Kohli's runs across all seasons", "runs | batter=P1 season=all"),
+    ("how many runs has Virat Kohli made in his IPL career", "runs | batter=P1"),
+    ("who has won the IPL most often", "titles by player | top 1"),
+])  # fmt: skip
+def test_a_career_is_declined_where_one_season_is_loaded_and_the_season_s_line_suggested(
+    retriever: RetrieverAgent, question: str, line: str
+) -> None:
+    found = retrieved(retriever, question, line)
+    assert isinstance(found, Refusal) and found.reason == "other_season" and "only have data on" in found.sentence
+    assert ask(found.suggestions[0], retriever.statistics, retriever.names)[0].rows
+
+
+def test_without_such_words_the_only_season_is_meant(retriever: RetrieverAgent) -> None:
+    found = retrieved(retriever, "most ducks in the IPL", "ducks by batter | season=all | top 1")
+    assert isinstance(found, Retrieved) and found.note
+
+
+@pytest.mark.parametrize(("question", "is_over_all"), [
+    ("biggest win by runs in ipl", True), ("most wickets in the ipl", True), ("how many times have RCB won", True),
+    ("most wickets this ipl season", False), ("most wickets", False),
+])  # fmt: skip
+def test_in_the_league_without_a_year_means_all_seasons_where_they_are_loaded(
+    question: str, is_over_all: bool, every_season: RetrieverAgent
+) -> None:
+    found = retrieved(every_season, question, "wickets by bowler | top 1")
+    assert isinstance(found, Retrieved) and ("season=all" in found.line) == is_over_all
+
+
+@pytest.fixture(scope="module")
+def every_season() -> RetrieverAgent:
+    return RetrieverAgent(load("ipl"))

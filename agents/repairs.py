@@ -22,9 +22,6 @@ _FINAL = re.compile(r"\bfinals?\b")
 _PER = re.compile(r"\b(runs|wickets|sixes|fours|catches) (?:\w+ ){0,2}?(?:per|a|each|every) (match|game|innings)\b")
 # what is taken for a count per match or innings
 _RATES = {"runs": ("average", "strike_rate"), "wickets": ("bowling_average", "bowling_strike_rate")}
-_NO_EXTRAS = re.compile(
-    r"\b(?:without|excluding|minus|except|not counting|leaving out|other than) (?:the |any )?extras\b"
-)
 _TWO_SEASONS = re.compile(r"\b(Y\d) (?:as )?(?:compared (?:to|with)|vs?|versus|against|and|or|than) (?:in )?(Y\d)\b")
 _LEAGUE_AVERAGE = re.compile(
     r"\b(?:above|below|over|under|than|with|to|against) (?:the )?(?:tournament|league|overall|season|competition)"

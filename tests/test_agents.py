@@ -169,8 +169,10 @@ def test_a_question_whose_name_no_line_takes_up_is_declined_with_that_name(retri
 @pytest.mark.parametrize(
     ("question", "line", "told"),
     [
-        ("Starc's economy without the playoffs", "economy | bowler=P1 stage=playoffs", "without the playoffs"),
-        ("how many runs did SRH score excluding extras", "total | team=T1", "excluding"),
+        ("Starc's economy without spin", "economy | bowler=P1 bowling=spin", "without spin"),
+        ("how many runs did Nortje concede and who hit them", "runs_conceded | bowler=P1", "and who"),
+        ("Starc's economy without the playoffs", "economy | bowler=P1 stage=playoffs", None),
+        ("how many runs did SRH score excluding extras", "total | team=T1", None),
         ("Starc's economy without the playoffs", "economy | bowler=P1 stage=league", None),
         ("runs of Kohli without the final", "runs | batter=P1 stage!=final", None),
         ("wickets by Boult without Bumrah", "wickets | bowler=P1 without=P2", None),

@@ -19,6 +19,9 @@ _NOT_THE_FINAL = re.compile(
     r"\bfinal (?:scores?|totals?|margins?|figures|results?|tally|overs?|balls?|standings?|tables?)\b|\bfinally\b"
 )
 _FINAL = re.compile(r"\bfinals?\b")
+_Q1_TO_FINAL = re.compile(
+    r"\b(?:q1|qualifiers? (?:1|one)|(?:first|1st) qualifier) (?:to|till|until|through(?: to)?) (?:the )?finals?\b"
+)
 _PER = re.compile(r"\b(runs|wickets|sixes|fours|catches) (?:\w+ ){0,2}?(?:per|a|each|every) (match|game|innings)\b")
 # what is taken for a count per match or innings
 _RATES = {"runs": ("average", "strike_rate"), "wickets": ("bowling_average", "bowling_strike_rate")}
@@ -33,7 +36,7 @@ def repaired(plan: Plan, question: str) -> Plan:
     """The plan as the plain `question` certainly means it."""
     if plan.decline:
         return plan
-    for repair in (_without_final, _per, _with_league, _excluded, _off_the_bat, _by_season):
+    for repair in (_without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season):
         plan = repair(plan, question)
     return plan
 
@@ -47,6 +50,18 @@ def _without_final(plan: Plan, question: str) -> Plan:
         return query if filters == query.filters else replace(query, filters=filters)
 
     return replace(plan, queries=tuple(map(kept, plan.queries)))
+
+
+def _all_playoffs(plan: Plan, question: str) -> Plan:
+    """ "Q1 to final" are the playoffs, not the first qualifier."""
+    if not _Q1_TO_FINAL.search(question):
+        return plan
+
+    def whole(query: Query) -> Query:
+        filters = (replace(f, values=("playoffs",)) if f.key == "stage" and f.op == "=" else f for f in query.filters)
+        return replace(query, filters=tuple(dict.fromkeys(filters)))
+
+    return replace(plan, queries=tuple(map(whole, plan.queries)))
 
 
 def _per(plan: Plan, question: str) -> Plan:

@@ -121,7 +121,7 @@ def test_the_learning_curve_asks_every_kept_checkpoint(
     monkeypatch.setattr(learning_curve, "EXAMS", exams)
     monkeypatch.setattr(learning_curve, "CURVE_SETS", ("conditions",))
     monkeypatch.setattr(learning_curve, "COLOURS", {"conditions": "#2563eb"})
-    said = CliRunner().invoke(learning_curve.app, ["--run", str(run), "--every", "4", "--threads", "1"])
+    said = CliRunner().invoke(learning_curve.app, ["--run", str(run), "--every", "4", "--threads", "1", "--untrained"])
     assert said.exit_code == 0, said.output
     points = json.loads((run / "curve.json").read_text())
     assert [p["step"] for p in points] == [0, 20] and points[0]["tokens"] == 0 < points[1]["tokens"]

@@ -22,6 +22,8 @@ from data.text import plain
      "average_total | venue=V1 innings=1 ; average_total | innings=1"),
     ("P1 s economy without the playoffs", "economy | bowler=P1 stage=playoffs", "economy | bowler=P1 stage!=playoffs"),
     ("how many runs did T1 score excluding extras", "total | team=T1", "runs | team=T1"),
+    ("most wickets in the playoffs q1 to final", "wickets by bowler | stage=qualifier_1 | top 1",
+     "wickets by bowler | stage=playoffs | top 1"),
     ("200 totals in Y1 compared to Y2", "innings_played | season=Y1-Y2 total>=200",
      "innings_played by season | season=Y1,Y2 total>=200"),
 ])  # fmt: skip

@@ -180,7 +180,7 @@ def test_a_count_of_one_is_singular():
         ("catches by batter | fielder='Shikhar Dhawan' team=PBKS", "Catches for Shikhar Dhawan by fielders of PBKS: "),
         ("sixes | bowler=Bumrah team=MI", "There were 10 sixes against Bumrah in matches of MI."),
         ("highest_total, team_sixes | team=DC", "DC hit 135 sixes with a highest total of 257/4 (v Mumbai Indians, 27"),
-        ("boundary_runs | team=CSK", "CSK had 1474 runs in boundaries (208 fours, 107 sixes)."),
+        ("boundary_runs | team=CSK", "CSK scored 1474 runs in boundaries (208 fours, 107 sixes)."),
         ("team_sixes by home | team=MI", "Sixes for MI: away 70; home 63; 133 in all."),
         ("sixes_conceded by home | team=KKR", "Sixes conceded for KKR: home 86; away 39."),
         ("points by team | top 2", "Kolkata Knight Riders had the most points (20), ahead of "),

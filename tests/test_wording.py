@@ -65,7 +65,7 @@ ipl_2024: streak by batter | each ducks=1 | having streak>=2
     last v Punjab Kings, 5 May 2024); Travis Head 2 (first v Punjab Kings, 19 May 2024; last v Kolkata Knight
     Riders, 21 May 2024).
 ipl_2024: six_hit | first 1
-    Virat Kohli hit the first six off Maheesh Theekshana, ball 9.2 of innings 1, Royal Challengers Bengaluru v
+    Virat Kohli hit the first six, off Maheesh Theekshana, ball 9.2 of innings 1, Royal Challengers Bengaluru v
     Chennai Super Kings, 22 March 2024, MA Chidambaram Stadium.
 ipl_2024: wicket_fall | stage=final | first 1
     The first wicket in the final was Abhishek Sharma (bowled), bowler Mitchell Starc, score 2/1, ball 0.5 of
@@ -74,10 +74,10 @@ ipl_2024: winning_hit | stage=final
     Winning hit in the final: Venkatesh Iyer off Shahbaz Ahmed, 1 run, ball 10.3 of innings 2, Sunrisers
     Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium.
 ipl_2024: ball_bowled | bowler=Bumrah | first 1
-    First ball: Jasprit Bumrah to Wriddhiman Saha, 0 runs, ball 3.1 of innings 1, Gujarat Titans v Mumbai
-    Indians, 24 March 2024, Narendra Modi Stadium.
+    First ball of Bumrah: Jasprit Bumrah to Wriddhiman Saha, 0 runs, ball 3.1 of innings 1, Gujarat Titans v
+    Mumbai Indians, 24 March 2024, Narendra Modi Stadium.
 ipl_2024: fifty_made | first 1
-    Sam Curran made the first fifty off Axar Patel, ball 15.4 of innings 2, Delhi Capitals v Punjab Kings, 23
+    Sam Curran made the first fifty, off Axar Patel, ball 15.4 of innings 2, Delhi Capitals v Punjab Kings, 23
     March 2024, Maharaja Yadavindra Singh International Cricket Stadium.
 ipl_2024: over_runs | top 1
     Most runs in an over: Anrich Nortje 32 runs, to Romario Shepherd, over 20 of innings 1, Mumbai Indians v
@@ -87,16 +87,16 @@ ipl_2024: over_runs | team=RCB opponent=CSK innings=2 | last 1
     Jadeja, over 20 of innings 2, Royal Challengers Bengaluru v Chennai Super Kings, 18 May 2024, M Chinnaswamy
     Stadium.
 ipl_2024: over_runs by bowler | top 2
-    Anrich Nortje had the most runs in an over (32, v Mumbai Indians, 7 April 2024, innings 1, over 20), ahead
-    of Mohit Sharma (31, v Delhi Capitals, 24 April 2024, innings 1, over 20).
+    Most runs in an over: Anrich Nortje 32 (v Mumbai Indians, 7 April 2024, innings 1, over 20); Mohit Sharma 31
+    (v Delhi Capitals, 24 April 2024, innings 1, over 20).
 ipl_2024: over_batter_runs | top 1
     Most runs of one batter in an over: Romario Shepherd 32 runs, off Anrich Nortje, over 20 of innings 1,
     Mumbai Indians v Delhi Capitals, 7 April 2024, Wankhede Stadium.
 ipl_2024: over_sixes by batter | top 1
-    Most sixes of one batter in an over, level: Rajat Patidar 4, v Sunrisers Hyderabad, 25 April 2024, innings
-    1, over 11; Rishabh Pant 4, v Gujarat Titans, 24 April 2024, innings 1, over 20; Romario Shepherd 4, v Delhi
-    Capitals, 7 April 2024, innings 1, over 20; Will Jacks 4, v Gujarat Titans, 28 April 2024, innings 2, over
-    16.
+    Most sixes of one batter in an over: Rajat Patidar 4 (v Sunrisers Hyderabad, 25 April 2024, innings 1, over
+    11); Rishabh Pant 4 (v Gujarat Titans, 24 April 2024, innings 1, over 20); Romario Shepherd 4 (v Delhi
+    Capitals, 7 April 2024, innings 1, over 20); Will Jacks 4 (v Gujarat Titans, 28 April 2024, innings 2, over
+    16).
 ipl_2024: overs by bowler | each over_wickets>=3 | top 1
     Most overs with at least 3 wickets, level: Gerald Coetzee 1; Harshal Patel 1; Mitchell Starc 1; Sandeep
     Sharma 1; T Natarajan 1.
@@ -298,7 +298,7 @@ ipl_2024: economy by bowler | having overs_bowled>=30 | bottom nth 3
 ipl_2024: wickets by bowler | top nth 3
     Third most wickets: Jasprit Bumrah, 20 in 13 innings (311 balls).
 ipl_2024: sixes by batter | top nth 2
-    Level in second place from the top by sixes: Heinrich Klaasen 38; Virat Kohli 38.
+    Second most sixes, shared: Heinrich Klaasen 38; Virat Kohli 38.
 ipl_2024: economy by bowler | place Bumrah
     Jasprit Bumrah was 1st of 80 by economy rate (economy rate 6.48) (at least 60 balls bowled).
 ipl_2024: wins by team | place MI
@@ -315,8 +315,8 @@ ipl_2024: streak | team=RR | each losses=1
     RR's longest run was 4 matches in a row lost (first v Sunrisers Hyderabad, 2 May 2024; last v Punjab Kings,
     15 May 2024).
 ipl_2024: current_streak by team | each wins=1 | top 1
-    Longest: Kolkata Knight Riders, 6 matches in a row won (first v Delhi Capitals, 29 April 2024; last v
-    Sunrisers Hyderabad, 26 May 2024).
+    Longest run still on: Kolkata Knight Riders, 6 matches in a row won (first v Delhi Capitals, 29 April 2024;
+    last v Sunrisers Hyderabad, 26 May 2024).
 ipl_2024: streak | batter=Dhoni | each dismissals=0
     Dhoni's longest run was 7 innings in a row not out (first v Delhi Capitals, 31 March 2024; last v Sunrisers
     Hyderabad, 28 April 2024).
@@ -327,8 +327,8 @@ ipl_2024: streak by bowler | each wickets=0 | top nth 2
     Second longest: Ravichandran Ashwin, 6 innings in a row without a wicket (first v Delhi Capitals, 28 March
     2024; last v Mumbai Indians, 22 April 2024).
 ipl_2024: six_hit | batter=Kohli | first 2
-    First sixes: Virat Kohli off Maheesh Theekshana, ball 9.2 of innings 1, Royal Challengers Bengaluru v
-    Chennai Super Kings, 22 March 2024; Virat Kohli off Rahul Chahar, ball 8.4 of innings 2, Punjab Kings v
+    First sixes of Kohli: Virat Kohli off Maheesh Theekshana, ball 9.2 of innings 1, Royal Challengers Bengaluru
+    v Chennai Super Kings, 22 March 2024; Virat Kohli off Rahul Chahar, ball 8.4 of innings 2, Punjab Kings v
     Royal Challengers Bengaluru, 25 March 2024.
 ipl_2024: six_hit | first nth 1000
     1000th six: Krunal Pandya off Jaydev Unadkat, ball 7.5 of innings 1, Lucknow Super Giants v Sunrisers
@@ -342,8 +342,8 @@ ipl_2024: hundred_made | batter=Rohit
 ipl_2024: hundred_made | batter=Bumrah
     There is no hundred for Bumrah on record.
 ipl_2024: ball_bowled | bowler=Starc stage=final | last 1
-    Last ball in the final: Mitchell Starc to Nitish Kumar Reddy, 0 runs, ball 4.6 of innings 1, Sunrisers
-    Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium.
+    Last ball of Starc in the final: Mitchell Starc to Nitish Kumar Reddy, 0 runs, ball 4.6 of innings 1,
+    Sunrisers Hyderabad v Kolkata Knight Riders (final), 26 May 2024, MA Chidambaram Stadium.
 ipl_2024: over_runs | bowler=Bumrah | top nth 2
     Second most runs in an over: Jasprit Bumrah 16 runs, to Sanju Samson and Yashasvi Jaiswal, over 15 of
     innings 2, Mumbai Indians v Rajasthan Royals, 22 April 2024, Sawai Mansingh Stadium.
@@ -414,7 +414,7 @@ ipl_2024: runs by batter | phase!=powerplay,death stage!=league | top 1
     Heinrich Klaasen scored the most runs outside the powerplay and the death overs outside the league stage: 78
     off 59 balls in 3 innings.
 ipl_2024: position | team=MI,CSK
-    Place in the table: Mumbai Indians 10; Chennai Super Kings 5; a difference of 5.
+    Chennai Super Kings had the better place in the table: 5 to Mumbai Indians' 10; a difference of 5.
 ipl_2024: four_hit | batter=Maxwell stage=eliminator | first 1
     There is no four for Maxwell in the eliminator on record.
 ipl_2024: wicket_fall | batter=Kohli date=2024-05-22
@@ -432,6 +432,68 @@ ipl: referee, city | stage=final season=2008-2009
 ipl_2024: eleven | player=Kohli stage=eliminator
     Played in the eliminator: Royal Challengers Bengaluru v Rajasthan Royals (eliminator), 22 May 2024: Virat
     Kohli.
+ipl_2024: runs by batter | batter="KL Rahul",Gaikwad | top 1
+    Most runs of KL Rahul and Gaikwad: Ruturaj Gaikwad, 583 off 413 balls in 14 innings.
+ipl_2024: runs by batter, match | batter=Kohli | top 1
+    Most runs in a match for Kohli: Virat Kohli, Royal Challengers Bengaluru v Rajasthan Royals, 113, 6 April
+    2024, Sawai Mansingh Stadium (72 balls).
+ipl_2024: six_hit | batter=Dhoni | first 1
+    First six of Dhoni: MS Dhoni off Khaleel Ahmed, ball 17.5 of innings 2, Delhi Capitals v Chennai Super
+    Kings, 31 March 2024, Dr. Y.S. Rajasekhara Reddy ACA-VDCA Cricket Stadium.
+ipl_2024: sixes by batter | top nth 3
+    Third most sixes, shared: Heinrich Klaasen 38; Virat Kohli 38.
+ipl_2024: position by team | top 1
+    Worst place in the table: Mumbai Indians, 10 (8 points).
+ipl_2024: balls_to_fifty by batter | bottom 1
+    Fastest fifty: Jake Fraser-McGurk, 15 balls, v Sunrisers Hyderabad, 20 April 2024.
+ipl_2024: highest_total by team | bottom 1
+    Lowest of each one's highest total: Chennai Super Kings, 212/3, v Sunrisers Hyderabad, 28 April 2024.
+ipl_2024: over_runs by bowler | top 1
+    Most runs in an over: Anrich Nortje, 32, v Mumbai Indians, 7 April 2024, innings 1, over 20.
+ipl_2024: streak | batter=Kohli | each runs>=50 | last 1
+    Kohli's last run was 1 innings in a row with at least 50 runs (v Punjab Kings, 9 May 2024).
+ipl_2024: runs by bowler | top 1
+    Most runs: off Pat Cummins, 556 off 366 balls.
+ipl_2024: runs, catches | player=Kohli
+    Kohli scored 741 runs and took 8 catches (479 balls, 15 innings).
+ipl_2024: wins, losses | team=MI
+    MI won 4 and lost 10 of 14 matches.
+ipl_2024: awards by player | place Dhoni
+    Dhoni is not in the ranking by player-of-the-match awards.
+ipl_2024: runs by batter | batter=Kohli,Gaikwad
+    Virat Kohli scored more runs: 741 to Ruturaj Gaikwad's 583; a difference of 158.
+ipl_2024: strike_rate by batter | batter="Phil Salt",Narine
+    Phil Salt had the higher strike rate by a whisker: 182.01 to Sunil Narine's 180.74; a difference of 1.27.
+ipl_2024: wins by team | team=RCB,CSK
+    Level on wins: Chennai Super Kings 7, Royal Challengers Bengaluru 7.
+ipl_2024: runs by batter | having runs>=580
+    Runs with at least 580 runs: Virat Kohli 741; Ruturaj Gaikwad 583; a difference of 158.
+ipl_2024: titles by team | having titles>=1
+    Kolkata Knight Riders with at least 1 title: 1 title.
+ipl_2024: wickets by bowler | having economy<8 | top 1
+    Jasprit Bumrah took the most wickets with an economy rate of less than 8: 20 in 13 innings (311 balls).
+ipl_2024: margin_runs | team=KKR
+    KKR's biggest win by runs was by 106, v Delhi Capitals, 3 April 2024.
+ipl_2024: balls_to_fifty | batter=Rohit
+    Rohit's fastest fifty took 28 balls, v Lucknow Super Giants, 17 May 2024.
+ipl_2024: fours by batter, match | top 2
+    Most fours: Phil Salt 14 (Lucknow Super Giants v Kolkata Knight Riders, 14 April 2024, Eden Gardens); Marcus
+    Stoinis 13 (Chennai Super Kings v Lucknow Super Giants, 23 April 2024, MA Chidambaram Stadium); Sunil Narine
+    13 (Kolkata Knight Riders v Rajasthan Royals, 16 April 2024, Eden Gardens).
+ipl_2024: dismissals | batter=Kohli dismissal=bowled
+    Kohli was out 1 time (bowled).
+ipl_2024: strike_rate by batter | having balls>=200 | top 3
+    Abhishek Sharma had the highest strike rate with at least 200 balls faced (204.22), ahead of Travis Head
+    (191.55) and Phil Salt (182.01).
+ipl_2024: runs, average, strike_rate | batter=Kohli
+    Kohli scored 741 runs at a batting average of 61.75 and a strike rate of 154.70 (479 balls, 15 innings, 12
+    dismissals).
+ipl_2024: average | batter=Kohli
+    Kohli averaged 61.75: 741 runs, out 12 times, 15 innings.
+ipl_2024: hat_tricks by bowler | having hat_tricks>=1
+    There is no bowler with at least 1 hat-trick.
+ipl_2024: wickets by bowler | bowling=left_arm_pace | top 2
+    Most wickets by left arm pace bowlers, level: Arshdeep Singh 19; T Natarajan 19.
 """
 
 

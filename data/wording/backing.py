@@ -25,9 +25,9 @@ _TOGETHER = {
 }
 
 
-def follows(cells: Cells, about: str, row: int = 1) -> str:
-    """The qualifying figures around the conditions: " off 116 balls in overs 16-20 (12 innings)"."""
-    if about.startswith(" off "):
+def follows(cells: Cells, about: str, of: str, row: int = 1) -> str:
+    """The qualifying figures of a count around the conditions: " off 116 balls in overs 16-20 (12 innings)"."""
+    if about.startswith(" off ") or (of != "runs" and any(c.name in _BESIDE for c, _ in cells)):
         return f"{about}{in_brackets(cells, row)}"
     beside = "".join(f" {_BESIDE[c.name][0]} {x}{row} {_BESIDE[c.name][1]}" for c, x in cells if c.name in _BESIDE)
     rest = [(c, x) for c, x in cells if c.name not in _BESIDE]

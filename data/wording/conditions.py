@@ -250,7 +250,11 @@ def having_words(h: Having) -> str:
     """A bound on the rows of an answer: 'with at least 300 runs'."""
     if MEASURES[h.measure].kind == "streak":
         return f"with a {'current streak' if h.measure == 'current_streak' else 'streak'} of {BOUND[h.op]} {h.value:g}"
-    return f"with {BOUND[h.op]} {h.value:g} {MEASURES[h.measure].label}"
+    measure = MEASURES[h.measure]
+    if measure.kind in ("rate", "best") and not measure.label.split()[0].endswith("s"):
+        article = "an" if measure.label[0] in "aeiou" else "a"
+        return f"with {article} {measure.label} of {BOUND[h.op].replace('fewer', 'less')} {h.value:g}"
+    return f"with {BOUND[h.op]} {h.value:g} {measure.label}"
 
 
 _UNITS = {"bat": "innings", "bowl": "innings", "team": "innings", "concede": "innings", "over": "overs",

@@ -22,7 +22,8 @@ def of_events(told: Told) -> str:
     measure = told.query.measures[0]
     one = told.rows == 1
     noun = MEASURES[measure].label if one else EVENTS[measure]
-    whose = f" for {told.name}" if told.name and not {f.key for f in subject(told.query)} & {"batter", "bowler"} else ""
+    one_man = {f.key for f in subject(told.query)} & {"batter", "bowler", "player"}
+    whose = f" {'of' if one_man else 'for'} {told.name}" if told.name and (in_time(told.query) or not one_man) else ""
     first = in_time(told.query) == "first "  # "the last" is how a condition on the last ball is worded
     if one and not whose and first and measure in _DONE:
         return f"{_event(told, 1, one, f'{_DONE[measure]} the first {noun}{told.about}')}."
@@ -54,7 +55,7 @@ def _event(told: Told, row: int, one: bool, done: str = "") -> str:
     elif measure == "ball_bowled":
         did = f"{bowler} to {batter}{runs}"
     else:
-        did = f"{batter}{f' {done}' if done else ''} off {bowler}{runs}"
+        did = f"{batter}{f' {done},' if done else ''} off {bowler}{runs}"
     ground = f", {told.cell('ground', row)}" if one and told.cell("ground") else ""
     ball = f"ball {told.cell(measure, row)} of innings {told.cell('innings', row)}"
     return f"{did}, {ball}, {told.cell('match', row)}, {told.cell('on', row)}{ground}"

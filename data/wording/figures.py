@@ -87,6 +87,10 @@ DID = {
     "overs": ("bowled", "overs"), "byes": ("conceded", "byes"),
     "overs_bowled": ("bowled", "overs"),
     "legbyes": ("conceded", "leg-byes"), "penalty_runs": ("conceded", "penalty runs"),
+    "wides": ("bowled", "wides"), "noballs": ("bowled", "no-balls"), "fours_conceded": ("conceded", "fours"),
+    "sixes_conceded": ("conceded", "sixes"), "boundary_runs": ("scored", "runs in boundaries"),
+    "golden_ducks": ("made", "golden ducks"), "thirty_plus": ("made", "scores of thirty or more"),
+    "hat_tricks": ("took", "hat-tricks"), "five_wicket_hauls": ("took", "five-wicket hauls"),
     "wide_runs": ("conceded", "runs in wides"), "noball_runs": ("conceded", "runs in no-balls"),
     "wides_and_noballs": ("conceded", "runs in wides and no-balls"),
 }  # fmt: skip

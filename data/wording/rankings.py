@@ -12,9 +12,16 @@ from data.wording.rows import before_row, names, places
 PERSONS = ("batter", "bowler", "fielder", "player", "pair")
 _WHOSE = (*PERSONS, "team")
 _PLACES = ("match", "on", "ground")
-# labels that say already which end of the order they mean
-_SUPERLATIVES = {"highest_score": "top", "highest_total": "top", "partnership": "top", "best_figures": "top",
-                 "lowest_total": "bottom"}  # fmt: skip
+# measures of which each row has its best: the end of the order at which the best of all is, and what that is called
+_NATURAL = {
+    "highest_score": ("top", "highest score"), "highest_total": ("top", "highest total"),
+    "lowest_total": ("bottom", "lowest total"), "best_figures": ("top", "best figures"),
+    "partnership": ("top", "highest partnership"), "balls_to_fifty": ("bottom", "fastest fifty"),
+    "balls_to_hundred": ("bottom", "fastest hundred"), "margin_runs": ("top", "biggest win by runs"),
+    "margin_wickets": ("top", "biggest win by wickets"), "balls_left": ("top", "biggest win by balls to spare"),
+}  # fmt: skip
+_UNITS = {"balls_to_fifty": " balls", "balls_to_hundred": " balls", "balls_left": " balls", "margin_runs": " runs",
+          "margin_wickets": " wickets"}  # fmt: skip
 WHISKER = 0.01  # two figures that differ by less than this share of the greater are level but for a whisker
 
 
@@ -24,11 +31,19 @@ def superlative(told: Told) -> str:
     assert query.rank is not None
     kind, called = query.rank.kind, MEASURES[column.name].label if column.name in MEASURES else column.label
     place = f"{nth(query.rank.n)} " if query.rank.nth and query.rank.n > 1 else ""
-    if _SUPERLATIVES.get(column.name) == kind:
-        return place + called
+    natural = _NATURAL.get(column.name)
+    if natural and natural[0] == kind:
+        return place + natural[1]
     counted = kind_of(column) == "count" or called.startswith(("balls ", "overs ")) or _is_per(column)
     ends = ("most", "fewest") if counted else ("highest", "lowest")
-    return f"{place}{ends[kind == 'bottom']} {called}"
+    if column.name == "position":
+        ends = ("worst", "best")
+    end = ends[kind == "bottom"]
+    if natural and "match" not in query.by:  # each row is the best of somebody, and this the end of them
+        return f"{place}{end} of each one's {natural[1]}"
+    if end == "fewest" and _source(told) == "award":  # nobody is listed with none
+        return f"{place}fewest {called} of those with any"
+    return f"{place}{end} {called}"
 
 
 def _is_per(column: Column) -> bool:
@@ -56,13 +71,19 @@ def leader(told: Told) -> str:
         single = " in a match" if told.cell("match") else ""
         most = "most" if rank.kind == "top" else "fewest"
         where = "".join(f", {told.cell(name)}" for name in _PLACES if told.cell(name))
-        made = _won_of(told, 1) if column.name in ("wins", "losses") else f"{letter}1{follows(told.shown, '', 1)}"
-        did = f"{doers[0]} {verb} the {most} {noun}{single}{told.about}"
-        options = [f"{did}: {made}{where}{end}"]
-        return told.pick(options if where else [*options, f"with {made}, {did}{end}"])
-    whose = f" for {told.name}" if told.name and not _is_subject_listed(told) else ""
-    options = [f"{superlative(told)}{whose}{told.about}: {_row(told, 1)}{end}"]
-    if alone and not rank.nth and not told.cell("match"):
+        after = follows(told.shown, "", column.name)
+        made = f"{letter}1{after}"
+        if column.name in ("wins", "losses"):
+            made = _won_of(told, 1)
+        options = [f"{doers[0]} {verb} the {most} {noun}{single}{told.about}: {made}{where}{end}"]
+        if not where and column.name not in ("wins", "losses"):
+            options.append(f"with {letter}1 {noun}{after}, {doers[0]} {verb} the {most}{told.about}{end}")
+        return told.pick(options)
+    several = _is_subject_listed(told) and " and " in told.name
+    whose = f" {'of' if several else 'for'} {told.name}" if told.name else ""
+    single = " in a match" if told.cell("match") and column.name in DID else ""
+    options = [f"{superlative(told)}{single}{whose}{told.about}: {_row(told, 1)}{end}"]
+    if alone and not rank.nth and not told.cell("match") and _is_personal(told) and "each one's" not in options[0]:
         options.append(f"{doers[0]} had the {superlative(told)}{told.about}: {_made(told, 1)}{end}")
     return told.pick(options)
 
@@ -95,8 +116,8 @@ def _made(told: Told, row: int) -> str:
     column, letter = told.asked[0]
     where = "".join(f", {x}{row}" for _, x in told.at) or places(told.by, row)
     if kind_of(column) == "count" and not where:
-        return f"{letter}{row}{follows(told.shown, '', row)}"
-    return f"{letter}{row}{where}{in_brackets(told.shown, row)}"
+        return f"{letter}{row}{follows(told.shown, '', column.name, row)}"
+    return f"{letter}{row}{_UNITS.get(column.name, '')}{where}{in_brackets(told.shown, row)}"
 
 
 def _is_subject_listed(told: Told) -> bool:
@@ -117,7 +138,13 @@ def is_order(told: Told) -> bool:
     rank, by, column = told.query.rank, [c.name for c, _ in told.by], told.asked[0][0]
     in_order = told.rows > 1 and rank is not None and rank.kind in ("top", "bottom") and not rank.nth
     of_one_figure = len(told.asked) == 1 and (_is_per(column) or not parts_of(column))
-    return in_order and of_one_figure and len(by) == 1 and _does(told, by[0]) and not told.name
+    return in_order and of_one_figure and len(by) == 1 and _does(told, by[0]) and not told.name and _is_personal(told)
+
+
+def _is_personal(told: Told) -> bool:
+    """Whether a row has the figure rather than gave it away, as a bowler does the runs in an over."""
+    counted = kind_of(told.asked[0][0]) == "count"
+    return _source(told) not in ("over", "batter_over", "run") or (counted and told.asked[0][0].name in DID)
 
 
 def order(told: Told, sums: str) -> str:
@@ -148,11 +175,12 @@ def order(told: Told, sums: str) -> str:
 
 def is_comparison(told: Told) -> bool:
     """Whether the rows are two people or teams whose figures differ by a number that is laid out."""
-    column = told.asked[0][0]
+    column, by = told.asked[0][0], [c.name for c, _ in told.by]
+    named = [f for f in told.query.filters if f.op == "=" and f.key in (*by, "between") and len(f.values) == 2]
     values = [told.value(column.name, row) for row in (1, 2)] if told.rows == 2 else []
     return (
-        len(values) == 2 and not told.query.rank and not told.name and not told.at
-        and len(told.asked) == 1 and [_does(told, c.name) for c, _ in told.by] == [True]
+        len(values) == 2 and bool(named) and not told.query.rank and not told.query.having and not told.at
+        and len(told.asked) == 1 and _is_personal(told) and len(by) == 1 and _does(told, by[0])
         and all(isinstance(v, (int, float)) for v in values) and not parts_of(column)
     )  # fmt: skip
 
@@ -182,4 +210,6 @@ def comparison(told: Told, difference: str) -> str:
 
 
 def _better(column: Column) -> str:
+    if column.name == "position":
+        return "better"
     return "lower" if column.name in LESS_IS_BETTER else "higher"

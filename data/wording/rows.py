@@ -9,16 +9,16 @@ _NUMBERED = {"innings": ("in", "innings"), "over": ("in", "over"), "position": (
              "city": ("in",)}  # fmt: skip
 
 
-_TIMES_AND_PLACES = frozenset({"season", "month", "weekday", "city"})  # told after the figure: "973 in IPL 2016"
-
-
 def listed_row(by: Cells, row: int, figures: str, source: str) -> str:
     """A row of a list: "V Kohli 741", but "4 in innings 1"."""
     if len(by) == 1 and (numbered := _NUMBERED.get(by[0][0].name)):
         return f"{figures} {' '.join(numbered)} {by[0][1]}{row}"
-    when = [(c, x) for c, x in by if c.name in _TIMES_AND_PLACES]
-    named = [(c, x) for c, x in by if c.name not in _TIMES_AND_PLACES]
+    when = [(c, x) for c, x in by if c.name in _NUMBERED]
+    match = [(c, x) for c, x in by if c.name == "match"]
+    named = [(c, x) for c, x in by if (c, x) not in (*when, *match)] or match
     after = "".join(f" {' '.join(_NUMBERED[c.name])} {x}{row}" for c, x in when)
+    if match and named != match:
+        return f"{names(named, row, source)} {figures}{after} ({names(match, row, source)}{places(by, row)})"
     return f"{names(named, row, source)}{places(by, row)} {figures}{after}".strip()
 
 

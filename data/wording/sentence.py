@@ -15,7 +15,7 @@ from data.query.line import Query
 from data.query.table import Column
 from data.wording.backing import follows, in_brackets, made_of
 from data.wording.circumstances import COUNTED, circumstances, stated_phrases, subject, who
-from data.wording.events import of_events, of_overs
+from data.wording.events import in_time, of_events, of_overs
 from data.wording.figures import DID, PLAIN_ROWS, Cells, Pick, Told, figure, kind_of, listing, nth, parts_of
 from data.wording.people import of_lineups, of_number, of_people
 from data.wording.rankings import PERSONS, comparison, is_comparison, is_leader, is_order, leader, order, superlative
@@ -94,6 +94,9 @@ def _one(part: Part, layout: Sheet, pick: Pick) -> str:
         redundant |= {"innings", "innings_bowled"}  # would count the innings of a team's players, not of the team
     if MEASURES[query.measures[0]].kind in ("event", "streak") or query.reach is not None:
         redundant = set()
+    source = MEASURES[query.measures[0]].source
+    if any(before_row(dimension, source) for dimension in _PEOPLE & set(query.by)):
+        redundant |= {"innings", "innings_bowled"}  # would count those of the other side
     ratio = parts_of(asked[0][0])
     if ratio:
         redundant -= set(ratio.counted)
@@ -137,15 +140,17 @@ def _table(told: Told, layout: Sheet) -> str:
     if told.rows == 1:
         return _only_row(told)
     query, by, asked, at, about = told.query, told.by, told.asked, told.at, told.about
-    if (name := told.name) and not {f.key for f in subject(query)} & set(query.by):
-        about = f" for {name}{about}"
+    listed_subject = bool({f.key for f in subject(query)} & set(query.by))
+    if told.name and (query.rank or not listed_subject):
+        about = f" {'of' if listed_subject else 'for'} {told.name}{about}"
     source = MEASURES[query.measures[0]].source
     listed = told.listed(lambda r: listed_row(
         by, r, ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked), source
     ) + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at)), told.most_rows)  # fmt: skip
     labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
     if query.rank and query.rank.nth:
-        opening = f"level in {nth(query.rank.n)} place from the {_NTH_FROM[query.rank.kind]} by {labels}{about}: "
+        which = superlative(told) if query.rank.kind in ("top", "bottom") else f"{in_time(query)}{labels}"
+        opening = f"{which}{about}, shared: "
     elif query.rank and query.rank.kind in ("top", "bottom") and len(asked) == 1:
         opening = f"{superlative(told)}{about}: "
     else:
@@ -171,11 +176,13 @@ def _only_row(told: Told) -> str:
         most = {"top": "highest share", "bottom": "lowest share"}.get(query.rank.kind) if query.rank else None
         return f"{most}{about}: {name}, {share}." if most else f"{_lead(query)}{name}{about}: {share}."
     listed_subject = bool({f.key for f in subject(query)} & set(query.by))
-    ranked = query.rank is not None or bool(query.each)
+    ranked = query.rank is not None or bool(query.each) or bool(query.having)
     if column.name in DID and not more and not ranked and len(by) == 1 and before_row(by[0][0].name, source) == "":
         verb, noun = DID[column.name]
         if by[0][0].name in (*PERSONS, "team"):
-            return f"{name} {verb} {letter}1 {noun}{follows(told.shown, about)}{where}{told.qualification}."
+            return (
+                f"{name} {verb} {letter}1 {noun}{follows(told.shown, about, column.name)}{where}{told.qualification}."
+            )
     if told.name and not listed_subject:
         about = f" for {told.name}{about}"
     figures = ", ".join(figure(c, f"{x}1") + places_of.get(c.name, "") for c, x in asked)
@@ -213,8 +220,10 @@ def _single(told: Told) -> str:
         made = f": {made_of(shown)}" if shown and not where else in_brackets(shown)
         owner = f"{name}'s" if name else "the" if about or not column.decimals else "the overall"
         options = [f"{owner} {column.label}{about} {_was(column)} {cell}"]
-        if about:
+        if _goes_first(told):
             options.append(f"{about.strip()}, {owner} {column.label} {_was(column)} {cell}")
+        if column.name in _BEST_OF:
+            options = [f"{owner} {_BEST_OF[column.name].format(about, cell)}"]
         if name and column.name in _RATED:
             options.insert(0, f"{name} {_RATED[column.name]} {cell}{about}")
         return f"{told.pick(options)}{where}{made}."
@@ -222,11 +231,11 @@ def _single(told: Told) -> str:
         joined = listing(figure(c, f"{x}1") + places_of.get(c.name, "") for c, x in asked)
         if where or not all(kind_of(c) == "count" for c, _ in asked):
             return f"{joined}{about}{where}{in_brackets(shown)}."
-        return f"there were {joined}{follows(shown, about)}."
+        return f"there were {joined}{follows(shown, about, column.name) if not more else about + in_brackets(shown)}."
     played = told.cell("matches")
     if {c.name for c, _ in asked} <= {"wins", "losses"} and told.value("matches") and not told.query.each:
         results = listing(f"{DID[c.name][0]} {x}1" for c, x in asked)
-        first = [f"{about.strip()}, {name} {results} of {played} matches."] if about else []
+        first = [f"{about.strip()}, {name} {results} of {played} matches."] if _goes_first(told) else []
         return told.pick([f"{name} {results} of {played} matches{about}.", *first])
     if len(asked) > MOST_IN_A_SENTENCE and not {c.name for c, _ in asked} <= DID.keys():
         return f"{name}{about}: {listing(figure(c, f'{x}1') + places_of.get(c.name, '') for c, x in asked)}{where}."
@@ -242,12 +251,23 @@ def _single(told: Told) -> str:
             rates.append(f"{_an(c)}{c.label} of {x}1{places_of.get(c.name, '')}")
     with_ = " at " if all(kind_of(c) == "rate" or c.name in DID for c, _ in asked) else " with "
     told_rates = f"{with_ if did else ' had '}{listing(rates)}" if rates else ""
-    end = follows(shown, about) if not (where or rates) else f"{about}{where}{in_brackets(shown)}"
+    alone = not (where or more)
+    end = follows(shown, about, column.name) if alone else f"{about}{where}{in_brackets(shown)}"
     done = f"{name}{' ' if did else ''}{listing(did or [''])}{told_rates}"
-    first = [f"{about.strip()}, {done}{where}{follows(shown, '') if not (where or rates) else in_brackets(shown)}."]
-    return told.pick([f"{done}{end}.", *(first if about else [])])
+    after = follows(shown, "", column.name) if alone else f"{where}{in_brackets(shown)}"
+    first = [f"{about.strip()}, {done}{after}."] if _goes_first(told) else []
+    return told.pick([f"{done}{end}.", *first])
 
 
+def _goes_first(told: Told) -> bool:
+    """Whether the conditions can open the sentence: "in overs 16-20, ...", but not "(bowled), ..."."""
+    return bool(told.about) and not told.about.startswith(" (") and not told.query.each
+
+
+# what the best of several is called, where it is no figure by its label
+_BEST_OF = {"balls_to_fifty": "fastest fifty{} took {} balls", "balls_to_hundred": "fastest hundred{} took {} balls",
+            "margin_runs": "biggest win by runs{} was by {}", "margin_wickets": "biggest win by wickets{} was by {}",
+            "balls_left": "biggest win by balls to spare{} was with {} left"}  # fmt: skip
 _RATED = {"strike_rate": "scored at a strike rate of", "average": "averaged", "win_percent": "had a win percentage of"}
 
 
@@ -330,7 +350,8 @@ def _nothing(table: StatTable, about: str, pick: Pick) -> str:
             f"{name} has no {what}{about}: there is no such record.",
             f"there is no such record: {name} has no {what}{about}.",
         ])  # fmt: skip
-    return pick([f"there is no {what}{about} on record.", f"no such record: no {what}{about}."])
+    are = "are" if what.endswith("s") else "is"
+    return pick([f"there {are} no {what}{about} on record.", f"no such record: no {what}{about}."])
 
 
 def _lead(query: Query) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from data.query.engine import StatTable
-from data.query.language import MEASURES
+from data.query.language import ENUMS, MEASURES
 from data.text import ordinal
 
 MODEL_ROWS = 5  # rows of a table up to which the model words it
@@ -75,7 +75,8 @@ def _totals(table: StatTable) -> dict[str, float]:
 
 def _as_said(table: StatTable, row: list[str]) -> list[str]:
     """The texts of a row as they stand in a sentence: '2nd' of a place, 'April', 'Mondays'."""
-    said = {"place": lambda text: ordinal(int(text)), "month": str.title, "weekday": lambda text: f"{text.title()}s"}
+    said: dict[str, Callable[[str], str]] = dict.fromkeys(ENUMS, lambda text: text.replace("_", " "))
+    said |= {"place": lambda text: ordinal(int(text)), "month": str.title, "weekday": lambda text: f"{text.title()}s"}
     return [said[c.name](text) if c.name in said else text for c, text in zip(table.columns, row, strict=True)]
 
 

@@ -18,10 +18,12 @@ def of_streaks(told: Told) -> str:
     """The longest or the current streak of each subject, or all streaks in time."""
     query, unit = told.query, streak_unit(told.query)
     own = told.name and not {f.key for f in subject(query)} & set(query.by)
-    if not told.by:
+    if not told.by and told.rows == 1:
         which = "longest" if "streak" in query.measures else "current"
+        if query.rank and query.rank.kind in ("first", "last"):
+            which = in_time(query).strip()
         owner = f"{told.name}'s" if told.name else "the"
-        is_or_was = "was" if which == "longest" else "is"
+        is_or_was = "is" if which == "current" else "was"
         return told.pick([f"{owner} {which} run {is_or_was} {_streak(told, 1, f' {unit}{told.about}')}.",
                           f"{owner} {which} run: {_streak(told, 1, f' {unit}{told.about}')}."])  # fmt: skip
     whose = f" for {told.name}" if own else ""
@@ -40,6 +42,8 @@ def _lead(told: Told) -> str:
     if rank.kind in ("first", "last"):
         return f"{in_time(told.query).strip()}: "
     which = "longest" if rank.kind == "top" else "shortest"
+    if "streak" not in told.query.measures:
+        which = f"{which} run still on"
     return f"{nth(rank.n)} {which}: " if rank.nth and rank.n > 1 else f"{which}: "
 
 

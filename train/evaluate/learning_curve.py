@@ -92,12 +92,16 @@ def curve(
     every: Annotated[int, typer.Option(help="measure each n-th checkpoint, counted from the last")] = 1,
     season: Annotated[str, typer.Option(help="the season that is asked about")] = "ipl_2024",
     threads: Annotated[int, typer.Option(help="of the engine; 0: as many as the service would take")] = 0,
+    untrained: Annotated[
+        bool, typer.Option(help="measure the base without adapter, too: it rambles, a quarter of an hour")
+    ] = False,
 ) -> None:
     """Ask every kept checkpoint what people ask, and draw the curve."""
     base = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["base"]
     rows, file = read_metrics(folder), folder / "curve.json"
     known = {p["step"]: p for p in json.loads(file.read_text())} if file.is_file() else {}
-    for step, adapter in [(0, None), *((checkpoint_step(c), c) for c in checkpoints(folder, every))]:
+    kept: list[tuple[int, Path | None]] = [(checkpoint_step(c), c) for c in checkpoints(folder, every)]
+    for step, adapter in [(0, None), *kept] if untrained else kept:
         if step in known:
             continue
         known[step] = {

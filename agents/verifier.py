@@ -21,7 +21,7 @@ from data.wording.sentence import wordings
 from data.wording.sheet import MODEL_ROWS, REFERENCE, Sheet
 
 
-# In "40 in over A1", "against A1 40" and "gave away A1 extras" the words before the cell are no circumstance.
+# In "40 in over A1" and "against A1 40" the words before the cell are no circumstance.
 def _before_cell(words: set[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!an )\b(?i:{'|'.join(sorted(words, key=len, reverse=True))}) (?=[A-CE-OQRUWX]\d)")
 

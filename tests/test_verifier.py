@@ -133,7 +133,7 @@ def test_a_circumstance_is_recognised_by_a_mark_that_no_column_has(said, mark):
 def test_words_before_a_cell_name_a_row_or_a_figure_and_no_circumstance(statistics):
     for line, said in [
         ("wins by opponent | team=T1 | top 1", "Against A1 for T1: B1 wins."),
-        ("extras_conceded | team=T1", "T1 gave away A1 extras."),
+        ("extras_conceded | team=T1", "T1 conceded A1 extras."),
     ]:
         tables, laid = laid_out(statistics, line)
         assert "was not asked" not in missing(said, tables, laid, line)

@@ -81,7 +81,7 @@ DID = {
     "team_fours": ("hit", "fours"), "wickets_taken": ("took", "wickets"), "conceded": ("conceded", "runs with extras"),
     "matches": ("played", "matches"), "wins": ("won", "matches"), "losses": ("lost", "matches"),
     "tosses_won": ("won", "tosses"), "tosses_lost": ("lost", "tosses"), "awards": ("won", "player-of-the-match awards"),
-    "points": ("had", "points"), "extras_conceded": ("gave away", "extras"), "times_all_out": ("were all out", "times"),
+    "points": ("had", "points"), "extras_conceded": ("conceded", "extras"), "times_all_out": ("were all out", "times"),
     # figures that came with several seasons
     "titles": ("won", "titles"), "no_results": ("had", "matches without a result"),
     "overs": ("bowled", "overs"), "byes": ("conceded", "byes"),

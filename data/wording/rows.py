@@ -41,7 +41,7 @@ def words_before_rows() -> set[str]:
 
 def words_before_cells() -> set[str]:
     """What may stand before a cell without being a circumstance: the words before the name of a row, and the verbs of
-    figures, such as "gave away"."""
+    figures, such as "had a hand in"."""
     return words_before_rows() | {verb for verb, _ in DID.values()}
 
 

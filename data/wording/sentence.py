@@ -279,6 +279,8 @@ def _an(column: Column) -> str:
     """The article of a rate: "a strike rate", "an economy rate", "best figures"."""
     if _was(column) == "were":
         return ""
+    if column.label == "run rate":
+        return "the "  # "a run" is how conditions on single runs are worded
     return "an " if column.label[0] in "aeiou" else "a "
 
 

@@ -136,7 +136,7 @@ ipl_2024: squad | team=KKR
 ipl_2024: sides | player=Rahul
     KL Rahul played for Lucknow Super Giants.
 ipl_2024: home_ground | team=KKR
-    Most matches for KKR at home: Eden Gardens, 7.
+    KKR played most at home at Eden Gardens: 7 matches.
 ipl: umpires, tv_umpire, referee | stage=final season=2016
     In the final in IPL 2016: Royal Challengers Bengaluru v Sunrisers Hyderabad (final), 29 May 2016, M
     Chinnaswamy Stadium: umpires HDPK Dharmasena and BNJ Oxenford, television umpire AK Chaudhary, match referee
@@ -373,7 +373,7 @@ ipl_2024: squad | team=CSK
     Chahar 8; Moeen Ali 8; Sameer Rizvi 8; Matheesha Pathirana 6; Maheesh Theekshana 5; Simarjeet Singh 4;
     Mitchell Santner 3; Richard Gleeson 2; Mukesh Choudhary 1.
 ipl_2024: home_ground | team=MI
-    Most matches for MI at home: Wankhede Stadium, 7.
+    MI played most at home at Wankhede Stadium: 7 matches.
 ipl: titles | team=PBKS season=all
     PBKS won 0 titles across all IPL seasons.
 ipl: winner, margin | stage=final season=2010

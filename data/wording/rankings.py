@@ -62,6 +62,8 @@ def leader(told: Told) -> str:
     """'Travis Head hit the most fours: 64 in 15 innings.', 'Highest score: Marcus Stoinis, 124*, v ...'."""
     (column, letter), rank = told.asked[0], told.query.rank
     assert rank is not None
+    if told.name and (column.name, told.query.by) == ("matches", ("venue",)) and told.query.filter("home"):
+        return f"{told.name} played most{told.about} at {told.by[0][1]}1: {letter}1 matches{told.qualification}."
     doers = [f"{x}1" for c, x in told.by if _does(told, c.name)]
     others = [c.name for c, _ in told.by if not _does(told, c.name) and c.name not in _PLACES]
     alone = len(told.asked) == 1 and len(doers) == 1 and not others and not told.name

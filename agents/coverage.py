@@ -34,6 +34,10 @@ _LEAVES_OUT = frozenset(
 )
 
 
+_AND_AGAINST_WHOM = re.compile(
+    r"(?:\band|,|&) whom?\b (?:(?:(?:was|were|is) )?(?:it |that |they |this )?(?:against|vs?|versus)"
+    r"|did (?:they|he|she|it) (?:play|beat|face))\b"
+)
 _AND_WHO = re.compile(r"(?:\band|,|&) who(?:m)?\b(?! (?:else|all)\b)")
 
 
@@ -70,6 +74,7 @@ def exceptions_dropped(plan: Plan, question: str) -> list[str]:
 def exceptions_turned_round(plan: Plan, question: str) -> list[str]:
     """What the plain `question` leaves out and the plan asks for alone: "without the playoffs" as `stage=playoffs`."""
     wanted = {v for q in plan.queries for f in q.filters if f.op == "=" and f.key != "without" for v in f.values}
+    wanted -= {v for q in plan.queries for f in q.filters if f.op == "!=" for v in f.values}
     found = (re.search(rf"{_EXCEPT.pattern} (?:the |all |any )?{re.escape(v)}\b", question) for v in sorted(wanted))
     return [match[0] for match in found if match]
 
@@ -85,15 +90,24 @@ def people_dropped(plan: Plan, question: str) -> list[str]:
     the plan names anybody."""
     if plan.decline or any(_names_people(query) for query in plan.queries):
         return []
-    return _AND_WHO.findall(question)
+    people = [{f.values for f in q.filters if f.key in (*PLAYER_KEYS, "team") and f.op == "="} for q in plan.queries]
+    if len(people) > 1 and people[0] != people[1]:  # a query for each of two
+        return []
+    shows_opponent = any(
+        "match" in q.by or MEASURES[m].kind == "best" for q in plan.queries for m in q.measures if m in MEASURES
+    )
+    return _AND_WHO.findall(_AND_AGAINST_WHOM.sub(" ", question) if shows_opponent else question)
 
 
 def _names_people(query: Query) -> bool:
     """Whether the rows of a query are, or show, who it was."""
     measure = MEASURES[query.measures[0]]
-    named = {f.key for f in query.filters if f.op == "=" and len(f.values) == 1}
     shows = measure.kind in ("event", "fact", "summary") or measure.source in ("over", "batter_over", "run", "lineup")
-    return shows or bool(({*PLAYER_KEYS, "pair", "team"} & set(query.by)) - named)
+    shows |= (measure.source, measure.kind) == ("stand", "best")
+    people = [f for f in query.filters if f.op == "=" and f.key in (*PLAYER_KEYS, "team")]
+    named = {f.key for f in people if len(f.values) == 1}
+    several = any(len(f.values) > 1 for f in people)
+    return shows or several or bool(({*PLAYER_KEYS, "pair", "team", "opponent"} & set(query.by)) - named)
 
 
 def _phase(line: str, low: str, high: str) -> bool:

@@ -11,50 +11,77 @@ from dataclasses import replace
 
 from agents.coverage import EXCEPT_EXTRAS, exceptions_turned_round
 from data.query import Plan
-from data.query.language import FILTERS, MEASURES
+from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES
 from data.query.line import Filter, Query
+from data.query.query import Rank
 from data.text import PLACEHOLDER
 
 _NOT_THE_FINAL = re.compile(
-    r"\bfinal (?:scores?|totals?|margins?|figures|results?|tally|overs?|balls?|standings?|tables?)\b|\bfinally\b"
+    r"\bfinal (?:scores?|totals?|margins?|figures|results?|tally|balls?|standings?|tables?)\b|\bfinally\b"
+    r"|\bfinal overs?\b(?! (?:the|all|T\d|with|between)\b)"
 )
 _FINAL = re.compile(r"\bfinals?\b")
 _Q1_TO_FINAL = re.compile(
     r"\b(?:q1|qualifiers? (?:1|one)|(?:first|1st) qualifier) (?:to|till|until|through(?: to)?) (?:the )?finals?\b"
 )
-_PER = re.compile(r"\b(runs|wickets|sixes|fours|catches) (?:\w+ ){0,2}?(?:per|a|each|every) (match|game|innings)\b")
+# "in a match" is a single one
+_PER = re.compile(
+    r"\b(runs|wickets|sixes|fours|catches) ((?:\w+ ){0,2}?)(?:per|(?<!in )(?:a|each)) (match|game|innings)\b(?! number)"
+)
+_GIVEN_AWAY = re.compile(r"lost|conceded|given|leaked")
+# conditions that pick whole matches; a count per match takes no others
+_OF_MATCHES = frozenset(
+    "team opponent batter bowler player fielder venue season stage month weekday result home innings toss half from to"
+    " after before nth_match last_matches".split()
+)
 # what is taken for a count per match or innings
 _RATES = {"runs": ("average", "strike_rate"), "wickets": ("bowling_average", "bowling_strike_rate")}
-_TWO_SEASONS = re.compile(r"\b(Y\d) (?:as )?(?:compared (?:to|with)|vs?|versus|against|and|or|than) (?:in )?(Y\d)\b")
-_LEAGUE_AVERAGE = re.compile(
-    r"\b(?:above|below|over|under|than|with|to|against) (?:the )?(?:tournament|league|overall|season|competition)"
-    r"(?:'s)? (?:\w+ ){0,2}?average\b"
+_TWO_SEASONS = re.compile(
+    r"(?<!between )(?<!from )\b(Y\d) (?:as )?(?:compared (?:to|with)|vs?|versus|against|and|or|than) (?:in )?(Y\d)\b"
 )
+_TOGETHER = re.compile(r"\b(?:together|combined|total|altogether|added|overall|across|both)\b")
+# whose the best figure is, and at which end of the order it is
+_HOLDERS = {
+    "highest_total": ("team", "top"), "lowest_total": ("team", "bottom"), "margin_runs": ("team", "top"),
+    "margin_wickets": ("team", "top"), "balls_left": ("team", "top"), "highest_score": ("batter", "top"),
+    "balls_to_fifty": ("batter", "bottom"), "balls_to_hundred": ("batter", "bottom"),
+    "best_figures": ("bowler", "top"), "partnership": ("pair", "top"),
+}  # fmt: skip
+_LEAGUE_AVERAGE = re.compile(
+    r"\b(?:above|below|than|compare[sd]? (?:with|to)) (?:the )?(?:tournament|league|season|competition)(?:'s)?"
+    r" (?:(?:batting|bowling|run|scoring|economy|strike rate) ){0,2}average\b"
+)
+_GOES_THROUGH = re.compile(r"\b(?:went|go|goes|made|from|straight|reach\w*|advanc\w*|qualif(?:y|ied))\b")
+_SEASON_KEYS = ("season", "after", "before", "from", "to")
 
 
 def repaired(plan: Plan, question: str) -> Plan:
     """The plan as the plain `question` certainly means it."""
     if plan.decline:
         return plan
-    for repair in (_without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season):
+    for repair in _REPAIRS:
         plan = repair(plan, question)
-    return plan
+    return replace(plan, queries=tuple(dict.fromkeys(plan.queries)))
 
 
 def _without_final(plan: Plan, question: str) -> Plan:
+    """ "Final score" is no final, where something else says which match."""
     if not _NOT_THE_FINAL.search(question) or _FINAL.search(_NOT_THE_FINAL.sub(" ", question)):
         return plan
 
     def kept(query: Query) -> Query:
         filters = tuple(f for f in query.filters if (f.key, f.values) != ("stage", ("final",)))
-        return query if filters == query.filters else replace(query, filters=filters)
+        tells = {"team", "batter", "bowler"} & set(query.by) or any(f.key not in _SEASON_KEYS for f in filters)
+        return replace(query, filters=filters) if tells and filters != query.filters else query
 
     return replace(plan, queries=tuple(map(kept, plan.queries)))
 
 
 def _all_playoffs(plan: Plan, question: str) -> Plan:
     """ "Q1 to final" are the playoffs, not the first qualifier."""
-    if not _Q1_TO_FINAL.search(question):
+    found = _Q1_TO_FINAL.search(question)
+    results = {"winner", "wins", "losses"} & {m for query in plan.queries for m in query.measures}
+    if not found or results or _GOES_THROUGH.search(question[: found.start()]):
         return plan
 
     def whole(query: Query) -> Query:
@@ -65,20 +92,38 @@ def _all_playoffs(plan: Plan, question: str) -> Plan:
 
 
 def _per(plan: Plan, question: str) -> Plan:
+    """ "Runs per match" are runs over matches."""
     found = _PER.search(question)
-    if not found or len(plan.queries) != 1 or len(plan.queries[0].measures) != 1:
+    if not found or len(plan.queries) != 1 or len(plan.queries[0].measures) != 1 or _GIVEN_AWAY.search(found[2]):
         return plan
-    counted, each = found[1], "innings" if found[2] == "innings" else "matches"
-    if plan.queries[0].measures[0] not in (counted, *_RATES.get(counted, ())) or "match" in plan.queries[0].by:
+    (query,) = plan.queries
+    counted, keys, was = found[1], {f.key for f in query.filters}, query.measures[0]
+    if was not in (counted, *_RATES.get(counted, ())) or query.each or {"match", "innings"} & set(query.by):
         return plan
-    return replace(plan, queries=(replace(plan.queries[0], measures=(f"{counted}/{each}",)),))
+    if not keys <= _OF_MATCHES or {"batter", "bowler"} <= keys | set(query.by):
+        return plan
+    of_batter = bool({"batter", "player"} & (keys | set(query.by)))
+    if found[3] != "innings":
+        ratio = "total/matches" if counted == "runs" and not of_batter else f"{counted}/matches"
+    elif counted == "wickets":
+        ratio = "wickets/innings_bowled"
+    elif counted != "catches" and of_batter:
+        ratio = f"{counted}/innings"
+    else:
+        return plan
+    rank, having = query.rank, tuple(h for h in query.having if h.measure not in _RATES.get(counted, ()))
+    if rank and was in LESS_IS_BETTER and rank.kind in ("top", "bottom"):
+        rank = replace(rank, kind="top" if rank.kind == "bottom" else "bottom")
+    return replace(plan, queries=(replace(query, measures=(ratio,), rank=rank, having=having),))
 
 
 def _with_league(plan: Plan, question: str) -> Plan:
     if not _LEAGUE_AVERAGE.search(question) or len(plan.queries) != 1:
         return plan
     (query,) = plan.queries
-    of_all = tuple(f for f in query.filters if not any(PLACEHOLDER.fullmatch(value) for value in f.values))
+    of_all = tuple(
+        f for f in query.filters if f.key in _SEASON_KEYS or not any(PLACEHOLDER.fullmatch(v) for v in f.values)
+    )
     if query.by or of_all == query.filters or any(MEASURES[m].kind != "rate" for m in query.measures):
         return plan
     return replace(plan, queries=(query, replace(query, filters=of_all)))
@@ -105,11 +150,33 @@ def _off_the_bat(plan: Plan, question: str) -> Plan:
 def _by_season(plan: Plan, question: str) -> Plan:
     """Two seasons that are compared have a figure each."""
     found = _TWO_SEASONS.search(question)
-    if not found or len(plan.queries) != 1 or "season" in plan.queries[0].by:
+    if not found or len(plan.queries) != 1 or "season" in plan.queries[0].by or _TOGETHER.search(question):
         return plan
     query, both = plan.queries[0], (found[1], found[2])
     season = query.filter("season")
-    if season is None or season.op != "=" or season.values not in (both, ("-".join(both),)):
+    if season is None or season.op != "=" or season.values != ("-".join(both),):
+        return plan
+    if query.rank or query.having or query.place or MEASURES[query.measures[0]].kind == "streak":
         return plan
     filters = tuple(replace(f, values=both) if f is season else f for f in query.filters)
     return replace(plan, queries=(replace(query, by=("season", *query.by), filters=filters),))
+
+
+def _with_holder(plan: Plan, question: str) -> Plan:
+    """A best figure of nobody in particular is somebody's: the highest total is a team's."""
+
+    def held(query: Query) -> Query:
+        if query.measures[0] not in _HOLDERS or len(query.measures) > 1 or query.by or query.rank or query.each:
+            return query
+        by, kind = _HOLDERS[query.measures[0]]
+        named = ("player", "batter", "bowler") if by != "team" else ("player", "team", "between")
+        if any(f.op == "=" and f.key in named for f in query.filters):
+            return query
+        return replace(query, by=(by,), rank=Rank(kind, 1))
+
+    return replace(plan, queries=tuple(map(held, plan.queries)))
+
+
+_REPAIRS = (
+    _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season, _with_holder,
+)  # fmt: skip

@@ -26,6 +26,7 @@ from data.phrasing.implications import unmet
 from data.prompts import follow_up_messages, plan_messages
 from data.query import Plan, Query, QueryError, Statistics, StatTable, parse
 from data.query.grammar import gbnf
+from data.query.language import MEASURES
 from data.query.line import Filter
 from data.query.sources import PLAYER_KEYS
 from data.season import Season
@@ -45,13 +46,18 @@ class Doubt(NamedTuple):
 
 NO_DOUBT = Doubt(False, 0, False)
 _LEAVES_OUT = (left_out, unmet, exceptions_dropped, people_dropped, not_said)
-# words that ask for all seasons, whatever is loaded
+# words that ask for all seasons, whatever is loaded, and those that ask for one after all
 _ALL_SEASONS = re.compile(
-    r"\b(?:all|every) (?:the )?(?:ipl )?seasons\b|\bcareers?\b|\ball[ -]time\b|\bhistory\b"
-    r"|\ball (?:the |these )?years\b"
+    r"\b(?:all|every|each) (?:the |his |their )?(?:ipl )?seasons?\b|\bcareer\b(?!-? ?(?:best|high|low)|-)"
+    r"|\ball[ -]time\b|\b(?:ipl|league|all|tournament) history\b|\b(?:all|over) (?:the |these )?years\b|\blifetime\b"
 )
-_IN_THE_LEAGUE = re.compile(r"\b(?:in|of) (?:the )?ipl\b|\bipl (?:me|mein)\b|\bhow many times ha(?:s|ve)\b")
-_ONE_SEASON = re.compile(r"\bY\d|\b(?:this|last|current|latest) (?:ipl|season|year|edition)\b|\bipl (?:season|Y\d)")
+_THIS_SEASON = re.compile(
+    r"\b(?:this|is|current|the|ths|last|latest) (?:ipl |tournament |league )?"
+    r"(?:season|saal|year|edition|campaign|tournament|term|time|szn)\b(?! average)"
+    r"|\b(?:this|current|latest) ipl\b"
+)
+_IN_THE_LEAGUE = re.compile(r"\b(?:in|of) (?:the )?ipl\b|\bipl (?:me|mein)\b|\bhow many times ha(?:s|ve) T\d\b")
+_A_YEAR = re.compile(r"\bY\d|\bipl season\b")
 # said of what is suggested; the figure is not, since it would be read as the answer
 WITHOUT = "Without that condition I can compute it."
 OF_THIS_SEASON = "For this season alone I can compute it."
@@ -177,8 +183,10 @@ class RetrieverAgent:
 
     def _wants_more_seasons(self, planned: Planned) -> bool:
         """Whether a career's figure is asked where one season is loaded: who won most titles is one, too."""
-        titles = any("titles" in query.measures and query.rank for query in planned.plan.queries)
-        return len(self.season.years) == 1 and bool(titles or _ALL_SEASONS.search(planned.text))
+        everywhere = any(f.key == "season" and f.values == ("all",) for q in planned.plan.queries for f in q.filters)
+        titles = any(q.measures[0] == "titles" and (everywhere or "player" in q.by) for q in planned.plan.queries)
+        asked = _ALL_SEASONS.search(planned.text) and not _is_of_one_season(planned.text)
+        return len(self.season.years) == 1 and bool(titles or asked)
 
     def _without(self, planned: Planned) -> str | None:
         """The line without its unsupported conditions, with names; None where it has no rows when it is typed."""
@@ -234,7 +242,7 @@ class RetrieverAgent:
         """
         everywhere = Filter("season", "=", ("all",))
         if len(self.season.years) > 1:
-            if _IN_THE_LEAGUE.search(text) and not _ONE_SEASON.search(text):
+            if _IN_THE_LEAGUE.search(text) and not _is_of_one_season(text):
                 plan = replace(plan, queries=tuple(_over_all(query, everywhere) for query in plan.queries))
             told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
             return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
@@ -263,9 +271,16 @@ class RetrieverAgent:
         return Refusal(DECLINED, outcome.suggestion, reason)
 
 
+def _is_of_one_season(text: str) -> bool:
+    """Whether a plain question says which season it is about: "this season", or a placeholder of a year."""
+    return bool(_THIS_SEASON.search(text) or _A_YEAR.search(text))
+
+
 def _over_all(query: Query, everywhere: Filter) -> Query:
     """The query over all seasons where it does not say which."""
-    if "season" in query.by or any(f.key in _TELL_SEASON for f in query.filters):
+    measure = MEASURES[query.measures[0]]
+    of_one = measure.kind in ("fact", "event", "summary") or measure.source in ("table", "lineup", "person")
+    if of_one or "season" in query.by or any(f.key in (*_TELL_SEASON, "match", "half") for f in query.filters):
         return query
     return replace(query, filters=(*query.filters, everywhere)).canonical()
 

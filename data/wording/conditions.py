@@ -251,6 +251,8 @@ def having_words(h: Having) -> str:
     if MEASURES[h.measure].kind == "streak":
         return f"with a {'current streak' if h.measure == 'current_streak' else 'streak'} of {BOUND[h.op]} {h.value:g}"
     measure = MEASURES[h.measure]
+    if h.op == "=" and h.value == 0 and measure.kind == "count":
+        return f"without any {measure.label}"
     if measure.kind in ("rate", "best") and not measure.label.split()[0].endswith("s"):
         article = "an" if measure.label[0] in "aeiou" else "a"
         return f"with {article} {measure.label} of {BOUND[h.op].replace('fewer', 'less')} {h.value:g}"

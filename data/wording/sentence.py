@@ -348,9 +348,10 @@ def _nothing(table: StatTable, about: str, pick: Pick) -> str:
             f"no ranking by {label}{about}: nobody has {table.qualification}.",
         ])  # fmt: skip
     if name:
+        verb, noun = DID.get(query.measures[0], ("has", what))
         return pick([
-            f"{name} has no {what}{about}: there is no such record.",
-            f"there is no such record: {name} has no {what}{about}.",
+            f"{name} {verb} no {noun}{about}: there is no such record.",
+            f"there is no such record: {name} {verb} no {noun}{about}.",
         ])  # fmt: skip
     are = "are" if what.endswith("s") else "is"
     return pick([f"there {are} no {what}{about} on record.", f"no such record: no {what}{about}."])

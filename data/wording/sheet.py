@@ -76,6 +76,7 @@ def _totals(table: StatTable) -> dict[str, float]:
 def _as_said(table: StatTable, row: list[str]) -> list[str]:
     """The texts of a row as they stand in a sentence: '2nd' of a place, 'April', 'Mondays'."""
     said: dict[str, Callable[[str], str]] = dict.fromkeys(ENUMS, lambda text: text.replace("_", " "))
+    said |= dict.fromkeys(("bowling_style", "role"), str.lower)
     said |= {"place": lambda text: ordinal(int(text)), "month": str.title, "weekday": lambda text: f"{text.title()}s"}
     return [said[c.name](text) if c.name in said else text for c, text in zip(table.columns, row, strict=True)]
 

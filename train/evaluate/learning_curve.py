@@ -31,6 +31,7 @@ from train.run_folder import checkpoint_step
 
 CURVE_SETS = ("fan_questions", "public_questions", "language_questions", "conditions")
 COLOURS = dict(zip(CURVE_SETS, ("#2563eb", "#059669", "#9333ea", "#dc2626"), strict=True))
+LABEL_HEIGHT = 4.5  # percent: nearer labels would cover each other
 
 app = command_line()
 
@@ -72,10 +73,16 @@ def draw(points: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     figure, axis = pyplot.subplots(figsize=(8, 4.5), dpi=110)
     tokens = [p["tokens"] / 1e6 for p in points]
+    ends: dict[str, float] = {}
     for name, colour in COLOURS.items():
         shares = [100 * p["sets"][name]["right"] / p["sets"][name]["asked"] for p in points]
         axis.plot(tokens, shares, color=colour, marker="o", label=name.replace("_", " "))
-        axis.annotate(f"{shares[-1]:.0f}", (tokens[-1], shares[-1]), xytext=(6, -3), textcoords="offset points")
+        ends[name] = shares[-1]
+    height = -100.0
+    for name, share in sorted(ends.items(), key=lambda item: item[1]):
+        height = max(share, height + LABEL_HEIGHT)
+        at = {"xy": (tokens[-1], share), "xytext": (tokens[-1] + 0.015 * max(tokens), height)}
+        axis.annotate(f"{share:.0f}", **at, va="center", color=COLOURS[name])
     axis.set(xlabel="tokens of fine-tuning (millions)", ylabel="right through the whole service (%)", ylim=(0, 100))
     axis.grid(alpha=0.3)
     axis.legend(loc="lower right", fontsize=8)

@@ -185,7 +185,7 @@ class RetrieverAgent:
         """Whether a career's figure is asked where one season is loaded: who won most titles is one, too."""
         everywhere = any(f.key == "season" and f.values == ("all",) for q in planned.plan.queries for f in q.filters)
         titles = any(q.measures[0] == "titles" and (everywhere or "player" in q.by) for q in planned.plan.queries)
-        asked = _ALL_SEASONS.search(planned.text) and not _is_of_one_season(planned.text)
+        asked = _ALL_SEASONS.search(planned.text) and not _is_of_one_season(planned)
         return len(self.season.years) == 1 and bool(titles or asked)
 
     def _without(self, planned: Planned) -> str | None:
@@ -216,7 +216,7 @@ class RetrieverAgent:
                 return self._refusal(name.outcome)
             keys[name.filter, name.value] = name.outcome.candidates
 
-        plan, note = self._within_seasons(self._over_his_seasons(plan, keys), planned.text)
+        plan, note = self._within_seasons(self._over_his_seasons(plan, keys), planned)
 
         def resolve(filter_key: str, value: str) -> tuple[str, ...]:
             exchanged = {"batter": "bowler", "bowler": "batter"}.get(filter_key, filter_key)  # see _exchanged
@@ -234,7 +234,7 @@ class RetrieverAgent:
         names = shown_names(mentions, keys, self.names)
         return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
 
-    def _within_seasons(self, plan: Plan, text: str) -> tuple[Plan, str]:
+    def _within_seasons(self, plan: Plan, planned: Planned) -> tuple[Plan, str]:
         """The plan over what is loaded, and what is said before the answer: which season it is about.
 
         Where only one season is loaded, a wish for all of them is left out; where several are, "in the IPL" without a
@@ -242,7 +242,7 @@ class RetrieverAgent:
         """
         everywhere = Filter("season", "=", ("all",))
         if len(self.season.years) > 1:
-            if _IN_THE_LEAGUE.search(text) and not _is_of_one_season(text):
+            if _IN_THE_LEAGUE.search(planned.text) and not _is_of_one_season(planned):
                 plan = replace(plan, queries=tuple(_over_all(query, everywhere) for query in plan.queries))
             told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
             return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
@@ -271,9 +271,9 @@ class RetrieverAgent:
         return Refusal(DECLINED, outcome.suggestion, reason)
 
 
-def _is_of_one_season(text: str) -> bool:
-    """Whether a plain question says which season it is about: "this season", or a placeholder of a year."""
-    return bool(_THIS_SEASON.search(text) or _A_YEAR.search(text))
+def _is_of_one_season(planned: Planned) -> bool:
+    """Whether a question says which season it is about: "this season", which its plain text lacks, or a year."""
+    return bool(_THIS_SEASON.search(planned.linked.text.lower()) or _A_YEAR.search(planned.text))
 
 
 def _over_all(query: Query, everywhere: Filter) -> Query:

@@ -272,8 +272,8 @@ class RetrieverAgent:
 
 
 def _is_of_one_season(planned: Planned) -> bool:
-    """Whether a question says which season it is about: "this season", which its plain text lacks, or a year."""
-    return bool(_THIS_SEASON.search(planned.linked.text.lower()) or _A_YEAR.search(planned.text))
+    """Whether a question says which season it is about."""
+    return planned.linked.own_season or bool(_THIS_SEASON.search(planned.text) or _A_YEAR.search(planned.text))
 
 
 def _over_all(query: Query, everywhere: Filter) -> Query:

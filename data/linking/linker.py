@@ -76,7 +76,8 @@ class Linker:
         repeated = self._repeated_sides(question, spans, moments)
         spans = [s for s in spans if not any(start <= s.start < end for start, end in repeated)]
         mentions = self._number(question, spans, moments)
-        return Linked(self._render(question, words, spans, moments, mentions, repeated), mentions)
+        own = any(moment.kind == "own" for moment in moments)
+        return Linked(self._render(question, words, spans, moments, mentions, repeated), mentions, own)
 
     # -- finding -----------------------------------------------------------------------------------
 

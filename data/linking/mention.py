@@ -30,10 +30,14 @@ class Mention:
 
 @dataclass(frozen=True)
 class Linked:
-    """A question as the model reads it (`text`) and its `mentions` in the order of the question."""
+    """A question as the model reads it (`text`) and its `mentions` in the order of the question.
+
+    `own_season`: words for the season itself ("this season") were left out of the text.
+    """
 
     text: str
     mentions: tuple[Mention, ...]
+    own_season: bool = False
 
     def by_placeholder(self) -> dict[str, Mention]:
         """The first mention of every placeholder."""

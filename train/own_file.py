@@ -38,7 +38,7 @@ PLANNER = Path(__file__).parent / "base"  # writes the query lines, whatever bas
 LEAST_UPDATES, LEAST_PASSES = 300, 3
 MOST_PASSES = 30  # over the file: a small one fills less than half of each update
 MOST_CONTEXT = 800  # characters of a passage or an earlier turn that is learned with a question
-FILE_SHARE = 0.5  # of the examples of an update
+FILE_SHARE = 0.3  # of the examples of an update
 OWN_PLAN, OWN_ANSWER = "row", "closed_book"  # tasks of the examples that are made of rows
 
 

@@ -40,6 +40,12 @@ _TWO_SEASONS = re.compile(
     r"(?<!between )(?<!from )\b(Y\d) (?:as )?(?:compared (?:to|with)|vs?|versus|against|and|or|than) (?:in )?(Y\d)\b"
 )
 _TOGETHER = re.compile(r"\b(?:together|combined|total|altogether|added|overall|across|both)\b")
+_LISTED = {"runs": "runs", "balls": "balls", "fours": "fours", "sixes": "sixes", "strike rate": "strike_rate",
+           "average": "average", "fifties": "fifties", "hundreds": "hundreds"}  # fmt: skip
+_LIST = re.compile(
+    rf"(?<!\d )(?<!ten )(?<!six )(?<!number )(?<!-)\b(?:{'|'.join(_LISTED)})(?: (?:and )?(?:{'|'.join(_LISTED)}))+\b"
+    r"(?! (?:per|apart)\b)"
+)
 # whose the best figure is, and at which end of the order it is
 _HOLDERS = {
     "highest_total": ("team", "top"), "lowest_total": ("team", "bottom"), "margin_runs": ("team", "top"),
@@ -177,6 +183,20 @@ def _with_holder(plan: Plan, question: str) -> Plan:
     return replace(plan, queries=tuple(map(held, plan.queries)))
 
 
+def _listed(plan: Plan, question: str) -> Plan:
+    """Of figures that are asked for one after the other ("runs, balls") none is left out."""
+    found = max(_LIST.findall(question), key=len, default="")
+    wanted = [_LISTED[noun] for noun in re.findall("|".join(_LISTED), found)]
+    if len(plan.queries) != 1 or len(wanted) < 2:
+        return plan
+    (query,) = plan.queries
+    of_batting = all(MEASURES[m].source == "bat" for m in query.measures)
+    if not of_batting or not set(query.measures) & set(wanted) or set(wanted) <= set(query.measures):
+        return plan
+    measures = tuple(dict.fromkeys((*query.measures, *wanted)))
+    return replace(plan, queries=(replace(query, measures=measures),))
+
+
 _REPAIRS = (
-    _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season, _with_holder,
+    _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season, _with_holder, _listed,
 )  # fmt: skip

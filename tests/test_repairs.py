@@ -1,12 +1,16 @@
 """Query lines are mended where a phrase of the question means one thing only, and left alone elsewhere."""
 
+import random
+
 import pytest
 
+from agents import repairs
 from agents.coverage import people_dropped
 from agents.messages import Planned, Refusal, Retrieved
 from agents.repairs import repaired
 from agents.retriever import RetrieverAgent
 from data.ask import ask
+from data.phrasing.phrase_files import PAIR_FILES, PHRASES, expand, read_pairs
 from data.query import parse
 from data.season import load
 from data.text import plain
@@ -25,6 +29,10 @@ from data.text import plain
      "strike_rate | batter=P1 season=Y1 ; strike_rate | season=Y1"),
     ("is the average score at V1 above the tournament average", "average_total | venue=V1 innings=1",
      "average_total | venue=V1 innings=1 ; average_total | innings=1"),
+    ("did P1 ever dismiss P2 and what did P2 take off him runs balls", "dismissals, balls | batter=P2 bowler=P1",
+     "dismissals, balls, runs | batter=P2 bowler=P1"),
+    ("most runs with fours sixes and strike rate", "runs, fours, strike_rate by batter | top 1",
+     "runs, fours, strike_rate, sixes by batter | top 1"),
     ("P1 s economy without the playoffs", "economy | bowler=P1 stage=playoffs", "economy | bowler=P1 stage!=playoffs"),
     ("how many runs did T1 score excluding extras", "total | team=T1", "runs | team=T1"),
     ("what was the highest total and the best score for T1", "highest_total ; highest_score | team=T1",
@@ -56,6 +64,10 @@ def test_a_line_is_mended(question: str, line: str, mended: str) -> None:
     ("fours in a game T1 lost", "fours | team=T1 result=lost"),
     ("sixes per innings number", "sixes by innings"),
     ("P1 s runs per match in the powerplay", "runs | batter=P1 phase=powerplay"),
+    ("P1 runs and sixes in the powerplay", "runs, sixes | batter=P1 phase=powerplay"),
+    ("P1 first 10 balls strike rate", "strike_rate | batter=P1 first_balls=10"),
+    ("sixes and balls per six P1", "sixes, balls_per_six | batter=P1"),
+    ("runs balls and wickets of P1", "wickets | bowler=P1"),
     ("over the season what average did P1 have", "average | batter=P1"),
     ("who went straight from qualifier 1 to the final", "winner | stage=qualifier_1"),
     ("P1 s strike rate in the powerplay and excluding the powerplay",
@@ -64,6 +76,17 @@ def test_a_line_is_mended(question: str, line: str, mended: str) -> None:
 ])  # fmt: skip
 def test_a_line_is_left_as_it_is(question: str, line: str) -> None:
     assert repaired(parse(line), question) == parse(line)
+
+
+def test_no_right_line_of_the_phrase_files_is_changed_but_for_whose_a_best_figure_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repairs, "_REPAIRS", tuple(r for r in repairs._REPAIRS if r is not repairs._with_holder))
+    rng = random.Random(1)
+    for name in PAIR_FILES:
+        for words, line in read_pairs(PHRASES / name):
+            question = plain(expand(words, rng))
+            assert repaired(parse(line), question) == parse(line), (name, question)
 
 
 def test_a_person_who_is_asked_for_beside_a_figure_is_missed_where_no_row_names_anybody() -> None:

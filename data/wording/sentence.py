@@ -198,9 +198,6 @@ def _sums(layout: Sheet) -> str:
     return tail + "".join(f"; S{k} in all" for k in range(1, 9) if f"S{k}" in layout.values)
 
 
-_NTH_FROM = {"top": "top", "bottom": "bottom", "first": "start", "last": "end"}
-
-
 _PEOPLE = {"batter", "bowler", "player"}
 
 

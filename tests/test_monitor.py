@@ -65,7 +65,7 @@ def judgement(
         ("kinds", {"question kind"}, 150),
         ("words", {"unknown words"}, 150),
         ("names", {"unknown names", "declined", "reason"}, 300),  # reasons are many
-        ("model", {"plain wording", "redrawn", "left out"}, 150),
+        ("model", {"plain wording", "redrawn", "left out"}, 300),
         ("accuracy", {"judged wrong"}, 300),  # few answers are judged
     ],
 )

@@ -24,7 +24,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Tracked files of the packages that an installation does without.
 LEFT_OUT = (
     "serve/README.md",
-    "train/base/",  # the embedded base is for training, which runs in a checkout
+    "train/base/",
+    "train/adapter/",  # for training, which runs in a checkout
 )
 
 

@@ -121,7 +121,7 @@ ipl_2024: dot_streak | batter=Kohli
 ipl_2024: four_streak | batter=Kohli
     Kohli had 3 fours in a row, off Sam Curran, v Punjab Kings, 25 March 2024.
 ipl_2024: bowling_style | player=Bumrah
-    Jasprit Bumrah bowls Right arm Fast.
+    Jasprit Bumrah bowls right arm fast.
 ipl_2024: born, country | player=Bumrah,Kohli
     Jasprit Bumrah: born 6 December 1993, country India; Virat Kohli: born 5 November 1988, country India.
 ipl_2024: eleven | team=KKR stage=final
@@ -235,7 +235,7 @@ ipl_2024: sixes | last_ball=yes
 ipl_2024: runs_conceded | bowler=Siraj extra=wide
     Siraj conceded 27 runs on wides (0 balls).
 ipl_2024: runs | batter=Klaasen free_hit=yes
-    Klaasen has no runs on free hits: there is no such record.
+    Klaasen scored no runs on free hits: there is no such record.
 ipl_2024: runs | batter=Kohli partner="Faf du Plessis"
     Kohli scored 341 runs off 213 balls with Faf du Plessis at the other end (15 innings).
 ipl_2024: wins | team=CSK with=Pathirana
@@ -362,7 +362,7 @@ ipl_2024: dot_streak | bowler=Bumrah
     Bumrah had 7 dot balls in a row, to Ramandeep Singh, Mitchell Starc and Venkatesh Iyer, v Kolkata Knight
     Riders, 3 May 2024.
 ipl_2024: batting_hand, bowling_style, role | player=Jadeja
-    Ravindra Jadeja: bats left-handed, bowls Slow Left arm Orthodox, role Allrounder.
+    Ravindra Jadeja: bats left-handed, bowls slow left arm orthodox, role allrounder.
 ipl_2024: eleven | team=SRH stage=final
     Played for SRH in the final: Sunrisers Hyderabad v Kolkata Knight Riders (final), 26 May 2024: Abdul Samad
     (substitute), Abhishek Sharma, Aiden Markram, Bhuvneshwar Kumar, Heinrich Klaasen, Jaydev Unadkat, Nitish

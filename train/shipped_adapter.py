@@ -41,7 +41,9 @@ def ship(folder: Path, target: Path) -> None:
     weights = {name: weight.to(torch.bfloat16) for name, weight in trained.items()}
     with temporary_folder(target) as part:
         save_file(weights, part / "adapter_model.safetensors", {"format": "pt"})
-        shutil.copyfile(folder / "adapter" / "adapter_config.json", part / "adapter_config.json")
+        settings = json.loads((folder / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))
+        settings["base_model_name_or_path"] = PUBLIC[config["base"]].hub_id
+        (part / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         (part / "README.md").write_text(card(folder, config), encoding="utf-8")
         for name in CURVE:
             if (folder / name).is_file():

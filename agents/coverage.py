@@ -35,10 +35,10 @@ _LEAVES_OUT = frozenset(
 
 
 _AND_AGAINST_WHOM = re.compile(
-    r"(?:\band|,|&) whom?\b (?:(?:(?:was|were|is) )?(?:it |that |they |this )?(?:against|vs?|versus)"
+    r"(?:\band|&) whom? (?:(?:(?:was|were|is) )?(?:it |that |they |this )?(?:against|vs?|versus)"
     r"|did (?:they|he|she|it) (?:play|beat|face))\b"
 )
-_AND_WHO = re.compile(r"(?:\band|,|&) who(?:m)?\b(?! (?:else|all)\b)")
+_AND_WHO = re.compile(r"(?:\band|&) whom?\b(?! (?:else|all)\b)")
 
 
 def left_out(plan: Plan, question: str) -> list[str]:
@@ -93,9 +93,7 @@ def people_dropped(plan: Plan, question: str) -> list[str]:
     people = [{f.values for f in q.filters if f.key in (*PLAYER_KEYS, "team") and f.op == "="} for q in plan.queries]
     if len(people) > 1 and people[0] != people[1]:  # a query for each of two
         return []
-    shows_opponent = any(
-        "match" in q.by or MEASURES[m].kind == "best" for q in plan.queries for m in q.measures if m in MEASURES
-    )
+    shows_opponent = any("match" in q.by or MEASURES[m].kind == "best" for q in plan.queries for m in q.measures)
     return _AND_WHO.findall(_AND_AGAINST_WHOM.sub(" ", question) if shows_opponent else question)
 
 

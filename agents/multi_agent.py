@@ -195,7 +195,7 @@ class MultiAgent:
         implied = unmet(plan, text)
         dropped = [w for w in exceptions_dropped(plan, text) if w in implied] + people_dropped(plan, text)
         found = [*exceptions_turned_round(plan, text), *dropped]
-        return f'"{found[0].strip(" ,")}"' if found else None
+        return f'"{found[0]}"' if found else None
 
     def _turn(self, planned: Planned, retrieved: Retrieved | Refusal) -> Turn | None:
         """What the conversation remembers of a question."""

@@ -124,6 +124,7 @@ def _per(plan: Plan, question: str) -> Plan:
 
 
 def _with_league(plan: Plan, question: str) -> Plan:
+    """What is compared with the league's average has that beside it."""
     if not _LEAGUE_AVERAGE.search(question) or len(plan.queries) != 1:
         return plan
     (query,) = plan.queries

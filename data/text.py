@@ -45,6 +45,11 @@ def renumber(question: str, line: str) -> tuple[str, str]:
     return swap(question), swap(line)
 
 
+def with_article(words: str) -> str:
+    """'a strike rate', 'an economy rate'."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
 def ordinal(n: int) -> str:
     """1st, 2nd, 11th ..."""
     suffix = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")

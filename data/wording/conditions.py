@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from data.query.language import ENUMS, MEASURES
 from data.query.query import Filter, Having
-from data.text import ordinal
+from data.text import ordinal, with_article
 
 BOUND = {">=": "at least", "<=": "at most", "=": "exactly", ">": "more than", "<": "fewer than"}
 
@@ -254,8 +254,7 @@ def having_words(h: Having) -> str:
     if h.op == "=" and h.value == 0 and measure.kind == "count":
         return f"without any {measure.label}"
     if measure.kind in ("rate", "best") and not measure.label.split()[0].endswith("s"):
-        article = "an" if measure.label[0] in "aeiou" else "a"
-        return f"with {article} {measure.label} of {BOUND[h.op].replace('fewer', 'less')} {h.value:g}"
+        return f"with {with_article(measure.label)} of {BOUND[h.op].replace('fewer', 'less')} {h.value:g}"
     return f"with {BOUND[h.op]} {h.value:g} {measure.label}"
 
 
@@ -327,13 +326,11 @@ def _each(h: Having, row: int, owner: str) -> str:
         noun = "total" if h.measure == "total" else "total against"
         return f"with a {noun} of {BOUND[h.op]} {h.value:g}{whose}"
     if measure.kind == "rate":
-        article = "an" if measure.label[0] in "aeiou" else "a"
         less = "less than" if h.op == "<" else BOUND[h.op]
-        return f"with {article} {measure.label} of {less} {h.value:g}{whose}"
+        return f"with {with_article(measure.label)} of {less} {h.value:g}{whose}"
     if h.measure in ("margin_runs", "margin_wickets"):
         return f"won by {BOUND[h.op]} {h.value:g} {h.measure.partition('_')[2]}"
     if _holds_never(h):
         one = _ONE_OF.get(h.measure)
-        article = "an" if one and one[0] in "aeiou" else "a"
-        return (f"without {article} {one}" if one else f"with no {measure.label}") + whose
+        return (f"without {with_article(one)}" if one else f"with no {measure.label}") + whose
     return f"with {BOUND[h.op]} {h.value:g} {_IN_ONE.get(h.measure, measure.label)}{whose}"

@@ -9,7 +9,7 @@ from typing import Any
 from data.query.language import MEASURES, Parts
 from data.query.query import Query
 from data.query.table import Column, StatTable
-from data.text import ordinal
+from data.text import ordinal, with_article
 
 PLAIN_ROWS = 12  # rows that the plain sentence lists
 WHOLE_LIST = 30  # of those that are asked for as a whole
@@ -127,7 +127,7 @@ def label(measure: str) -> str:
 def each_one(measure: str) -> str:
     """The divisor of a ratio: 'a match', 'an innings'; empty where it has no such word."""
     one = _ONE.get(measure, "")
-    return one and f"{'an' if one[0] in 'aeiou' else 'a'} {one}"
+    return one and with_article(one)
 
 
 def parts_of(column: Column) -> Parts | None:

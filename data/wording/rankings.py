@@ -81,7 +81,7 @@ def leader(told: Told) -> str:
         if not where and column.name not in ("wins", "losses"):
             options.append(f"with {letter}1 {noun}{after}, {doers[0]} {verb} the {most}{told.about}{end}")
         return told.pick(options)
-    several = _is_subject_listed(told) and " and " in told.name
+    several = is_subject_listed(told) and " and " in told.name
     whose = f" {'of' if several else 'for'} {told.name}" if told.name else ""
     single = " in a match" if told.cell("match") and column.name in DID else ""
     options = [f"{superlative(told)}{single}{whose}{told.about}: {_row(told, 1)}{end}"]
@@ -122,7 +122,8 @@ def _made(told: Told, row: int) -> str:
     return f"{letter}{row}{_UNITS.get(column.name, '')}{where}{in_brackets(told.shown, row)}"
 
 
-def _is_subject_listed(told: Told) -> bool:
+def is_subject_listed(told: Told) -> bool:
+    """Whether the rows are those of whom the question names: runs by batter of two batters."""
     return bool({f.key for f in subject(told.query)} & set(told.query.by))
 
 

@@ -13,12 +13,23 @@ from data.query.engine import StatTable
 from data.query.language import MEASURES
 from data.query.line import Query
 from data.query.table import Column
+from data.text import with_article
 from data.wording.backing import follows, in_brackets, made_of
-from data.wording.circumstances import COUNTED, circumstances, stated_phrases, subject, who
+from data.wording.circumstances import COUNTED, circumstances, stated_phrases, who
 from data.wording.events import in_time, of_events, of_overs
 from data.wording.figures import DID, PLAIN_ROWS, Cells, Pick, Told, figure, kind_of, listing, nth, parts_of
 from data.wording.people import of_lineups, of_number, of_people
-from data.wording.rankings import PERSONS, comparison, is_comparison, is_leader, is_order, leader, order, superlative
+from data.wording.rankings import (
+    PERSONS,
+    comparison,
+    is_comparison,
+    is_leader,
+    is_order,
+    is_subject_listed,
+    leader,
+    order,
+    superlative,
+)
 from data.wording.rows import before_row, listed_row, names, places
 from data.wording.shares import of_place, of_ratio, share_of_row
 from data.wording.sheet import REFERENCE, Sheet, is_shown
@@ -140,9 +151,8 @@ def _table(told: Told, layout: Sheet) -> str:
     if told.rows == 1:
         return _only_row(told)
     query, by, asked, at, about = told.query, told.by, told.asked, told.at, told.about
-    listed_subject = bool({f.key for f in subject(query)} & set(query.by))
-    if told.name and (query.rank or not listed_subject):
-        about = f" {'of' if listed_subject else 'for'} {told.name}{about}"
+    if told.name and (query.rank or not is_subject_listed(told)):
+        about = f" {'of' if is_subject_listed(told) else 'for'} {told.name}{about}"
     source = MEASURES[query.measures[0]].source
     listed = told.listed(lambda r: listed_row(
         by, r, ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked), source
@@ -175,7 +185,6 @@ def _only_row(told: Told) -> str:
         share = f"{share_of_row(told, 1)}{where}{told.qualification}"
         most = {"top": "highest share", "bottom": "lowest share"}.get(query.rank.kind) if query.rank else None
         return f"{most}{about}: {name}, {share}." if most else f"{_lead(query)}{name}{about}: {share}."
-    listed_subject = bool({f.key for f in subject(query)} & set(query.by))
     ranked = query.rank is not None or bool(query.each) or bool(query.having)
     if column.name in DID and not more and not ranked and len(by) == 1 and before_row(by[0][0].name, source) == "":
         verb, noun = DID[column.name]
@@ -183,7 +192,7 @@ def _only_row(told: Told) -> str:
             return (
                 f"{name} {verb} {letter}1 {noun}{follows(told.shown, about, column.name)}{where}{told.qualification}."
             )
-    if told.name and not listed_subject:
+    if told.name and not is_subject_listed(told):
         about = f" for {told.name}{about}"
     figures = ", ".join(figure(c, f"{x}1") + places_of.get(c.name, "") for c, x in asked)
     qualifies = in_brackets(told.shown)
@@ -245,7 +254,7 @@ def _single(told: Told) -> str:
         elif c.name in DID:
             did.append(f"{DID[c.name][0]} {x}1 {DID[c.name][1]}")
         else:
-            rates.append(f"{_an(c)}{c.label} of {x}1{places_of.get(c.name, '')}")
+            rates.append(f"{_called(c)} of {x}1{places_of.get(c.name, '')}")
     with_ = " at " if all(kind_of(c) == "rate" or c.name in DID for c, _ in asked) else " with "
     told_rates = f"{with_ if did else ' had '}{listing(rates)}" if rates else ""
     alone = not (where or more)
@@ -272,13 +281,12 @@ def _was(column: Column) -> str:
     return "were" if column.label.split()[0].endswith("s") or column.label == "best figures" else "was"
 
 
-def _an(column: Column) -> str:
-    """The article of a rate: "a strike rate", "an economy rate", "best figures"."""
+def _called(column: Column) -> str:
+    """A rate with its article: "a strike rate", "an economy rate", "best figures"."""
     if _was(column) == "were":
-        return ""
-    if column.label == "run rate":
-        return "the "  # "a run" is how conditions on single runs are worded
-    return "an " if column.label[0] in "aeiou" else "a "
+        return column.label
+    # "a run" is how conditions on single runs are worded
+    return f"the {column.label}" if column.label == "run rate" else with_article(column.label)
 
 
 _FACTS = {"player_of_match": "{} was player of the match", "date": "played on {}"}

@@ -276,6 +276,8 @@ LINKED = [
     ("ipl 2026 winner", "Y1 winner", ["2026"]),
     ("last season's orange cap", "Y1 orange cap", ["2023"]),
     ("next year who will win", "Y1 who will win", ["2025"]),
+    ("mohit bhai must be there", "P1 bhai must be there", ["Mohit Sharma"]),
+    ("a ton at wankhede or am i dreaming", "a ton at V1 or am i dreaming", ["Wankhede Stadium"]),
     ("did kohli score 2016 runs", "did P1 score 2016 runs", ["Virat Kohli"]),
     ("who topped the vijay hazare run charts", "who topped the vijay hazare run charts", []),
 ]

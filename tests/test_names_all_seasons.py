@@ -68,6 +68,8 @@ SEASONS = [
     ("most 2014 wickets", "most 2014 wickets", []),
     ("top 2014 wickets", "top Y1 wickets", ["2014"]),
     ("did anybody score 2016 runs", "did anybody score 2016 runs", []),
+    ("of people with 2010+ runs", "of people with 2010+ runs", []),
+    ("their last ipl game", "their last ipl game", []),
     ("lowest total of all time in ipl history", "lowest total of all time in ipl history", []),
     ("most career sixes", "most career sixes", []),
 ]

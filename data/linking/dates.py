@@ -43,6 +43,7 @@ DATES = [
     ),
 ]
 COUNTED_WORDS = r"\s*(?:runs?|balls?|dots?|deliver|sixes|fours|wickets?|wkts?|points?(?!\s+table))\b"
+OR_MORE = r"\s*(?:\+|-?\s*plus\b)"  # "2000+ runs", "2000 plus runs"
 COUNTED = rf"(?!{COUNTED_WORDS})"
 # "score 2016 runs" is a number, "kohli 2016 runs" a year (if that season is loaded beside others).
 NUMBER_BEFORE = frozenset(
@@ -56,7 +57,8 @@ OWN = re.compile(
 )
 OTHERS = re.compile(
     r"\b(?:the\s+)?(?P<which>last|previous|prev|past|next|coming|upcoming|following)\s+"
-    r"(?:season|yr|year|ipl|edition)\b(?!'?s?\s+(?:match|over|ball))",
+    r"(?:season|yr|year|ipl|edition)\b"
+    r"(?!'?s?\s+(?:match|game|over|ball|innings|appearance|outing|hundred|century|ton|fifty|wicket|six|title)(?:s|es)?\b)",
     re.I,
 )
 YEARS = re.compile(
@@ -205,7 +207,10 @@ class Calendar:
     def _is_number(self, match: re.Match[str]) -> bool:
         """Whether the year is a count: "score 2016 runs"; any before "runs" that is no loaded season's own."""
         end = match.end("second") if match["second"] else match.end("year")
-        if match["league"] or not re.match(COUNTED_WORDS, match.string[end:], re.I):
+        after = match.string[end:]
+        if not match["league"] and re.match(rf"{OR_MORE}{COUNTED_WORDS}", after, re.I):
+            return True
+        if match["league"] or not re.match(COUNTED_WORDS, after, re.I):
             return False
         before = match.string[: match.start()].lower().split()
         is_season = int(match["year"]) in self.years

@@ -155,6 +155,10 @@ class NameEvidence:
             and not self.index.is_word(norm)
         )
 
+    def is_ordinary(self, at: int) -> bool:
+        """Whether the word is an everyday one: of training questions, or of one or two letters."""
+        return self.words[at].norm in self.lexicon or len(self.words[at].norm) < 3
+
     def expects_name(self, at: int) -> bool:
         """Whether a name is likely at this word: a capital letter, a possessive, "did", "by" or "versus" before it."""
         before = self.words[at - 1].norm if at else ""

@@ -155,6 +155,13 @@ class Linker:
                 alias = self.index.lookup("".join(norms)[:-1])
             if alias and last - first > 1 and (alias.rank, alias.level) == (EARLIER, GIVEN):
                 alias = None  # "ka runs" is not Karun
+            if (
+                alias
+                and last - first > 1
+                and not alias.rank
+                and all(evidence.is_ordinary(i) for i in range(first, last))
+            ):
+                alias = None  # "or am" is not Oram
             if alias is None and last - first <= LONGEST_CORRECTED:
                 alias, edits = self._corrected(words, first, last, evidence)
             if alias is not None:
@@ -165,24 +172,29 @@ class Linker:
         may = [evidence.is_correctable(i) for i in range(first, last)]
         run = [w.norm for w in words[first:last]]
         if len(run) == 2 and all(self.index.is_word(n) for n in run):  # "noor ahmed" where Noor Ahmad plays
-            near = ((self.index.lookup(spelling), edits) for spelling, edits in self.index.corrections("".join(run)))
+            near = (
+                (self.index.lookup(spelling), edits)
+                for spelling, edits in self.index.corrections("".join(run))
+                if any(n in spelling and self.index.lookup(n) for n in run)  # "mohit bhai" is not Mahi bhai
+            )
             players = (
                 n for n in near if n[0] and n[0].rank == CURRENT and n[0].kind == "player" and len(n[0].keys) == 1
             )
             return next(players, (None, 0))
         if not any(may) or not all(m or self.index.is_word(n) or is_initials(n) for m, n in zip(may, run, strict=True)):
             return None, 0
+        known = [n for n in run if self.index.is_word(n)]
         for spelling, edits in self.names.variants(run):
             alias = self.index.lookup(spelling) if edits else None
-            if alias is None:
+            if alias is None or not all(n in spelling for n in known):
                 continue
             if len(run) > 1:
                 return alias, edits
             # One misspelt word does not name somebody of another season, and an ordinary word may be nearer.
             if not alias.rank or spelling in self.index.ambiguous_words:
                 continue
-            known = self.speller.distance(run[0])
-            if known is None or edits < known + evidence.expects_name(first):
+            ordinary = self.speller.distance(run[0])
+            if ordinary is None or edits < ordinary + evidence.expects_name(first):
                 return alias, edits
         return None, 0
 

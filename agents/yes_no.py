@@ -23,7 +23,8 @@ _MORE_THAN_ANY = re.compile(
     r"\b(?:more|most|less|least|fewer|fewest|better|best|worse|worst|above|below|over|under|than|both|all|every|each|"
     r"always|only|same|first|second|last|highest|lowest|twice|without|not|out|record|one|two|three|four|five|six)\b"
 )
-_MORE = re.compile(r"\b(?:more|higher|above|greater|bigger)\b")
+_OUTDONE = re.compile(r"\bout-?(?:score|scored|hit)\b")
+_MORE = re.compile(r"\b(?:more|higher|above|greater|bigger|out-?(?:score|scored|hit))\b")
 _LESS = re.compile(r"\b(?:less|fewer|lower|below|smaller)\b")
 _BETTER = re.compile(r"\b(?:better|faster|quicker|cheaper|tighter)\b")
 _WORSE = re.compile(r"\b(?:worse|slower)\b")
@@ -42,7 +43,8 @@ def yes_or_no(question: str, tables: Sequence[StatTable], names: Mapping[str, st
             return _counted(question, measure, _figure(tables[0], 0) if tables[0].rows else 0)
         order = [names[m[0]] for m in PLACEHOLDER.finditer(question) if m[0] in names]
         rows = {str(v): n for n, row in enumerate(tables[0].rows) for v in row[:1]}
-        if len(order) == 2 == len(rows) and set(order) == set(rows) and " than " in question:
+        compares = " than " in question or _OUTDONE.search(question)
+        if len(order) == 2 == len(rows) and set(order) == set(rows) and compares:
             return _compared(question, measure, *(_figure(tables[0], rows[name]) for name in order))
     if len(tables) == 2 and all(t.query.measures == (measure,) and not t.query.by for t in tables):
         return _compared(question, measure, *(_figure(t, 0) for t in tables))

@@ -27,6 +27,7 @@ def season() -> tuple[Statistics, Names]:
         ("did P1 get a hundred", 'hundreds | batter="Virat Kohli"', "Yes"),
         ("has P1 hit more sixes than P2", 'sixes by batter | batter="Virat Kohli","Phil Salt"', "Yes"),
         ("has P2 hit more sixes than P1", 'sixes by batter | batter="Virat Kohli","Phil Salt"', "No"),
+        ("did P2 outscore P1", 'runs by batter | batter="Virat Kohli","Phil Salt"', "No"),
         ("did P1 face fewer balls than P2", 'balls by batter | batter="Virat Kohli","Phil Salt"', "No"),
         ("was P1 faster to fifty than P2", 'balls_to_fifty by batter | batter="Virat Kohli","Phil Salt"', "No"),
         ("is P1 slower than P2", 'strike_rate by batter | batter="Virat Kohli","Phil Salt"', "Yes"),

@@ -118,6 +118,25 @@ def test_a_run_of_other_inputs_is_replaced_on_request_and_one_of_the_same_inputs
     assert worked and other.steps == 2
 
 
+def test_a_finished_run_goes_on_where_more_steps_are_asked_for_and_its_checkpoints_were_kept(small, tmp_path):
+    short = replace(small, run="r", max_steps=2, evaluations=2, keep_checkpoints=True)
+    train(short, tmp_path)
+    longer, worked = train(replace(short, max_steps=4), tmp_path)
+    assert worked and longer.steps == longer.planned_steps == 4
+    steps = [json.loads(line)["step"] for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)  # none was trained twice
+    assert not train(replace(short, max_steps=4), tmp_path)[1]
+    for other in (replace(short, max_steps=3), replace(short, max_steps=6, learning_rate=1e-4)):
+        with pytest.raises(RunExists, match="max_steps 4 -> "):
+            train(other, tmp_path)
+
+
+def test_more_steps_without_a_checkpoint_to_go_on_from_are_another_run(finished, small):
+    root, _ = finished
+    with pytest.raises(RunExists, match="max_steps 6 -> 8"):
+        train(replace(small, run="first", max_steps=8), root)
+
+
 def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(finished, small):
     root, result = finished
     same, _ = train(replace(small, run="second"), root)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -73,7 +73,7 @@ def inputs_hash(config: SftConfig, data_sha256: str) -> str:
 
 
 def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | None:
-    """The result of a finished run of these inputs, None where there is none or more time is given than it had.
+    """The result of a finished run of these inputs, None where there is none or more time or steps are given than it had.
 
     Raises RunExists where the folder is of other inputs; with `config.replace` it is deleted instead.
     """
@@ -81,6 +81,9 @@ def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | No
         return None
     found = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
     if found.get("inputs_sha256") != inputs:
+        if _is_shorter(found, inputs, config) and last_checkpoint(folder) and not config.replace:
+            (folder / "result.json").unlink(missing_ok=True)
+            return None
         if config.replace:
             if is_main_process():
                 print(f"{folder} was made from other inputs: replacing it", flush=True)
@@ -99,6 +102,14 @@ def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | No
     result = read_result(folder)
     more_time = config.minutes == 0 or config.minutes > result.minutes
     return None if result.stopped == "time" and more_time and last_checkpoint(folder) else result
+
+
+def _is_shorter(found: dict, inputs: str, config: SftConfig) -> bool:
+    """Whether the run of the settings `found` differs from one with `config` and `inputs` by fewer steps alone."""
+    steps, data = found.get("max_steps", 0), found.get("data_sha256", "")
+    shorter = inputs_hash(replace(config, max_steps=steps), data)
+    same = inputs_hash(config, data) == inputs and found.get("inputs_sha256") == shorter
+    return same and 0 < steps < config.max_steps
 
 
 def read_result(folder: Path) -> Result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from agents.guesses import guessed
 from data.phrasing.implications import parts_of
 from data.query import Plan
 from data.query.language import MEASURES
@@ -59,7 +60,7 @@ def names_left_out(plan: Plan, question: str) -> list[str]:
     """The placeholders of the plain `question` that the plan does not have; none for a plan that declines."""
     if plan.decline:
         return []
-    used = {m[0] for m in PLACEHOLDER.finditer(str(plan))}
+    used = {m[0] for m in PLACEHOLDER.finditer(str(plan))} | guessed(plan, question)
     return [name for name in dict.fromkeys(m[0] for m in PLACEHOLDER.finditer(question)) if name not in used]
 
 

@@ -17,7 +17,7 @@ from data.query.query import Rank
 from data.text import PLACEHOLDER
 
 _NOT_THE_FINAL = re.compile(
-    r"\bfinal (?:scores?|totals?|margins?|figures|results?|tally|balls?|standings?|tables?)\b|\bfinally\b"
+    r"\bfinal (?:scores?|totals?|margins?|figures|results?|tally|balls?(?! by)|standings?|tables?)\b|\bfinally\b"
     r"|\bfinal overs?\b(?! (?:the|all|T\d|with|between)\b)"
 )
 _FINAL = re.compile(r"\bfinals?\b")

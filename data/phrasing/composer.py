@@ -27,7 +27,9 @@ from data.query.line import Plan, Query, parse
 from data.text import plain, renumber
 
 PAIR_WEIGHT = 46  # of hand-written pairs, against the weights of Templates.makers
-WIDE_WEIGHT = 30  # of those in WIDE_FILES once more, which are a sixth of all and as many kinds of question
+WIDE_WEIGHT = 60  # of those in WIDE_FILES once more: the kinds of question that people ask
+ASIDE_SHARE = 0.15  # of questions with something around them that is not asked
+GUESSED = {"batter": "player", "bowler": "player", "fielder": "player", "player": "player", "team": "team"}
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Phrasebook:
     synonyms: list[list[str]]
     ranks: dict
     wide: list[tuple[str, str]] = field(default_factory=list)
+    asides: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path = PHRASES, files: tuple[str, ...] = PAIR_FILES) -> Phrasebook:
@@ -50,7 +53,7 @@ class Phrasebook:
         measures, filters, frames, synonyms, ranks = (
             read_bank(folder / f"{name}.yaml") for name in ("measures", "filters", "frames", "synonyms", "ranks")
         )
-        return cls(pairs, measures, filters, frames, synonyms, ranks, wide)
+        return cls(pairs, measures, filters, frames, synonyms, ranks, wide, read_bank(folder / "asides.yaml"))
 
     def __post_init__(self) -> None:
         self._conditions = Conditions(self.filters)
@@ -71,7 +74,7 @@ class Phrasebook:
         while True:
             made = rng.choices(self._makers, self._weights)[0](rng)
             if made is not None:
-                made = self._with_tail(rng, made)
+                made = self._with_aside(rng, self._with_tail(rng, made))
                 typed = self._noise.typed(rng, made.question)
                 if not all(words in typed for words in re.findall(r'"([^"]*)"', made.line)):
                     typed = made.question  # what a line quotes is copied from the question
@@ -81,7 +84,7 @@ class Phrasebook:
     def words(self) -> frozenset[str]:
         """Every word of the phrasings: the lexicon against which typing errors are corrected."""
         texts = [q for q, _ in self.pairs]
-        for bank in (self.measures, self.filters, self.frames, self.synonyms, self.ranks):
+        for bank in (self.measures, self.filters, self.frames, self.synonyms, self.ranks, self.asides):
             texts += list(_strings(bank))
         found: set[str] = set()
         for text in texts:
@@ -135,6 +138,43 @@ class Phrasebook:
             return phrasing
         tail = rng.choice(self.frames["tails_noun"]).replace("{noun}", rng.choice(self.measures[more]["noun"]))
         return Phrasing.of(f"{phrasing.question} {tail}", Plan((widened,)), phrasing.kind)
+
+    def _with_aside(self, rng: random.Random, phrasing: Phrasing) -> Phrasing:
+        """The question with what people say around it: a guess of its answer, a remark, a wish of form."""
+        if not self.asides or rng.random() > ASIDE_SHARE:
+            return phrasing
+        plan = parse(phrasing.line)
+        roll = rng.random()
+        before, after = "", ""
+        if roll < 0.5 and (kind := _guessable(plan)):
+            guess = rng.choice(self.asides[f"guess_{kind}"])
+            after = _filled(rng, guess, Placeholders(phrasing.question))
+        elif roll < 0.6:
+            after = rng.choice(self.asides["format_after"])
+        elif roll < 0.75:
+            before = rng.choice(self.asides["remark_before"])
+        else:
+            after = rng.choice(self.asides["remark_after"])
+        return Phrasing.of(f"{before} {phrasing.question} {after}", plan, phrasing.kind)
+
+
+def _guessable(plan: Plan) -> str | None:
+    """What somebody would guess who asks for this: a player, a team, a number; None where nothing simple is asked."""
+    query = plan.queries[0] if len(plan.queries) == 1 else None
+    if query is None or query.reach or query.place:
+        return None
+    if query.rank and query.rank.kind in ("top", "bottom"):
+        return next((GUESSED[dimension] for dimension in query.by if dimension in GUESSED), None)
+    counted = MEASURES[query.measures[0]].kind == "count" if query.measures[0] in MEASURES else False
+    return "number" if counted and not query.by and not query.rank else None
+
+
+def _filled(rng: random.Random, guess: str, names: Placeholders) -> str:
+    """A guess with names and numbers in its places: names that the question does not have, and any numbers."""
+    guess = re.sub(r"\{([PT])\}", lambda m: names.new(m[1]), guess)
+    return guess.replace(
+        "{N}", str(rng.choice((rng.randrange(2, 20), rng.randrange(20, 100), rng.randrange(100, 900))))
+    )
 
 
 def _takes_conditions(query: Query) -> bool:

@@ -17,7 +17,11 @@ _MORE = "batting bowling teams matches declines conditions voices".split()
 # Pairs of the query line's later parts, and questions with conditions that it does not have.
 _WIDE = "streaks order ranks counts shares time balls people facts seasons unsupported unsupported_contrast".split()
 _HANDS = "quiz analysts fans idioms notebooks roles_and_places".split()  # by other writers, on all of the language
-WIDE_FILES = tuple(f"{name}.txt" for name in (*_WIDE, "declines_wide", "manners", "own_file_kinds", *_HANDS))
+# by writers each of whom had one kind of difficulty to write about
+_KINDS = "asides lists two_asks exceptions limits roles hinglish breadth careers everyday exercises".split()
+_MORE_KINDS = "bowling_fielding team_matches duels order_time".split()
+_BY_HAND = (*_WIDE, "declines_wide", "manners", "own_file_kinds", *_HANDS, *_KINDS, *_MORE_KINDS)
+WIDE_FILES = tuple(f"{name}.txt" for name in _BY_HAND)
 PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE))) + WIDE_FILES
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast
 

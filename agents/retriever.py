@@ -22,7 +22,7 @@ from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Linked, Mention, Outc
 from data.linking.resolve_plan import resolve_plan, shown_names
 from data.linking.resolver import Names
 from data.phrasing.composer import Phrasebook
-from data.phrasing.implications import unmet
+from data.phrasing.implications import made_up, unmet
 from data.prompts import follow_up_messages, plan_messages
 from data.query import Plan, Query, QueryError, Statistics, StatTable, parse
 from data.query.grammar import gbnf
@@ -40,12 +40,12 @@ class Doubt(NamedTuple):
     """What speaks against a query line, worst first."""
 
     not_computable: bool
-    left_out: int  # names, numbers, telling words that the line has nothing of; words it quotes that are not there
+    left_out: int  # names, numbers, telling words that the line has nothing of; what it has that is not there
     empty: bool  # no row, or nothing but zeros
 
 
 NO_DOUBT = Doubt(False, 0, False)
-_LEAVES_OUT = (left_out, unmet, exceptions_dropped, people_dropped, not_said)
+_SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, not_said, made_up)
 # words that ask for all seasons, whatever is loaded, and those that ask for one after all
 _ALL_SEASONS = re.compile(
     r"\b(?:all|every|each) (?:the |his |their )?(?:ipl )?seasons?\b|\bcareer\b(?!-? ?(?:best|high|low)|-)"
@@ -163,7 +163,7 @@ class RetrieverAgent:
         found = self._computed(planned)
         computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
         plan, text = planned.plan, planned.text
-        left = sum(len(find(plan, text)) for find in _LEAVES_OUT)
+        left = sum(len(find(plan, text)) for find in _SPEAKS_AGAINST)
         empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
         return Doubt(not computable, left, empty)
 

@@ -73,7 +73,7 @@ def inputs_hash(config: SftConfig, data_sha256: str) -> str:
 
 
 def finished_result(folder: Path, inputs: str, config: SftConfig) -> Result | None:
-    """The result of a finished run of these inputs, None where there is none or more time or steps are given than it had.
+    """The result of a finished run of these inputs, None where there is none or it is given more time or steps.
 
     Raises RunExists where the folder is of other inputs; with `config.replace` it is deleted instead.
     """

@@ -4,7 +4,9 @@
 
 The sets lie in data/dataset/exams: questions of fans, questions that real people ask (public), questions on order,
 streaks and shares (language), questions over all seasons, conditions that are easy to drop, and conversations. They are
-development sets: errors on them were read while the training phrasings were written. Writes people.md.
+development sets: errors on them were read while the training phrasings were written. The blind sets are by writers who
+knew nothing of this project, with gold query lines: of `blind` and `blind_talks` the errors were read before the last
+training, of `unread` and `unread_talks` by nobody. Writes people.md.
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ from typing import Annotated, Any, Literal
 import typer
 from tqdm import tqdm
 
+from agents.messages import Reply
 from data import text_table
 from data.atomic_write import atomic_write
 from data.command_line import command_line, reported, run
 from data.dataset.leakage import FAN_QUESTIONS
 from data.errors import DataError
 from train.errors import TrainError
+from train.evaluate.gold_lines import gold_tables, holds
 from train.evaluate.scoring import judge, numbers
 from train.evaluate.systems import Agents, of_gguf
 
 EXAMS = FAN_QUESTIONS.parent
 SETS = ("fan_questions", "public_questions", "language_questions", "all_seasons", "conditions", "conversations")
+BLIND_SETS = ("blind", "blind_talks", "unread", "unread_talks")
+TALKS = ("conversations", "blind_talks", "unread_talks")
 ALL_SEASONS = "ipl"
 Z = 1.96  # of a 95 % interval
 Said = Literal["right", "declined", "wrong"]
@@ -74,6 +80,19 @@ def verdict(expect: Mapping[str, Any], question: str, answer: str, declined: boo
     return ("declined" if honest else "wrong"), found.why
 
 
+def judged(system: Agents, expect: Mapping[str, Any], question: str, reply: Reply) -> tuple[Said, str]:
+    """The verdict on a reply: by the rows of its gold query lines where there are some, otherwise by its words."""
+    declined = reply.outcome != "answered"
+    if not (lines := expect.get("gold")):
+        return verdict(expect, question, reply.answer, declined)
+    if declined:
+        return ("right" if expect.get("either_decline") else "declined"), "declined a question that has an answer"
+    retriever = system.agents.retriever
+    alternatives = gold_tables(lines, retriever.statistics, retriever.names)
+    right = any(holds(reply, tables) for tables in alternatives)
+    return ("right", "") if right else ("wrong", f"lacks rows of {lines[0]}")
+
+
 async def ask_set(system: Agents, rows: Iterable[Mapping[str, Any]], name: str) -> list[Verdict]:
     """Ask the rows of one set in order, the turns of a conversation after each other."""
     found = []
@@ -81,8 +100,7 @@ async def ask_set(system: Agents, rows: Iterable[Mapping[str, Any]], name: str) 
         turns = row.get("turns") or [row]
         for number, turn in enumerate(turns, 1):
             reply = await system.agents.ask(turn["question"], f"{name}/{row['id']}" if len(turns) > 1 else None)
-            declined = reply.outcome != "answered"
-            said, why = verdict(turn["expect"], turn["question"], reply.answer, declined)
+            said, why = judged(system, turn["expect"], turn["question"], reply)
             mark = f"{row['id']}.{number}" if len(turns) > 1 else row["id"]
             found.append(Verdict(mark, row["kind"], turn["question"], said, why, reply.answer, reply.query or ""))
     return found
@@ -92,13 +110,14 @@ def report(title: str, sets: Mapping[str, list[Verdict]]) -> str:
     """The verdicts as Markdown: a table of the sets, one of the kinds of each set, and the errors."""
     heads = ["set", "asked", "right", "95 % interval", "declined though answerable", "confidently wrong"]
     rows = [[name, *_counts(found)] for name, found in sets.items()]
-    single = [v for name, found in sets.items() if name != "conversations" for v in found]
+    single = [v for name, found in sets.items() if name not in TALKS for v in found]
     rows.append(["all single questions", *_counts(single)])
     parts = [f"# What people ask: {title}", "", text_table.markdown(heads, rows), ""]
-    if talks := sets.get("conversations"):
-        whole = Counter(v.id.split(".")[0] for v in talks)
-        right = Counter(v.id.split(".")[0] for v in talks if v.said == "right")
-        parts += [f"Conversations wholly right: {sum(right[t] == n for t, n in whole.items())} of {len(whole)}.", ""]
+    for name in (name for name in TALKS if name in sets):
+        whole = Counter(v.id.split(".")[0] for v in sets[name])
+        right = Counter(v.id.split(".")[0] for v in sets[name] if v.said == "right")
+        wholly = sum(right[t] == n for t, n in whole.items())
+        parts += [f"{name.capitalize().replace('_', ' ')} wholly right: {wholly} of {len(whole)}.", ""]
     for name, found in sets.items():
         kinds = sorted({v.kind for v in found})
         table = [[kind, *_counts([v for v in found if v.kind == kind])] for kind in kinds]
@@ -132,8 +151,8 @@ def people(
 ) -> None:
     """Ask what people ask, and report what is right, declined and confidently wrong."""
     chosen = sets.split(",")
-    if unknown := [name for name in chosen if name not in SETS]:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(SETS)}")
+    if unknown := [name for name in chosen if name not in (*SETS, *BLIND_SETS)]:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join((*SETS, *BLIND_SETS))}")
 
     async def measure() -> dict[str, list[Verdict]]:
         found = {}
@@ -142,11 +161,14 @@ def people(
             if not path.is_file():
                 raise TrainError(f"no {path}: give the folder of the sets with --exams, or other --sets")
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            system = of_gguf(model, ALL_SEASONS if name == "all_seasons" else season, threads)
-            try:
-                found[name] = await ask_set(system, rows, name)
-            finally:
-                await system.close()
+            found[name] = []
+            usual = ALL_SEASONS if name == "all_seasons" else season
+            for asked_in in sorted({row.get("season", usual) for row in rows}):
+                system = of_gguf(model, asked_in, threads)
+                try:
+                    found[name] += await ask_set(system, (r for r in rows if r.get("season", usual) == asked_in), name)
+                finally:
+                    await system.close()
         return found
 
     found = asyncio.run(measure())

@@ -35,6 +35,14 @@ _LEAVES_OUT = frozenset(
 )
 
 
+# "the top scorer of each team": a rank within groups, which a line cannot say
+_EACH = re.compile(
+    r"(?<!across )(?<!over )(?<!at )\b(?:each|every|per) (team|franchise|season|year|edition|ground|venue|stadium)\b"
+    r"|\b(team|season|year|venue|ground)[- ]?wise\b"
+)
+_GROUPS = {"team": {"team", "opponent"}, "franchise": {"team", "opponent"}, "season": {"season"}, "year": {"season"},
+           "edition": {"season"}, "ground": {"venue", "city"}, "venue": {"venue", "city"},
+           "stadium": {"venue", "city"}}  # fmt: skip
 _AND_AGAINST_WHOM = re.compile(
     r"(?:\band|&) whom? (?:(?:(?:was|were|is) )?(?:it |that |they |this )?(?:against|vs?|versus)"
     r"|did (?:they|he|she|it) (?:play|beat|face))\b"
@@ -96,6 +104,14 @@ def people_dropped(plan: Plan, question: str) -> list[str]:
         return []
     shows_opponent = any("match" in q.by or MEASURES[m].kind == "best" for q in plan.queries for m in q.measures)
     return _AND_WHO.findall(_AND_AGAINST_WHOM.sub(" ", question) if shows_opponent else question)
+
+
+def groups_dropped(plan: Plan, question: str) -> list[str]:
+    """The words by which the plain `question` asks within groups ("each team"), where the plan ranks without them."""
+    if plan.decline or not any(query.rank for query in plan.queries):
+        return []
+    rows = {dimension for query in plan.queries for dimension in query.by}
+    return [found[0] for found in _EACH.finditer(question) if not rows & _GROUPS[found[1] or found[2]]]
 
 
 def _names_people(query: Query) -> bool:

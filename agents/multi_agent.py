@@ -14,7 +14,13 @@ from dataclasses import replace
 
 from agents.analyst import AnalystAgent
 from agents.conversation import MAX_FOLLOW_UP_WORDS, Conversations, Turn, turn_of, used
-from agents.coverage import exceptions_dropped, exceptions_turned_round, names_left_out, people_dropped
+from agents.coverage import (
+    exceptions_dropped,
+    exceptions_turned_round,
+    groups_dropped,
+    names_left_out,
+    people_dropped,
+)
 from agents.knowledge import Found, answered, with_what_it_says
 from agents.leaders import leaders, settled
 from agents.messages import ANSWERED, DECLINED, Before, Event, Planned, Refusal, Reply, Retrieved, Worded
@@ -193,7 +199,8 @@ class MultiAgent:
         if names := names_left_out(plan, text):
             return planned.linked.by_placeholder()[names[0]].text
         implied = unmet(plan, text)
-        dropped = [w for w in exceptions_dropped(plan, text) if w in implied] + people_dropped(plan, text)
+        dropped = [w for w in exceptions_dropped(plan, text) if w in implied]
+        dropped += people_dropped(plan, text) + groups_dropped(plan, text)
         found = [*exceptions_turned_round(plan, text), *dropped]
         return f'"{found[0]}"' if found else None
 

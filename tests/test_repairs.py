@@ -5,7 +5,7 @@ import random
 import pytest
 
 from agents import repairs
-from agents.coverage import people_dropped
+from agents.coverage import groups_dropped, people_dropped
 from agents.messages import Planned, Refusal, Retrieved
 from agents.repairs import repaired
 from agents.retriever import RetrieverAgent
@@ -160,3 +160,18 @@ def test_in_the_league_without_a_year_means_all_seasons_where_they_are_loaded(
 @pytest.fixture(scope="module")
 def every_season() -> RetrieverAgent:
     return RetrieverAgent(load("ipl"))
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "missed"),
+    [
+        ("the top run scorer of each team", "runs by batter | top 1", ["each team"]),
+        ("who won the orange cap in every season", "runs by batter | season=all | top 1", ["every season"]),
+        ("season-wise top wicket taker", "wickets by bowler | season=all | top 1", ["season-wise"]),
+        ("runs of each team", "runs by team | top 10", []),
+        ("most sixes across every season", "sixes by batter | season=all | top 1", []),
+        ("P1 runs in each season", "runs by season | batter=P1 season=all", []),
+    ],
+)
+def test_a_rank_within_groups_is_missed_where_no_row_is_a_group(question: str, line: str, missed: list[str]) -> None:
+    assert groups_dropped(parse(line), question) == missed

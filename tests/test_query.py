@@ -387,6 +387,13 @@ def test_equal_rows_stand_in_the_better_order_of_the_next_measure(statistics):
     assert pairs and all(first <= second for first, second in pairs)
 
 
+def test_the_slowest_fifty_is_the_slowest_of_all_and_not_of_each_ones_fastest(statistics):
+    slowest = statistics.answer(parse("balls_to_fifty by batter | top 1").queries[0])
+    assert slowest.rows[0][0] == "Ruturaj Gaikwad" and slowest.rows[0][-1] == 45
+    fastest = statistics.answer(parse("balls_to_fifty by batter | bottom 1").queries[0])
+    assert fastest.rows[0][:2] == ("Jake Fraser-McGurk", 15)
+
+
 def test_matches_stand_in_the_order_of_play(statistics):
     days = [row[1] for row in answer(statistics, "total by match")[0].rows]
     assert days == sorted(days) and len(days) == 71

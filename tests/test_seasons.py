@@ -15,6 +15,7 @@ import pytest
 
 from data.cricsheet.importer import import_season
 from data.cricsheet.league import season_year, teams
+from data.query import Statistics, parse
 from data.season import Season, about, load, seasons
 from tests.support.cricsheet_files import ZIPS
 
@@ -209,6 +210,15 @@ def test_matches_have_their_officials(ipl: Season) -> None:
 def test_the_tables_of_all_seasons_reconcile(ipl: Season, query: str) -> None:
     """The query finds what breaks the rule; nothing may."""
     assert rows(ipl, query) == []
+
+
+def test_matches_that_a_super_over_decided_count_as_tied(ipl: Season) -> None:
+    """The fourteen ties of the IPL up to 2024: ESPNcricinfo's list of tied matches."""
+    statistics = Statistics(ipl)
+    (row,) = statistics.answer(parse("matches | result=tied season=all").queries[0], lambda key, value: (value,)).rows
+    assert row[0] == 14
+    table = statistics.answer(parse("wins by team | result=tied season=all").queries[0], lambda key, value: (value,))
+    assert sum(row[1] for row in table.rows) == 14  # each has its winner
 
 
 def test_all_seasons_together_have_the_rows_of_each(ipl: Season) -> None:

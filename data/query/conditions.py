@@ -38,6 +38,10 @@ def threshold(source: str, f: Filter) -> str | None:
     return f"{column} {f.op} {number(f)}"
 
 
+# scores level: a side that then wins the super over has won as well
+_TIED = "match_id IN (SELECT match_id FROM matches WHERE result = 'tie')"
+
+
 def condition(source: str, f: Filter, keys: tuple[str, ...], by_player: bool = False, duel: bool = False) -> Condition:
     """The SQL of a filter; `keys` are its resolved values, `by_player` says that the rows are single players'. In a
     `duel` (a batter's figures off a named bowler, or the other way round) a side may be meant from either man's point
@@ -114,6 +118,8 @@ def _of_words(source: str, f: Filter, no: str) -> Condition:
         person = subject_column(source)
         tests = ("" if v == "yes" else "NOT " for v in f.values)
         return Condition(person, _any(f"{person} {t}IN (SELECT player FROM players WHERE keeper)" for t in tests))
+    if f.key == "result":
+        return Condition("result", no + _any(_TIED if v == "tied" else f"result = '{v}'" for v in f.values))
     values = (v if f.key in ("innings", "half") else f"'{v}'" for v in f.values)
     return Condition(f.key, f"{f.key} {no}IN ({','.join(values)})")
 

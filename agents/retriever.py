@@ -22,7 +22,7 @@ from data.linking.mention import ABSENT, AMBIGUOUS, FOUND, Linked, Mention, Outc
 from data.linking.resolve_plan import resolve_plan, shown_names
 from data.linking.resolver import Names
 from data.phrasing.composer import Phrasebook
-from data.phrasing.implications import made_up, unmet
+from data.phrasing.implications import made_up, parts_of, unmet
 from data.prompts import follow_up_messages, plan_messages
 from data.query import Plan, Query, QueryError, Statistics, StatTable, parse
 from data.query.grammar import gbnf
@@ -45,7 +45,7 @@ class Doubt(NamedTuple):
 
 
 NO_DOUBT = Doubt(False, 0, False)
-_SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, groups_dropped, not_said, made_up)
+_SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, groups_dropped, not_said)
 # words that ask for all seasons, whatever is loaded, and those that ask for one after all
 _ALL_SEASONS = re.compile(
     r"\b(?:all|every|each) (?:the |his |their )?(?:ipl )?seasons?\b|\bcareer\b(?!-? ?(?:best|high|low)|-)"
@@ -164,6 +164,8 @@ class RetrieverAgent:
         computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
         plan, text = planned.plan, planned.text
         left = sum(len(find(plan, text)) for find in _SPEAKS_AGAINST)
+        kept = parts_of(parse(planned.before.line)) if planned.before else frozenset()
+        left += sum(part not in kept for part in made_up(plan, text))
         empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
         return Doubt(not computable, left, empty)
 

@@ -39,6 +39,8 @@ MOST_PARTS = 12
 SEEN_WORD, COVERED_WORD = 40, 0.985
 SEEN_PAIR, COVERED_PAIR = 100, 0.995
 
+# they point at something said before, in a talk at another line
+_POINTING = frozenset("he him his she her hers they them their it its uska uske uski unka unke unki".split())
 # How often a condition has to be seen, a word beside it, and the share of its questions that have one of the words
 SEEN_CONDITION, SEEN_BESIDE, COVERED_CONDITION = 100, 3, 0.96
 # conditions whose values are names and numbers may be said in any words
@@ -150,7 +152,9 @@ def count(pairs: Sequence[Seen]) -> dict[str, list[str]]:
             parts := _cover([lines[i] for i in seen[word]], everywhere, len(lines), covered)
         ):
             found[word] = parts
-    return {word: parts for word, parts in found.items() if not _follows(word, found)}
+    return {
+        word: parts for word, parts in found.items() if not _follows(word, found) and not _POINTING & {*word.split()}
+    }
 
 
 def _cover(beside: list[frozenset[str]], everywhere: Counter[str], total: int, covered: float) -> list[str]:

@@ -29,7 +29,7 @@ class Before:
 class Planned:
     """The retriever's reading of a question: the best of `drafts` lines, the first of which `generation` is.
 
-    `text` is the question as the model read it, after `before`.
+    `text` is the question as the model read it, after `before`. `sure` says whether samples of the model agree with it.
     """
 
     linked: Linked
@@ -38,6 +38,7 @@ class Planned:
     generation: Generation | None = None
     before: Before | None = None
     drafts: int = 1
+    sure: bool = True
 
 
 @dataclass(frozen=True)

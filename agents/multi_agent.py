@@ -43,6 +43,8 @@ OTHER_SCRIPT = {
 }
 NO_PLAN = Refusal(DECLINED, "I could not understand that question; could you put it more simply?", "no_plan")
 
+UNSURE = "I'm not sure that I understand that; could you put it more simply? This is what I made of it."
+
 
 class MultiAgent:
     """A retriever and an analyst over one season and one model. One object serves any number of questions at once."""
@@ -191,6 +193,8 @@ class MultiAgent:
         if isinstance(retrieved, Retrieved) and (unfit := self._unfit(planned)):
             sentence = f"I can't fit {unfit} into what I can compute; could you put it more simply?"
             return planned, Refusal(DECLINED, sentence, "left_out")
+        if isinstance(retrieved, Retrieved) and not planned.sure:
+            return planned, Refusal(DECLINED, UNSURE, "unsure", suggestions=(retrieved.line,))
         return planned, retrieved
 
     def _unfit(self, planned: Planned) -> str | None:

@@ -101,6 +101,25 @@ def test_a_refused_question_ends_the_stream_where_it_is_refused(retriever):
     assert reply.reason == "no_plan" and {"queue", "link", "plan", "total"} == set(reply.latency_ms)
 
 
+def _plans(*lines: str) -> list[Generation]:
+    return [Generation(line, "stop") for line in lines]
+
+
+def test_a_line_with_which_the_models_samples_do_not_agree_is_declined_and_suggested(retriever):
+    guesses = ("runs | batter=P1 phase=death", "fours | batter=P1", "sixes | batter=P1", "dots | batter=P1")
+    model = ScriptedModel(*_plans("runs | batter=P1", *guesses))
+    _, (reply,) = ask(retriever, model, "runs of kohli")
+    assert reply.outcome == "declined" and reply.reason == "unsure" and "not sure" in reply.answer
+    assert reply.suggestions == ('runs | batter="Virat Kohli"',) and not any(c.isdigit() for c in reply.answer)
+    assert [temperature for *_, temperature in model.asked] == [0.0, *[0.8] * 6]
+
+
+def test_a_line_with_which_one_of_two_samples_agrees_is_answered(retriever):
+    model = ScriptedModel(*_plans("runs | batter=P1", "fours | batter=P1", "runs | batter=P1"))
+    _, (reply,) = ask(retriever, model, "runs of kohli")
+    assert reply.outcome == "answered" and len(model.asked) == 3
+
+
 def test_the_trace_has_a_record_for_each_step_and_one_json_shape(retriever):
     model = ScriptedModel(Generation("runs | batter=P1", "stop", prompt_tokens=9, completion_tokens=5))
     *_, reply = events_of(retriever, model, "runs of kohli")

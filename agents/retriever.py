@@ -144,9 +144,10 @@ class RetrieverAgent:
 
         async def more(count: int, temperature: float, seed: int) -> list[Plan | None]:
             draws = (draw(temperature, seed + at) for at in range(count))
-            # a draw that the engine has no room for is left out
             made = await asyncio.gather(*draws, return_exceptions=True)
-            return [_parsed(generation, text) for generation in made if isinstance(generation, Generation)]
+            # a draw that the engine has no room or time for is left out
+            done = (g for g in made if isinstance(g, Generation) and g.finish_reason != "deadline")
+            return [_parsed(generation, text) for generation in done]
 
         first = await draw()
         plans = [_parsed(first, text)]

@@ -88,6 +88,7 @@ pretrain: venv  ## the embedded base from random weights (an hour on 2 cores), w
 
 evaluate: model  ## accuracy on what people ask, and of every variant on unseen phrasings (half an hour)
 	$(PY) -m train.evaluate.people --model models/$(RUN)
+	$(PY) -m train.evaluate.people --model models/$(RUN) --sets blind,blind_talks,unread,unread_talks --out runs/$(RUN)/unread.md
 	$(PY) -m train.evaluate --model models/$(RUN)
 	$(PY) -m train.evaluate --model models/$(RUN)/model-f16.gguf --out runs/eval/f16 --no-control
 	$(PY) -m train.evaluate --base train/base --out runs/eval/base --no-control

@@ -34,8 +34,8 @@ from data.text import PLACEHOLDER, plain
 
 MAX_PLAN_TOKENS = 96
 REDRAWS, REDRAW_TEMPERATURE = 4, 0.7  # where the first plan is in doubt
-# A line with which fewer than AGREEING of SAMPLES agree is a guess: of the exam `blind` these are four times as often
-# wrong as others. Where one of FEW agrees, no more are drawn.
+# A line with which fewer than AGREEING of SAMPLES agree is a guess, more often wrong than right (docs/experiments.md).
+# Where one of FEW agrees, no more are drawn.
 FEW, SAMPLES, AGREEING, SAMPLE_TEMPERATURE = 2, 6, 2, 0.8
 
 

@@ -163,8 +163,9 @@ class RetrieverAgent:
             best = min(enumerate(readable), key=lambda ip: (doubt(ip[1]), -votes[str(ip[1])], ip[0]))[1]
         samples = plans[1:]
         for size in (FEW, SAMPLES) if in_time and not best.decline else ():
-            if str(best) not in map(str, samples):
-                samples += await more(size - len(samples), SAMPLE_TEMPERATURE, 100 + len(samples))
+            wanted = size - len(samples)
+            if str(best) not in map(str, samples) and _has_room(model, wanted):
+                samples += await more(wanted, SAMPLE_TEMPERATURE, 100 + len(samples))
         sure = len(samples) < SAMPLES or sum(str(plan) == str(best) for plan in samples) >= AGREEING
         return Planned(linked, text, best, first, before, len(plans), sure)
 
@@ -305,6 +306,12 @@ def _has_figures(table: StatTable) -> bool:
     """Whether a table has rows, and in them something that is neither a dimension nor zero."""
     shown = [i for i, column in enumerate(table.columns) if column.role != "dimension"]
     return any(row[i] not in (None, 0) for row in table.rows for i in shown) or bool(table.rows and not shown)
+
+
+def _has_room(model: TextModel, count: int) -> bool:
+    """Whether `count` samples may be drawn: where an engine of our own has slots to spare. Others charge for each."""
+    room = getattr(model, "has_room", None)
+    return room is not None and bool(room(count))
 
 
 def _parsed(generation: Generation, text: str) -> Plan | None:

@@ -81,6 +81,10 @@ class LocalModel:
         )
         return await self.run(request)
 
+    def has_room(self, count: int) -> bool:
+        """Whether the engine is idle enough for `count` requests that nobody waits for."""
+        return self.engine.has_room(count)
+
     async def run(self, request: Request, on_text: Callable[[str], None] | None = None) -> Generation:
         """Run any request. `on_text` is called on the event loop with each piece of text as it is generated."""
         loop = asyncio.get_running_loop()

@@ -105,7 +105,8 @@ def _plans(*lines: str) -> list[Generation]:
     return [Generation(line, "stop") for line in lines]
 
 
-def test_a_line_with_which_the_models_samples_do_not_agree_is_declined_and_suggested(retriever):
+def test_a_line_with_which_the_models_samples_do_not_agree_is_declined_and_suggested(retriever, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "has_room", lambda self, count: True, raising=False)
     guesses = ("runs | batter=P1 phase=death", "fours | batter=P1", "sixes | batter=P1", "dots | batter=P1")
     model = ScriptedModel(*_plans("runs | batter=P1", *guesses))
     _, (reply,) = ask(retriever, model, "runs of kohli")
@@ -114,7 +115,14 @@ def test_a_line_with_which_the_models_samples_do_not_agree_is_declined_and_sugge
     assert [temperature for *_, temperature in model.asked] == [0.0, *[0.8] * 6]
 
 
-def test_a_line_with_which_one_of_two_samples_agrees_is_answered(retriever):
+def test_no_samples_are_drawn_where_the_engine_has_no_room_for_them(retriever):
+    model = ScriptedModel(*_plans("runs | batter=P1", "fours | batter=P1"))
+    _, (reply,) = ask(retriever, model, "runs of kohli")
+    assert reply.outcome == "answered" and len(model.asked) == 1
+
+
+def test_a_line_with_which_one_of_two_samples_agrees_is_answered(retriever, monkeypatch):
+    monkeypatch.setattr(ScriptedModel, "has_room", lambda self, count: True, raising=False)
     model = ScriptedModel(*_plans("runs | batter=P1", "fours | batter=P1", "runs | batter=P1"))
     _, (reply,) = ask(retriever, model, "runs of kohli")
     assert reply.outcome == "answered" and len(model.asked) == 3

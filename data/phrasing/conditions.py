@@ -188,8 +188,10 @@ def with_condition(query: Query, part: Condition) -> Query:
 
 
 def is_consistent(query: Query) -> bool:
-    """Whether no filter occurs twice and measures of whole innings have no filter on part of one."""
+    """Whether no filter occurs twice, a place is in one ranking, and no filter is on part of a measure of innings."""
     keys = [(f.key, f.op) for f in query.filters]
+    if query.place and any(f.key == "season" and len(f.values) > 1 for f in query.filters):
+        return False
     return len(keys) == len(set(keys)) and not (
         _of_whole_innings(query) and {k for k, _ in keys} & set(PART_OF_INNINGS)
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from data.query.book import SeasonBook
 from data.query.conditions import day
 from data.query.in_a_row import run_role
-from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES, Measure
+from data.query.language import FILTERS, MEASURES, Measure
 from data.query.language.summaries import SHORTHANDS, SUMMARIES
 from data.query.query import Filter, Query, QueryError, Rank
 from data.query.sources import PLAYER_KEYS, SOURCES
@@ -75,7 +75,7 @@ def _with_rows(query: Query, measures: list[Measure], years: tuple[int, ...]) ->
     if overs and not by:
         by = [str(SOURCES[overs.source].subject), "match", "innings", "over"]
     slowest = query.rank is not None and query.rank.kind == "top" and len(by) == 1
-    if slowest and any(m.kind == "best" and m.name in LESS_IS_BETTER for m in measures):
+    if slowest and {"balls_to_fifty", "balls_to_hundred"} & {m.name for m in measures}:
         by.append("match")  # the slowest fifty of all, not the slowest of each one's fastest
     in_time = query.rank is not None and query.rank.kind in ("first", "last")
     one_row_each = query.reach is not None or {m.kind for m in measures} & {"event", "streak"} or "season" in by

@@ -73,8 +73,11 @@ def circumstance_phrases(query: Query) -> list[str]:
         if f.key == "innings":
             does = "bowling" if source in ("bowl", "field", "concede") else "batting"
             words.append(f"{does} {' and '.join('first' if v == '1' else 'second' for v in f.values)}")
+    by_whom = _of_whom(query, named) if query.each else ""  # "in matches with at least 50 runs by P1" names him
     for f in query.filters:
         if f in named or f.key in ("innings", *_DAYS) or FILTERS[f.key].looks == "sequence":
+            continue
+        if by_whom and source == "result" and f.key in PLAYER_KEYS and f.op == "=":
             continue
         if f.key in ("first_balls", "last_balls"):
             words.append(balls_of_innings(f, "his" if source == "bat" and _is_one_man(named) else ""))
@@ -85,7 +88,7 @@ def circumstance_phrases(query: Query) -> list[str]:
         in_a_row = MEASURES[query.measures[0]].kind == "streak"
         own = MEASURES[query.measures[0]].source
         own = own if own in ("over", "batter_over") else source
-        said = each_words(query.each, own, in_a_row, _of_whom(query, named))
+        said = each_words(query.each, own, in_a_row, by_whom)
         if query.measures in COUNTED:
             said = said.removeprefix(f"in {COUNTED[query.measures]} ")  # "7 innings with at least 30 runs"
         words.insert(0 if in_a_row else len(words), said)

@@ -83,7 +83,8 @@ class LocalModel:
 
     def has_room(self, count: int) -> bool:
         """Whether the engine is idle enough for `count` requests that nobody waits for."""
-        return self.engine.has_room(count)
+        load = self.engine.health()
+        return load.running + load.waiting + count <= self.engine.config.n_slots
 
     async def run(self, request: Request, on_text: Callable[[str], None] | None = None) -> Generation:
         """Run any request. `on_text` is called on the event loop with each piece of text as it is generated."""

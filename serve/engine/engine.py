@@ -110,10 +110,6 @@ class Engine:
         if self._error is not None:
             raise self._error
 
-    def has_room(self, count: int) -> bool:
-        """Whether `count` more requests would run at once, without waiting and without making others wait."""
-        return len(self._in_flight) + count <= self.config.n_slots
-
     def submit(self, request: Request) -> Handle:
         """Queue a request without blocking. Raises RequestError (for a large grammar, result() does), QueueFull or
         EngineClosed."""

@@ -42,7 +42,6 @@ OTHER_SCRIPT = {
     "": "Sorry, I can't read that script: I only understand English, or Hindi in Latin letters.",
 }
 NO_PLAN = Refusal(DECLINED, "I could not understand that question; could you put it more simply?", "no_plan")
-
 UNSURE = "I'm not sure that I understand that; could you put it more simply? This is what I made of it."
 
 

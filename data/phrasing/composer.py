@@ -165,7 +165,7 @@ def _guessable(plan: Plan) -> str | None:
         return None
     if query.rank and query.rank.kind in ("top", "bottom"):
         return next((GUESSED[dimension] for dimension in query.by if dimension in GUESSED), None)
-    counted = MEASURES[query.measures[0]].kind == "count" if query.measures[0] in MEASURES else False
+    counted = MEASURES[query.measures[0]].kind == "count"
     return "number" if counted and not query.by and not query.rank else None
 
 

@@ -5,8 +5,8 @@
 The sets lie in data/dataset/exams: questions of fans, questions that real people ask (public), questions on order,
 streaks and shares (language), questions over all seasons, conditions that are easy to drop, and conversations. They are
 development sets: errors on them were read while the training phrasings were written. The blind sets are by writers who
-knew nothing of this project, with gold query lines: of `blind` and `blind_talks` the errors were read before the last
-training, of `unread` and `unread_talks` by nobody. Writes people.md.
+knew nothing of this project, with gold query lines: of `blind` and `blind_talks` the errors were read before the agents
+were last changed, of `unread` and `unread_talks` by nobody. Writes people.md.
 """
 
 from __future__ import annotations

@@ -107,11 +107,17 @@ def people_dropped(plan: Plan, question: str) -> list[str]:
 
 
 def groups_dropped(plan: Plan, question: str) -> list[str]:
-    """The words by which the plain `question` asks within groups ("each team"), where the plan ranks without them."""
+    """The words by which the plain `question` asks within groups ("each team"), where the plan ranks without them, or
+    has one row of all groups. "Team-wise" asks for that, too."""
     if plan.decline or not any(query.rank for query in plan.queries):
         return []
     rows = {dimension for query in plan.queries for dimension in query.by}
-    return [found[0] for found in _EACH.finditer(question) if not rows & _GROUPS[found[1] or found[2]]]
+    several = {d for q in plan.queries if q.rank is None or q.rank.n > 1 for d in q.by}
+    return [
+        found[0]
+        for found in _EACH.finditer(question)
+        if not (several & _GROUPS[found[1]] if found[1] else rows & _GROUPS[found[2]])
+    ]
 
 
 def _names_people(query: Query) -> bool:

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 from agents.coverage import EXCEPT_EXTRAS, exceptions_turned_round
+from agents.guesses import guessed
 from data.query import Plan
 from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES
 from data.query.line import Filter, Query
@@ -198,6 +199,21 @@ def _listed(plan: Plan, question: str) -> Plan:
     return replace(plan, queries=(replace(query, measures=measures),))
 
 
+def _without_guess(plan: Plan, question: str) -> Plan:
+    """ "Who took most wickets, must be P1" ranks everybody: first of one is nothing to ask."""
+    names = guessed(plan, question)
+
+    def of_all(query: Query) -> Query:
+        if query.rank is None or query.rank.kind not in ("top", "bottom") or "match" in query.by:
+            return query
+        guesses = [f for f in query.filters if f.key in query.by and f.op == "=" and len(f.values) == 1]
+        kept = (f for f in query.filters if f not in guesses or f.values[0] not in names)
+        return replace(query, filters=tuple(kept))
+
+    return replace(plan, queries=tuple(map(of_all, plan.queries)))
+
+
 _REPAIRS = (
-    _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season, _with_holder, _listed,
+    _without_guess, _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season,
+    _with_holder, _listed,
 )  # fmt: skip

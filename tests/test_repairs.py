@@ -89,6 +89,15 @@ def test_no_right_line_of_the_phrase_files_is_changed_but_for_whose_a_best_figur
             assert repaired(parse(line), question) == parse(line), (name, question)
 
 
+def test_who_leads_is_asked_of_all_where_a_name_is_only_a_guess() -> None:
+    plan = parse("wickets by bowler | bowler=P1 phase=powerplay | top 1")
+    everybody = parse("wickets by bowler | phase=powerplay | top 1")
+    assert repaired(plan, "who took the most wickets in the powerplay must be P1") == everybody
+    assert repaired(plan, "most wickets of P1 in the powerplay") == plan
+    two = parse("runs by batter | batter=P1,P2 | top 1")
+    assert repaired(two, "who scored more runs P1 or P2") == two
+
+
 def test_a_person_who_is_asked_for_beside_a_figure_is_missed_where_no_row_names_anybody() -> None:
     question = "how many runs did P1 concede in the last over and who hit them"
     assert people_dropped(parse("runs_conceded by match | bowler=P1 overs=20"), question)
@@ -168,6 +177,7 @@ def every_season() -> RetrieverAgent:
         ("the top run scorer of each team", "runs by batter | top 1", ["each team"]),
         ("who won the orange cap in every season", "runs by batter | season=all | top 1", ["every season"]),
         ("season-wise top wicket taker", "wickets by bowler | season=all | top 1", ["season-wise"]),
+        ("the top run scorer of each team", "runs by team | top 1", ["each team"]),
         ("runs of each team", "runs by team | top 10", []),
         ("most sixes across every season", "sixes by batter | season=all | top 1", []),
         ("P1 runs in each season", "runs by season | batter=P1 season=all", []),

@@ -257,7 +257,7 @@ def test_a_follow_up_makes_a_card_of_its_own_under_its_words(page: Any) -> None:
     card = computed(page, "runs | batter=Kohli")
     card.get_by_role("group", name="Ask next").get_by_role("button", name="by phase").click()
     page.locator("article").nth(1).wait_for()
-    assert page.locator("article").first.locator("h2").inner_text() == "Runs by phase, Kohli batting"
+    assert finished(page).locator("h2").inner_text() == "Runs by phase, Kohli batting"
     assert page.locator("article").nth(1).locator("h2").inner_text() == "Runs, Kohli batting"
 
 

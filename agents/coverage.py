@@ -35,14 +35,15 @@ _LEAVES_OUT = frozenset(
 )
 
 
-# "the top scorer of each team": a rank within groups, which a line cannot say
+# "the top scorer of each team": a rank within groups
 _EACH = re.compile(
-    r"(?<!across )(?<!over )(?<!at )\b(?:each|every|per) (team|franchise|season|year|edition|ground|venue|stadium)\b"
+    r"(?<!across )(?<!over )(?<!at )\b(?:each|every|per) "
+    r"(team|franchise|season|year|edition|ground|venue|stadium|phase)\b"
     r"|\b(team|season|year|venue|ground)[- ]?wise\b"
 )
 _GROUPS = {"team": {"team", "opponent"}, "franchise": {"team", "opponent"}, "season": {"season"}, "year": {"season"},
            "edition": {"season"}, "ground": {"venue", "city"}, "venue": {"venue", "city"},
-           "stadium": {"venue", "city"}}  # fmt: skip
+           "stadium": {"venue", "city"}, "phase": {"phase"}}  # fmt: skip
 _AND_AGAINST_WHOM = re.compile(
     r"(?:\band|&) whom? (?:(?:(?:was|were|is) )?(?:it |that |they |this )?(?:against|vs?|versus)"
     r"|did (?:they|he|she|it) (?:play|beat|face))\b"
@@ -112,7 +113,7 @@ def groups_dropped(plan: Plan, question: str) -> list[str]:
     if plan.decline or not any(query.rank for query in plan.queries):
         return []
     rows = {dimension for query in plan.queries for dimension in query.by}
-    several = {d for q in plan.queries if q.rank is None or q.rank.n > 1 for d in q.by}
+    several = {d for q in plan.queries if q.rank is None or q.rank.per or q.rank.n > 1 for d in q.by}
     return [
         found[0]
         for found in _EACH.finditer(question)

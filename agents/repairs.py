@@ -12,9 +12,10 @@ from dataclasses import replace
 from agents.coverage import EXCEPT_EXTRAS, exceptions_turned_round
 from agents.guesses import guessed
 from data.query import Plan
-from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES
+from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES, Measure
 from data.query.line import Filter, Query
 from data.query.query import Rank
+from data.query.sources import SOURCES
 from data.text import PLACEHOLDER
 
 _NOT_THE_FINAL = re.compile(
@@ -58,6 +59,18 @@ _LEAGUE_AVERAGE = re.compile(
     r"\b(?:above|below|than|compare[sd]? (?:with|to)) (?:the )?(?:tournament|league|season|competition)(?:'s)?"
     r" (?:(?:batting|bowling|run|scoring|economy|strike rate) ){0,2}average\b"
 )
+# a rank within groups: "the top scorer of each team"; "in every season" may be what one person did in all of them
+_GROUPS = {"team": "team", "franchise": "team", "side": "team", "season": "season", "year": "season",
+           "edition": "season", "ground": "venue", "venue": "venue", "stadium": "venue", "match": "match",
+           "game": "match", "phase": "phase"}  # fmt: skip
+_EACH_GROUP = re.compile(
+    r"\b(against |versus |vs )?(?:(?<!across )(?<!over )each|(?<=of )every|(?<=for )every) (?:ipl |single )?"
+    rf"({'|'.join(_GROUPS)})\b(?!'s last)|\b({'|'.join(_GROUPS)})[- ]?wise\b"
+    r"|\bper (team|franchise|side|ground|venue|stadium|phase)\b"
+)
+_WHO = re.compile(r"\b(?:who|whose|whom|which)\b")
+_EVERYWHERE = Filter("season", "=", ("all",))
+_RANKED = frozenset(("batter", "bowler", "fielder", "player", "pair", "team"))
 _GOES_THROUGH = re.compile(r"\b(?:went|go|goes|made|from|straight|reach\w*|advanc\w*|qualif(?:y|ied))\b")
 _SEASON_KEYS = ("season", "after", "before", "from", "to")
 
@@ -213,7 +226,42 @@ def _without_guess(plan: Plan, question: str) -> Plan:
     return replace(plan, queries=tuple(map(of_all, plan.queries)))
 
 
+def _per_group(plan: Plan, question: str) -> Plan:
+    """ "The top scorer of each team" is the first of each group, not of all or of the groups."""
+    found = _EACH_GROUP.search(question)
+    if not found or len(plan.queries) != 1:
+        return plan
+    (query,) = plan.queries
+    group, wise = "opponent" if found[1] else _GROUPS[found[2] or found[3] or found[4]], bool(found[3])
+    measure, rank, by = MEASURES[query.measures[0]], query.rank, [d for d in query.by if d != group]
+    holder, kind = _HOLDERS.get(measure.name, (_subject(measure), ""))
+    if kind and rank is None and query.by == (group,) and group != holder and _WHO.search(question):
+        rank = Rank(kind, 1)
+    if query.each or query.having or rank is None or rank.per or rank.kind not in ("top", "bottom"):
+        return plan
+    if query.filter(group) and group != "season":
+        return plan
+    quotes = tuple(words for words in query.unsupported if not _EACH_GROUP.search(words))
+    query = replace(query, unsupported=quotes)
+    if query.by == (group,):
+        if wise or rank.n > 1:
+            return plan
+        if group == holder or any(f.op == "=" and f.key in ("player", holder) for f in query.filters):
+            return replace(plan, queries=(replace(query, rank=None),))  # each one's own
+        by = [holder]
+    if len(by) != 1 or by[0] not in _RANKED or measure.kind not in ("count", "rate", "best"):
+        return plan
+    filters = tuple(f for f in query.filters if f != _EVERYWHERE or group != "season")
+    return replace(plan, queries=(replace(query, by=(group, *by), filters=filters, rank=replace(rank, per=group)),))
+
+
+def _subject(measure: Measure) -> str:
+    """Whose figures those of the measure are."""
+    spec = SOURCES.get(measure.source)
+    return (spec and spec.subject) or "team"
+
+
 _REPAIRS = (
     _without_guess, _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season,
-    _with_holder, _listed,
+    _with_holder, _listed, _per_group,
 )  # fmt: skip

@@ -49,6 +49,7 @@ CANONICAL = [
     'economy | bowler="Varun Chakravarthy","a, b | c ; d"',
     "strike_rate | batter!=P1 position=1-2,7",
     "wins by team | margin>=10 | first 5 ; losses | team=T1",
+    "wickets by season, bowler | phase=death | top nth 2 per season",
     "sixes by batter | bowling=pace,left_arm | having boundary_percent>=12.5 | last 1",
     *(f"decline {reason}" for reason in DECLINES),
 ]
@@ -379,6 +380,30 @@ def test_ties_at_the_last_place_are_kept_and_said(statistics):
     best = table.rows[0][1]
     everybody = answer(statistics, f"hundreds by batter | having hundreds={best}")[0]
     assert len(table.rows) == len(everybody.rows) and table.more_tied == (len(table.rows) > 1)
+
+
+@pytest.mark.parametrize(("line", "one_group"), [
+    ("runs by team, batter | top 1 per team", "runs by team, batter | team={} | top 1"),
+    ("economy by phase, bowler | bottom 2 per phase", "economy by phase, bowler | phase={} | bottom 2"),
+    ("wickets by bowler, match | match=1-9 | top 1 per match", "wickets by bowler, match | match={} | top 1"),
+    ("sixes by opponent, batter | top nth 2 per opponent", "sixes by opponent, batter | opponent={} | top nth 2"),
+    ("winner by team, match | last 1 per team", "winner by team, match | team={} | last 1"),
+])  # fmt: skip
+def test_a_rank_within_groups_is_that_of_each_group_alone(statistics, line, one_group):
+    [table] = answer(statistics, line)
+    group = parse(line).queries[0].rank.per
+    at = [column.name for column in table.columns].index(group)
+    names = list(dict.fromkeys(row[at] for row in table.rows))
+    numbers = range(1, 10) if group == "match" else [f'"{name}"' for name in names]
+    expected = [row for name in numbers for row in answer(statistics, one_group.format(name))[0].rows]
+    assert list(table.rows) == expected and len(names) > 2
+
+
+def test_a_rank_within_groups_splits_by_them(statistics):
+    assert parse("runs by batter | top 1 per team") == parse("runs by team, batter | top 1 per team")
+    assert answer(statistics, "wins | top 1 per season") == answer(
+        statistics, "wins by season, team | top 1 per season"
+    )
 
 
 def test_equal_rows_stand_in_the_better_order_of_the_next_measure(statistics):

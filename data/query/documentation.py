@@ -30,6 +30,8 @@ _CLAUSES = """## Clauses
 `runs by batter \\| top 3` |
 | `first n`, `last n` | the earliest, latest rows: matches, seasons, events, streaks | `six_hit \\| first 1` |
 | `top nth n` | only the n-th row of such an order | `runs by batter \\| top nth 2` |
+| `top n per dimension` | the rows with the highest figure of each season, team ...; `bottom`, `first`, `last` and \
+`nth` take it, too | `runs by batter \\| top 1 per team` |
 | `place name` | the place of one row in the ranking of all, and of how many | `sixes by batter \\| place Kohli` |
 | `reach n` | who counts up to n, earliest first: after how many innings, in which match, with which ball | \
 `wickets by bowler \\| reach 10 \\| first 1` |

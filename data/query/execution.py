@@ -98,7 +98,7 @@ class QueryExecution:
         read. Empty where other sources or conditions have a say in the rank."""
         rank, first = self.query.rank, self.asked[0]
         decided = rank is None or rank.kind not in ("top", "bottom") or self.query.having or self.qualification()
-        if rank is None or decided or first.parts or {m.source for m in self.asked} != {relation.source}:
+        if rank is None or decided or rank.per or first.parts or {m.source for m in self.asked} != {relation.source}:
             return ""
         there = " AND ".join(f"{d} IS NOT NULL" for d in dict.fromkeys(relation.dims))
         order = "DESC" if rank.kind == "top" else "ASC"
@@ -220,7 +220,8 @@ class QueryExecution:
             enough = LEAST_IN_A_MATCH.get(measure) if len(q.by) == 2 and not q.filter("score") else None
             return [Having(measure, ">=", enough)] if enough else []
         seasons = 1 if "season" in q.by else min(len(self.years), MOST_SEASONS)
-        narrows = [f for f in q.filters if f.op == "=" and f.key != "season"]
+        narrows = [f.key for f in q.filters if f.op == "=" and f.key != "season"]
+        narrows += [q.rank.per] if q.rank and q.rank.per not in ("", "season") else []
         return [Having(measure, ">=", seasons * (narrowed if narrows else season_long))]
 
     def adds_up(self, measure: Measure) -> bool:

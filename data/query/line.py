@@ -5,7 +5,7 @@ query   = figure {", " figure} [" by " dimension {", " dimension}] { " | " claus
 figure  = measure | measure "/" measure | measure "%" measure | measure "%team" | measure "%all"
 clause  = filter {" " filter} | "each " conditions | "having " conditions | "reach " n | "place " name | rank
         | "unsupported " '"words"'
-rank    = ("top"|"bottom"|"first"|"last") " " ["nth "] n
+rank    = ("top"|"bottom"|"first"|"last") " " ["nth "] n [" per " dimension]
 filter  = key operator value {"," value}        value = P1, word, number, a-b, a- or "quoted name"
 """
 
@@ -85,7 +85,9 @@ def _with_clause(query: Query, clause: str) -> Query:
         if query.rank or query.place:
             raise QueryError(f"{clause!r}: the line is ranked by `{query.rank or f'place {query.place}'}` already, "
                              "leave out one of them")  # fmt: skip
-        return replace(query, rank=_rank(word, rest, clause))
+        rank = _rank(word, rest, clause)
+        by = (rank.per, *query.by) if rank.per and rank.per not in query.by else query.by
+        return replace(query, rank=rank, by=by)
     if word in ("each", "having"):
         conditions = tuple(_condition(word, c, clause) for c in rest.split() or [clause])
         return replace(query, each=query.each + conditions) if word == "each" else (
@@ -124,11 +126,12 @@ def _known(name: str, table: Collection[str], what: str) -> str:
 
 
 def _rank(word: str, rest: str, clause: str) -> Rank:
+    rest, _, per = rest.partition(" per ")
     nth = rest.startswith("nth ")
     number = rest.removeprefix("nth ").strip()
     if not _RANK.fullmatch(number):
         raise QueryError(f"{clause!r}: write a number from 1 to 99999 after {word}, such as `{word} 3`, `{word} nth 2`")
-    return Rank(word, int(number), nth)
+    return Rank(word, int(number), nth, _known(per, DIMENSIONS, "dimension") if per else "")
 
 
 def _condition(word: str, text: str, clause: str) -> Having:

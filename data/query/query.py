@@ -39,14 +39,15 @@ class Having:
 
 @dataclass(frozen=True)
 class Rank:
-    """The first `n` rows of an order, or with `nth` only the n-th."""
+    """The first `n` rows of an order, or with `nth` only the n-th; with `per` those of each group: of each team."""
 
     kind: str  # one of RANKS
     n: int
     nth: bool = False
+    per: str = ""  # a dimension
 
     def __str__(self) -> str:
-        return f"{self.kind} {'nth ' if self.nth else ''}{self.n}"
+        return f"{self.kind} {'nth ' if self.nth else ''}{self.n}{f' per {self.per}' if self.per else ''}"
 
 
 @dataclass(frozen=True)

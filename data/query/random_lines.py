@@ -65,7 +65,10 @@ def _figures(rng: random.Random, statistics: Statistics) -> Query:
         name = rng.choice([m for m in known if MEASURES[m].kind != "fact"] or ["matches"])
         having.append(Having(name, rng.choice((">=", ">", "<=", "<", "=")), rng.choice((0, 1, 2, 3, 10, 30, 50, 100))))
     each = _each(rng, source) if rng.random() < 0.12 else ()
-    return Query(tuple(dict.fromkeys(measures)), by, filters, tuple(having), _rank(rng, 0.6 if by else 0.05), each)
+    rank = _rank(rng, 0.6 if by else 0.05)
+    if rank and len(by) > 1 and rng.random() < 0.2:
+        rank = replace(rank, per=rng.choice(by))
+    return Query(tuple(dict.fromkeys(measures)), by, filters, tuple(having), rank, each)
 
 
 def _ratio(rng: random.Random, statistics: Statistics) -> Query:
@@ -78,8 +81,9 @@ def _ratio(rng: random.Random, statistics: Statistics) -> Query:
     if op == "%" and rng.random() < 0.6:
         below = rng.choice(WHOLES)
     filters = tuple(f for f in _filters(rng, source, statistics) if f.key != "dismissal")
+    rank = query.rank and replace(query.rank, per="")
     return replace(query, measures=(f"{above}{op}{below}",), by=_dimensions(rng, source, statistics), filters=filters,
-                   having=(), each=())  # fmt: skip
+                   having=(), each=(), rank=rank)  # fmt: skip
 
 
 def _streak(rng: random.Random, statistics: Statistics) -> Query:

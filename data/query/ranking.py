@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest, nsmallest
 from typing import Any
 
@@ -38,6 +38,8 @@ class Order:
     def ranked(self, rows: list[Row]) -> tuple[list[Row], bool]:
         """The rows of the answer in order, and whether a tie made them more than the rank asked for."""
         rank, by = self.query.rank, self.query.by
+        if rank and rank.per:
+            return self._ranked_per(rows, rank)
         facts = self.first.kind == "fact" and "match" in by
         in_time = facts or self.query.reach is not None or (rank is not None and rank.kind in ("first", "last"))
         in_order = rank is None and (not by or bool(_ORDERED & set(by)) or self.first.kind == "fact")
@@ -62,6 +64,16 @@ class Order:
             wanted = [self.value(row) for row in rows[rank.n - 1 : rank.n]]
             rows = [row for row in rows if self.value(row) in wanted]
         return rows, rank is not None and len(rows) > (1 if rank.nth else rank.n)
+
+    def _ranked_per(self, rows: list[Row], rank: Rank) -> tuple[list[Row], bool]:
+        """The rows that the rank asks for of each group, one group after the other."""
+        at = self.query.by.index(rank.per)
+        groups: dict[Any, list[Row]] = {}
+        for row in sorted(rows, key=lambda row: self._dimension_place(rank.per, row[0][at])):
+            groups.setdefault(row[0][at], []).append(row)
+        within = replace(self, query=replace(self.query, rank=replace(rank, per="")))
+        found = [within.ranked(group) for group in groups.values()]
+        return [row for group, _ in found for row in group], any(tied for _, tied in found)
 
     def value(self, row: Row) -> Any:
         """What the rows are ranked by."""

@@ -20,6 +20,8 @@ _NATURAL = {
     "balls_to_hundred": ("bottom", "fastest hundred"), "margin_runs": ("top", "biggest win by runs"),
     "margin_wickets": ("top", "biggest win by wickets"), "balls_left": ("top", "biggest win by balls to spare"),
 }  # fmt: skip
+_GROUPS = {"venue": "ground", "kind": "kind of bowling", "bowling": "kind of bowling", "dismissal": "kind of dismissal",
+           "position": "batting position"}  # fmt: skip
 _UNITS = {"balls_to_fifty": " balls", "balls_to_hundred": " balls", "balls_left": " balls", "margin_runs": " runs",
           "margin_wickets": " wickets"}  # fmt: skip
 WHISKER = 0.01  # two figures that differ by less than this share of the greater are level but for a whisker
@@ -46,6 +48,12 @@ def superlative(told: Told) -> str:
     return f"{place}{end} {called}"
 
 
+def of_each(told: Told) -> str:
+    """The groups in which the rows are ranked: " of each season"."""
+    rank = told.query.rank
+    return f" of each {_GROUPS.get(rank.per, rank.per)}" if rank and rank.per else ""
+
+
 def _is_per(column: Column) -> bool:
     """Whether it is so much for each of something: sixes per innings."""
     parts = parts_of(column)
@@ -55,7 +63,7 @@ def _is_per(column: Column) -> bool:
 def is_leader(told: Told) -> bool:
     """Whether the only row is the first by one figure, or one of a place in that order."""
     rank = told.query.rank
-    return told.rows == 1 and rank is not None and rank.kind in ("top", "bottom")
+    return told.rows == 1 and rank is not None and rank.kind in ("top", "bottom") and not rank.per
 
 
 def leader(told: Told) -> str:

@@ -27,6 +27,7 @@ from data.wording.rankings import (
     is_order,
     is_subject_listed,
     leader,
+    of_each,
     order,
     superlative,
 )
@@ -158,11 +159,12 @@ def _table(told: Told, layout: Sheet) -> str:
         by, r, ", ".join(_brief(c, f"{x}{r}", asked) + _places(asked, at, r).get(c.name, "") for c, x in asked), source
     ) + ("" if len(asked) > 1 else "".join(f" ({x}{r})" for _, x in at)), told.most_rows)  # fmt: skip
     labels = " and ".join(dict.fromkeys(c.label for c, _ in asked))
+    groups = of_each(told)
     if query.rank and query.rank.nth:
         which = superlative(told) if query.rank.kind in ("top", "bottom") else f"{in_time(query)}{labels}"
-        opening = f"{which}{about}, shared: "
+        opening = f"{which}{groups}{about}{'' if groups else ', shared'}: "
     elif query.rank and query.rank.kind in ("top", "bottom") and len(asked) == 1:
-        opening = f"{superlative(told)}{about}: "
+        opening = f"{superlative(told)}{groups}{about}: "
     else:
         opening = f"{labels}{about}: "
     return f"{opening}{listed}{_sums(layout)}{told.qualification}."

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serve.engine.errors import GrammarError
-from serve.engine.grammar import gbnf
+from serve.engine.grammar import automaton, gbnf
 from serve.engine.grammar.automaton import MAX_REJECTED, MAX_TOTAL_CONFIGURATIONS, Grammar, GrammarCache
 from serve.engine.grammar.json_schema import grammar_from_schema
 from serve.engine.grammar.tokens import admitted_tokens, forced_tokens
 from serve.engine.output import OutputProcessor
 from serve.engine.runner import Runner, RunnerConfig
-from serve.engine.sequence import Request, Sequence
+from serve.engine.sequence import Request, Sampling, Sequence
 from tests.support.tiny_gguf import tiny_gguf
 
 
@@ -461,3 +461,15 @@ def test_the_largest_admitted_logit_is_chosen_and_end_of_sequence_only_where_adm
         request = Request([1], ignore_eos=ignore_eos)
         sequence = Sequence(request, [1], 0.0, 0.0, grammar=Grammar('root ::= "runs"*').start)
         assert output.sample(sequence, row[None], [int(row.argmax())], 0) == expected
+
+
+def test_a_sample_is_drawn_from_what_was_found_where_the_work_of_a_token_ends(runner, monkeypatch):
+    monkeypatch.setattr(automaton, "MAX_EXPLORED_TOKEN", 300)
+    vocabulary, output = runner.vocabulary, OutputProcessor(runner.vocabulary, jump_forward=False)
+    state = Grammar("root ::= " + " | ".join(f'[{c}] [a-z ]{{0,30}} "."?' for c in "abcdefgh")).start
+    row = np.random.default_rng(1).normal(size=vocabulary.size).astype(np.float32)
+    sequence = Sequence(Request([1]), [1], 0.0, 0.0, grammar=state)
+    sequence.sampler = runner.sampler(Sampling(temperature=1.0, seed=1), [1])
+    state.begin_token()
+    assert state.advance(vocabulary.pieces[output.sample(sequence, row[None], [int(row.argmax())], 0)]) is not None
+    assert len(output._candidates(sequence, state, row, 400)) < 400

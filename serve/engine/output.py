@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import numpy as np
 
-from serve.engine.errors import RequestFailed
+from serve.engine.errors import GrammarError, RequestFailed
 from serve.engine.grammar.automaton import State
 from serve.engine.grammar.tokens import admitted_tokens, forced_tokens
 from serve.engine.sequence import Sequence
@@ -54,13 +52,20 @@ class OutputProcessor:
         """Of the tokens that the grammar admits, the `n` with the largest logits, or all if they are fewer.
 
         Mostly they are among the largest logits of all; if not, the state's admitted tokens are listed once and kept.
+        Where so many tries exceed the work of one token, those found so far are taken: the others are unlikely.
         """
         vocabulary = self._vocabulary
         if state.admitted_tokens is None:
-            tried = _largest(row, CANDIDATE_FACTOR * n).tolist()
-            found = list(islice((token for token in tried if self._admits(sequence, state, token)), n))
-            if len(found) == n:
-                return np.array(found, np.int32)
+            found: list[int] = []
+            for token in _largest(row, CANDIDATE_FACTOR * n).tolist():
+                try:
+                    found += [token] if self._admits(sequence, state, token) else []
+                except GrammarError:
+                    if not found:
+                        raise
+                    return np.array(found, np.int32)
+                if len(found) == n:
+                    return np.array(found, np.int32)
         admitted = admitted_tokens(state, vocabulary)
         if state.accepting and not sequence.request.ignore_eos:
             admitted = np.concatenate([admitted, vocabulary.eog_array])

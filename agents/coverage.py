@@ -21,7 +21,7 @@ _SPAN = re.compile(
 )
 _TOP = re.compile(r"\b(?:top|bottom|best|first|last|leading) (\d{1,2})\b")
 _LEAST = re.compile(
-    r"\b(?:min|minimum|at least|atleast|more than|over|under|fewer than|less than) (\d{1,3})\b(?! overs?\b)"
+    r"\b(?:min|minimum|at least|atleast|more than|over|under|fewer than|less than) (\d{1,4})\b(?! overs?\b)"
 )
 
 

@@ -71,6 +71,16 @@ _EACH_GROUP = re.compile(
 _WHO = re.compile(r"\b(?:who|whose|whom|which)\b")
 _EVERYWHERE = Filter("season", "=", ("all",))
 _RANKED = frozenset(("batter", "bowler", "fielder", "player", "pair", "team"))
+_FEWEST = re.compile(
+    r"\bwon by (?:a |the )?(?:minimum|least|fewest|smallest|lowest)(?: number of)? (run|wicket)s?\b(?! lead)"
+)
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_BEST = "best|worst|most|highest|lowest|biggest|largest|cheapest|fastest|quickest|slowest|leading"
+_AS_MANY = re.compile(
+    rf"\b(?:top|bottom|leading) ({'|'.join(_NUMBERS)}|[2-9]|1\d|20)\b(?! ?(?:overs?|games|matches|for|hundred)\b|-)"
+    rf"|\b(two|three|five) (?:{_BEST})\b|\b(?:{_BEST}|dearest)(?: (?!bat|bowl|field)\w+)? first$"
+)
+_LISTED_ROWS = 10
 _GOES_THROUGH = re.compile(r"\b(?:went|go|goes|made|from|straight|reach\w*|advanc\w*|qualif(?:y|ied))\b")
 _SEASON_KEYS = ("season", "after", "before", "from", "to")
 
@@ -255,6 +265,38 @@ def _per_group(plan: Plan, question: str) -> Plan:
     return replace(plan, queries=(replace(query, by=(group, *by), filters=filters, rank=replace(rank, per=group)),))
 
 
+def _as_many(plan: Plan, question: str) -> Plan:
+    """ "The two best" are two rows, "cheapest first" is a list."""
+    found = _AS_MANY.search(question)
+    if not found or len(plan.queries) != 1:
+        return plan
+    (query,) = plan.queries
+    n = next((_NUMBERS.get(word) or int(word) for word in found.groups() if word), _LISTED_ROWS)
+    if (
+        query.rank is None
+        or query.rank.n > 1
+        or query.rank.nth
+        or "position" in query.measures
+        or query.filter("position")
+    ):
+        return plan
+    return replace(plan, queries=(replace(query, rank=replace(query.rank, n=n)),))
+
+
+def _closest(plan: Plan, question: str) -> Plan:
+    """What was "won by the fewest wickets" is the smallest margin, not a margin of some number."""
+    found = _FEWEST.search(question)
+    if not found or len(plan.queries) != 1:
+        return plan
+    (query,) = plan.queries
+    of_margins = query.filter("won_by") or any(m.startswith("margin") for m in query.measures)
+    if not of_margins or query.rank is not None:
+        return plan
+    filters = tuple(f for f in query.filters if f.key not in ("won_by", "margin"))
+    closest = replace(query, measures=(f"margin_{found[1]}s",), by=("team", "match"), filters=filters)
+    return replace(plan, queries=(replace(closest, rank=Rank("bottom", 1)),))
+
+
 def _subject(measure: Measure) -> str:
     """Whose figures those of the measure are."""
     spec = SOURCES.get(measure.source)
@@ -263,5 +305,5 @@ def _subject(measure: Measure) -> str:
 
 _REPAIRS = (
     _without_guess, _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season,
-    _with_holder, _listed, _per_group,
+    _with_holder, _listed, _per_group, _as_many, _closest,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from agents.coverage import exceptions_dropped, groups_dropped, left_out, not_sa
 from agents.knowledge import Found, Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
+from agents.numbers import numbers_made_up
 from agents.repairs import repaired
 from data.ask import ask
 from data.dataset.knowledge import Row
@@ -25,6 +26,7 @@ from data.phrasing.composer import Phrasebook
 from data.phrasing.implications import made_up, parts_of, unmet
 from data.prompts import follow_up_messages, plan_messages
 from data.query import Plan, Query, QueryError, Statistics, StatTable, parse
+from data.query.engine import Resolve
 from data.query.grammar import gbnf
 from data.query.language import MEASURES
 from data.query.line import Filter
@@ -59,7 +61,14 @@ _THIS_SEASON = re.compile(
     r"(?:season|saal|year|edition|campaign|tournament|term|time|szn)\b(?! average)"
     r"|\b(?:this|current|latest) ipl\b"
 )
+# words that ask for all seasons where several are loaded
+_EVER = re.compile(
+    r"\b(?:ever|altogether|since (?:his|their|its|the) (?:debut|start|beginning|birth|first)|came into being"
+    r"|(?:in|of) (?:what|which) (?:year|season)"
+    r"|(?:which|best|worst|two|three) (?:of (?:his|their) )?(?:years|seasons))\b"
+)
 _IN_THE_LEAGUE = re.compile(r"\b(?:in|of) (?:the )?ipl\b|\bipl (?:me|mein)\b|\bhow many times ha(?:s|ve) T\d\b")
+_EVERYWHERE = Filter("season", "=", ("all",))
 _A_YEAR = re.compile(r"\bY\d|\bipl season\b")
 # said of what is suggested; the figure is not, since it would be read as the answer
 WITHOUT = "Without that condition I can compute it."
@@ -181,6 +190,7 @@ class RetrieverAgent:
         left = sum(len(find(plan, text)) for find in _SPEAKS_AGAINST)
         kept = parts_of(parse(planned.before.line)) if planned.before else frozenset()
         left += sum(part not in kept for part in made_up(plan, text))
+        left += len(numbers_made_up(plan, f"{text} {planned.before.line}" if planned.before else text))
         empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
         return Doubt(not computable, left, empty)
 
@@ -209,7 +219,7 @@ class RetrieverAgent:
         """The line without its unsupported conditions, with names; None where it has no rows when it is typed."""
         queries = tuple(replace(query, unsupported=()) for query in planned.plan.queries)
         found = self._computed(replace(planned, plan=replace(planned.plan, queries=queries)))
-        if isinstance(found, Refusal) or not any(table.rows for table in found.tables):
+        if isinstance(found, Refusal) or not _any_rows(found.tables):
             return None
         try:
             typed = ask(found.line, self.statistics, self.names)
@@ -240,16 +250,25 @@ class RetrieverAgent:
             return keys.get((filter_key, value)) or keys[exchanged, value]
 
         try:
-            tables = [self.statistics.answer(query, resolve) for query in plan.queries]
-            for i, query in enumerate(plan.queries):
-                other = _exchanged(query) if not tables[i].rows else None
-                if other and (table := self.statistics.answer(other, resolve)).rows:
-                    tables[i] = table
-                    plan = replace(plan, queries=(*plan.queries[:i], other, *plan.queries[i + 1 :]))
+            plan, tables = self._tables(plan, resolve)
+            if len(self.season.years) > 1 and not _any_rows(tables) and not _is_of_one_season(planned):
+                everywhere, found = self._tables(_of_all_seasons(plan), resolve)
+                if _any_rows(found):
+                    plan, tables, note = everywhere, found, ""
         except QueryError as error:
             return Refusal(DECLINED, f"I can't compute that: {error}.", "not_computable")
         names = shown_names(mentions, keys, self.names)
         return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
+
+    def _tables(self, plan: Plan, resolve: Resolve) -> tuple[Plan, list[StatTable]]:
+        """The tables of a plan; of a batter against a bowler who never met with the two exchanged, if these did."""
+        tables = [self.statistics.answer(query, resolve) for query in plan.queries]
+        for i, query in enumerate(plan.queries):
+            other = _exchanged(query) if not tables[i].rows else None
+            if other and (table := self.statistics.answer(other, resolve)).rows:
+                tables[i] = table
+                plan = replace(plan, queries=(*plan.queries[:i], other, *plan.queries[i + 1 :]))
+        return plan, tables
 
     def _within_seasons(self, plan: Plan, planned: Planned) -> tuple[Plan, str]:
         """The plan over what is loaded, and what is said before the answer: which season it is about.
@@ -257,26 +276,26 @@ class RetrieverAgent:
         Where only one season is loaded, a wish for all of them is left out; where several are, "in the IPL" without a
         year is one.
         """
-        everywhere = Filter("season", "=", ("all",))
         if len(self.season.years) > 1:
-            if _IN_THE_LEAGUE.search(planned.text) and not _is_of_one_season(planned):
-                plan = replace(plan, queries=tuple(_over_all(query, everywhere) for query in plan.queries))
+            everywhere_asked = any(p.search(planned.text) for p in (_IN_THE_LEAGUE, _ALL_SEASONS, _EVER))
+            if everywhere_asked and not _is_of_one_season(planned):
+                plan = _of_all_seasons(plan)
             told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
             return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
-        if not any(everywhere in query.filters for query in plan.queries):
+        if not any(_EVERYWHERE in query.filters for query in plan.queries):
             return plan, ""
-        queries = (replace(q, filters=tuple(f for f in q.filters if f != everywhere)) for q in plan.queries)
+        queries = (replace(q, filters=tuple(f for f in q.filters if f != _EVERYWHERE)) for q in plan.queries)
         return replace(plan, queries=tuple(queries)), f"I only have data on {self.season.title}. "
 
     def _over_his_seasons(self, plan: Plan, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
         """Over all seasons where the line names none and somebody in it played only in earlier ones."""
 
         def widened(query: Query) -> Query:
-            people = [f for f in query.filters if f.op == "=" and f.key in PLAYER_KEYS]
+            people = [f for f in query.filters if f.op == "=" and f.key in (*PLAYER_KEYS, "team", "opponent")]
             absent = any(self.names.absence(key) for f in people for v in f.values for key in keys[f.key, v])
             if not absent or query.filter("season") or "season" in query.by:
                 return query
-            return replace(query, filters=(*query.filters, Filter("season", "=", ("all",)))).canonical()
+            return replace(query, filters=(*query.filters, _EVERYWHERE)).canonical()
 
         return replace(plan, queries=tuple(map(widened, plan.queries)))
 
@@ -293,13 +312,22 @@ def _is_of_one_season(planned: Planned) -> bool:
     return planned.linked.own_season or bool(_THIS_SEASON.search(planned.text) or _A_YEAR.search(planned.text))
 
 
-def _over_all(query: Query, everywhere: Filter) -> Query:
-    """The query over all seasons where it does not say which."""
+def _of_all_seasons(plan: Plan) -> Plan:
+    """The plan with each query over all seasons that does not say which."""
+    return replace(plan, queries=tuple(map(_over_all, plan.queries)))
+
+
+def _over_all(query: Query) -> Query:
+    """The query over all seasons where it does not say which, and has a figure of several."""
     measure = MEASURES[query.measures[0]]
     of_one = measure.kind in ("fact", "event", "summary") or measure.source in ("table", "lineup", "person")
     if of_one or "season" in query.by or any(f.key in (*_TELL_SEASON, "match", "half") for f in query.filters):
         return query
-    return replace(query, filters=(*query.filters, everywhere)).canonical()
+    return replace(query, filters=(*query.filters, _EVERYWHERE)).canonical()
+
+
+def _any_rows(tables: Sequence[StatTable]) -> bool:
+    return any(table.rows for table in tables)
 
 
 def _has_figures(table: StatTable) -> bool:

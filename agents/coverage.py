@@ -44,6 +44,9 @@ _EACH = re.compile(
 _GROUPS = {"team": {"team", "opponent"}, "franchise": {"team", "opponent"}, "season": {"season"}, "year": {"season"},
            "edition": {"season"}, "ground": {"venue", "city"}, "venue": {"venue", "city"},
            "stadium": {"venue", "city"}, "phase": {"phase"}}  # fmt: skip
+_SEVERAL = re.compile(
+    r"\bwhich (?:\w+ )?(?:bowlers|batters|batsmen|players|teams|sides|spinners|pacers|seamers|keepers)\b"
+)
 _AND_AGAINST_WHOM = re.compile(
     r"(?:\band|&) whom? (?:(?:(?:was|were|is) )?(?:it |that |they |this )?(?:against|vs?|versus)"
     r"|did (?:they|he|she|it) (?:play|beat|face))\b"
@@ -119,6 +122,13 @@ def groups_dropped(plan: Plan, question: str) -> list[str]:
         for found in _EACH.finditer(question)
         if not (several & _GROUPS[found[1]] if found[1] else rows & _GROUPS[found[2]])
     ]
+
+
+def several_dropped(plan: Plan, question: str) -> list[str]:
+    """The plural that the plain `question` asks for ("which bowlers"), where the plan has the first one alone."""
+    ranks = [query.rank for query in plan.queries if "pair" not in query.by]
+    one = len(plan.queries) == 1 and any(rank and rank.n == 1 and not rank.nth and not rank.per for rank in ranks)
+    return _SEVERAL.findall(question) if one else []
 
 
 def _names_people(query: Query) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from data.query import Plan
 from data.query.line import Query
+from data.text import PLACEHOLDER
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -83,14 +84,14 @@ def _is_numeric(value: str) -> bool:
 
 def _said(question: str) -> set[float]:
     """The numbers that a question may mean."""
-    words, found = _WORD.findall(question), {0.0, 1.0}
+    words, found = _WORD.findall(PLACEHOLDER.sub(" ", question)), {0.0, 1.0}
     for word, after in zip(words, [*words[1:], ""], strict=True):
         decade = _DECADE.get(word)
         n = float(word) if word[0].isdigit() else _VALUE.get(word, _VALUE.get(word.removesuffix("s"), decade))
         if n is None:
             continue
         found |= {n - 1, n, n + 1, 6 * n, 6 * n - 1, 6 * n + 1}
-        if decade is not None or after == "s":  # the nineties, the 190s
+        if decade is not None or (after == "s" and n >= 20):  # the nineties, the 190s
             found |= {n + k for k in range(10)}
         below = _VALUE.get(after, 0)
         if n >= 20 and 0 < below < 10:

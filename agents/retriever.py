@@ -10,7 +10,14 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from agents.coverage import exceptions_dropped, groups_dropped, left_out, not_said, people_dropped
+from agents.coverage import (
+    exceptions_dropped,
+    groups_dropped,
+    left_out,
+    not_said,
+    people_dropped,
+    several_dropped,
+)
 from agents.knowledge import Found, Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
@@ -50,7 +57,7 @@ class Doubt(NamedTuple):
 
 
 NO_DOUBT = Doubt(False, 0, False)
-_SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, groups_dropped, not_said)
+_SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, groups_dropped, several_dropped, not_said)
 # words that ask for all seasons, whatever is loaded, and those that ask for one after all
 _ALL_SEASONS = re.compile(
     r"\b(?:all|every|each) (?:the |his |their )?(?:ipl )?seasons?\b|\bcareer\b(?!-? ?(?:best|high|low)|-)"

@@ -193,6 +193,25 @@ def test_in_the_league_without_a_year_means_all_seasons_where_they_are_loaded(
     assert isinstance(found, Retrieved) and ("season=all" in found.line) == is_over_all
 
 
+@pytest.mark.parametrize(
+    ("question", "line", "is_over_all"),
+    [
+        ("who took at least 170 wickets", "wickets by bowler | having wickets>=170", True),
+        ("who took at least 170 wickets this season", "wickets by bowler | having wickets>=170", False),
+        ("who took at least 20 wickets", "wickets by bowler | having wickets>=20", False),
+        ("wins of Kochi Tuskers Kerala", "wins | team=T1", True),
+        ("matches at the Wankhede altogether", "matches | venue=V1", True),
+        ("in which year did they lose most", "losses by season | top 1", False),
+    ],
+)
+def test_what_the_latest_season_has_nothing_of_is_looked_up_in_all(
+    question: str, line: str, is_over_all: bool, every_season: RetrieverAgent
+) -> None:
+    found = retrieved(every_season, question, line)
+    assert isinstance(found, Retrieved) and ("season=all" in found.line) == is_over_all
+    assert all(table.rows for table in found.tables) != ("this season" in question)
+
+
 @pytest.fixture(scope="module")
 def every_season() -> RetrieverAgent:
     return RetrieverAgent(load("ipl"))

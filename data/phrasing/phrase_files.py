@@ -19,7 +19,7 @@ _WIDE = "streaks order ranks counts shares time balls people facts seasons unsup
 _HANDS = "quiz analysts fans idioms notebooks roles_and_places".split()  # by other writers, on all of the language
 # by writers each of whom had one kind of difficulty to write about
 _KINDS = "asides lists two_asks exceptions limits roles hinglish breadth careers everyday exercises".split()
-_MORE_KINDS = "bowling_fielding team_matches duels order_time".split()
+_MORE_KINDS = "bowling_fielding team_matches duels order_time groups".split()
 _BY_HAND = (*_WIDE, "declines_wide", "manners", "own_file_kinds", *_HANDS, *_KINDS, *_MORE_KINDS)
 WIDE_FILES = tuple(f"{name}.txt" for name in _BY_HAND)
 PAIR_FILES = tuple(f"{name}.txt" for name in (*_FIRST, *(f"{name}_more" for name in _MORE))) + WIDE_FILES

@@ -116,7 +116,8 @@ def groups_dropped(plan: Plan, question: str) -> list[str]:
     if plan.decline or not any(query.rank for query in plan.queries):
         return []
     rows = {dimension for query in plan.queries for dimension in query.by}
-    several = {d for q in plan.queries if q.rank is None or q.rank.per or q.rank.n > 1 for d in q.by}
+    several = {d for q in plan.queries if q.rank is None or q.rank.n > 1 for d in q.by}
+    several |= {query.rank.per for query in plan.queries if query.rank}
     return [
         found[0]
         for found in _EACH.finditer(question)
@@ -126,7 +127,7 @@ def groups_dropped(plan: Plan, question: str) -> list[str]:
 
 def several_dropped(plan: Plan, question: str) -> list[str]:
     """The plural that the plain `question` asks for ("which bowlers"), where the plan has the first one alone."""
-    ranks = [query.rank for query in plan.queries if "pair" not in query.by]
+    ranks = [query.rank for query in plan.queries if not {"pair", "match"} & set(query.by)]
     one = len(plan.queries) == 1 and any(rank and rank.n == 1 and not rank.nth and not rank.per for rank in ranks)
     return _SEVERAL.findall(question) if one else []
 

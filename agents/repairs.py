@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from agents.coverage import EXCEPT_EXTRAS, exceptions_turned_round
 from agents.guesses import guessed
+from agents.ranks import HOLDERS, as_many, closest, per_group
 from data.query import Plan
-from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES, Measure
+from data.query.language import FILTERS, LESS_IS_BETTER, MEASURES
 from data.query.line import Filter, Query
 from data.query.query import Rank
-from data.query.sources import SOURCES
 from data.text import PLACEHOLDER
 
 _NOT_THE_FINAL = re.compile(
@@ -48,39 +48,10 @@ _LIST = re.compile(
     rf"(?<!\d )(?<!ten )(?<!six )(?<!number )(?<!-)\b(?:{'|'.join(_LISTED)})(?: (?:and )?(?:{'|'.join(_LISTED)}))+\b"
     r"(?! (?:per|apart)\b)"
 )
-# whose the best figure is, and at which end of the order it is
-_HOLDERS = {
-    "highest_total": ("team", "top"), "lowest_total": ("team", "bottom"), "margin_runs": ("team", "top"),
-    "margin_wickets": ("team", "top"), "balls_left": ("team", "top"), "highest_score": ("batter", "top"),
-    "balls_to_fifty": ("batter", "bottom"), "balls_to_hundred": ("batter", "bottom"),
-    "best_figures": ("bowler", "top"), "partnership": ("pair", "top"),
-}  # fmt: skip
 _LEAGUE_AVERAGE = re.compile(
     r"\b(?:above|below|than|compare[sd]? (?:with|to)) (?:the )?(?:tournament|league|season|competition)(?:'s)?"
     r" (?:(?:batting|bowling|run|scoring|economy|strike rate) ){0,2}average\b"
 )
-# a rank within groups: "the top scorer of each team"; "in every season" may be what one person did in all of them
-_GROUPS = {"team": "team", "franchise": "team", "side": "team", "season": "season", "year": "season",
-           "edition": "season", "ground": "venue", "venue": "venue", "stadium": "venue", "match": "match",
-           "game": "match", "phase": "phase"}  # fmt: skip
-_EACH_GROUP = re.compile(
-    r"\b(against |versus |vs )?(?:(?<!across )(?<!over )each|(?<=of )every|(?<=for )every) (?:ipl |single )?"
-    rf"({'|'.join(_GROUPS)})\b(?!'s last)|\b({'|'.join(_GROUPS)})[- ]?wise\b"
-    r"|\bper (team|franchise|side|ground|venue|stadium|phase)\b"
-)
-_WHO = re.compile(r"\b(?:who|whose|whom|which)\b")
-_EVERYWHERE = Filter("season", "=", ("all",))
-_RANKED = frozenset(("batter", "bowler", "fielder", "player", "pair", "team"))
-_FEWEST = re.compile(
-    r"\bwon by (?:a |the )?(?:minimum|least|fewest|smallest|lowest)(?: number of)? (run|wicket)s?\b(?! lead)"
-)
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
-_BEST = "best|worst|most|highest|lowest|biggest|largest|cheapest|fastest|quickest|slowest|leading"
-_AS_MANY = re.compile(
-    rf"\b(?:top|bottom|leading) ({'|'.join(_NUMBERS)}|[2-9]|1\d|20)\b(?! ?(?:overs?|games|matches|for|hundred)\b|-)"
-    rf"|\b(two|three|five) (?:{_BEST})\b|\b(?:{_BEST}|dearest)(?: (?!bat|bowl|field)\w+)? first$"
-)
-_LISTED_ROWS = 10
 _GOES_THROUGH = re.compile(r"\b(?:went|go|goes|made|from|straight|reach\w*|advanc\w*|qualif(?:y|ied))\b")
 _SEASON_KEYS = ("season", "after", "before", "from", "to")
 
@@ -197,9 +168,9 @@ def _with_holder(plan: Plan, question: str) -> Plan:
     """A best figure of nobody in particular is somebody's: the highest total is a team's."""
 
     def held(query: Query) -> Query:
-        if query.measures[0] not in _HOLDERS or len(query.measures) > 1 or query.by or query.rank or query.each:
+        if query.measures[0] not in HOLDERS or len(query.measures) > 1 or query.by or query.rank or query.each:
             return query
-        by, kind = _HOLDERS[query.measures[0]]
+        by, kind = HOLDERS[query.measures[0]]
         named = ("player", "batter", "bowler") if by != "team" else ("player", "team", "between")
         if any(f.op == "=" and f.key in named for f in query.filters):
             return query
@@ -236,74 +207,7 @@ def _without_guess(plan: Plan, question: str) -> Plan:
     return replace(plan, queries=tuple(map(of_all, plan.queries)))
 
 
-def _per_group(plan: Plan, question: str) -> Plan:
-    """ "The top scorer of each team" is the first of each group, not of all or of the groups."""
-    found = _EACH_GROUP.search(question)
-    if not found or len(plan.queries) != 1:
-        return plan
-    (query,) = plan.queries
-    group, wise = "opponent" if found[1] else _GROUPS[found[2] or found[3] or found[4]], bool(found[3])
-    measure, rank, by = MEASURES[query.measures[0]], query.rank, [d for d in query.by if d != group]
-    holder, kind = _HOLDERS.get(measure.name, (_subject(measure), ""))
-    if kind and rank is None and query.by == (group,) and group != holder and _WHO.search(question):
-        rank = Rank(kind, 1)
-    if query.each or query.having or rank is None or rank.per or rank.kind not in ("top", "bottom"):
-        return plan
-    if query.filter(group) and group != "season":
-        return plan
-    quotes = tuple(words for words in query.unsupported if not _EACH_GROUP.search(words))
-    query = replace(query, unsupported=quotes)
-    if query.by == (group,):
-        if wise or rank.n > 1:
-            return plan
-        if group == holder or any(f.op == "=" and f.key in ("player", holder) for f in query.filters):
-            return replace(plan, queries=(replace(query, rank=None),))  # each one's own
-        by = [holder]
-    if len(by) != 1 or by[0] not in _RANKED or measure.kind not in ("count", "rate", "best"):
-        return plan
-    filters = tuple(f for f in query.filters if f != _EVERYWHERE or group != "season")
-    return replace(plan, queries=(replace(query, by=(group, *by), filters=filters, rank=replace(rank, per=group)),))
-
-
-def _as_many(plan: Plan, question: str) -> Plan:
-    """ "The two best" are two rows, "cheapest first" is a list."""
-    found = _AS_MANY.search(question)
-    if not found or len(plan.queries) != 1:
-        return plan
-    (query,) = plan.queries
-    n = next((_NUMBERS.get(word) or int(word) for word in found.groups() if word), _LISTED_ROWS)
-    if (
-        query.rank is None
-        or query.rank.n > 1
-        or query.rank.nth
-        or "position" in query.measures
-        or query.filter("position")
-    ):
-        return plan
-    return replace(plan, queries=(replace(query, rank=replace(query.rank, n=n)),))
-
-
-def _closest(plan: Plan, question: str) -> Plan:
-    """What was "won by the fewest wickets" is the smallest margin, not a margin of some number."""
-    found = _FEWEST.search(question)
-    if not found or len(plan.queries) != 1:
-        return plan
-    (query,) = plan.queries
-    of_margins = query.filter("won_by") or any(m.startswith("margin") for m in query.measures)
-    if not of_margins or query.rank is not None:
-        return plan
-    filters = tuple(f for f in query.filters if f.key not in ("won_by", "margin"))
-    closest = replace(query, measures=(f"margin_{found[1]}s",), by=("team", "match"), filters=filters)
-    return replace(plan, queries=(replace(closest, rank=Rank("bottom", 1)),))
-
-
-def _subject(measure: Measure) -> str:
-    """Whose figures those of the measure are."""
-    spec = SOURCES.get(measure.source)
-    return (spec and spec.subject) or "team"
-
-
 _REPAIRS = (
     _without_guess, _without_final, _all_playoffs, _per, _with_league, _excluded, _off_the_bat, _by_season,
-    _with_holder, _listed, _per_group, _as_many, _closest,
+    _with_holder, _listed, per_group, as_many, closest,
 )  # fmt: skip

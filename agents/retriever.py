@@ -60,17 +60,18 @@ NO_DOUBT = Doubt(False, 0, False)
 _SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, groups_dropped, several_dropped, not_said)
 # words that ask for all seasons, whatever is loaded, and those that ask for one after all
 _ALL_SEASONS = re.compile(
-    r"\b(?:all|every|each) (?:the |his |their )?(?:ipl )?seasons?\b|\bcareer\b(?!-? ?(?:best|high|low)|-)"
+    r"\b(?:all (?:the |his |their )?(?:ipl )?seasons|(?:every|each) (?:ipl )?season)\b"
+    r"|\bcareer\b(?!-? ?(?:best|high|low)|-)"
     r"|\ball[ -]time\b|\b(?:ipl|league|all|tournament) history\b|\b(?:all|over) (?:the |these )?years\b|\blifetime\b"
 )
 _THIS_SEASON = re.compile(
     r"\b(?:this|is|current|the|ths|last|latest) (?:ipl |tournament |league )?"
     r"(?:season|saal|year|edition|campaign|tournament|term|time|szn)\b(?! average)"
-    r"|\b(?:this|current|latest) ipl\b"
+    r"|\b(?:this|current|latest) ipl\b|\bso far\b"
 )
 # words that ask for all seasons where several are loaded
 _EVER = re.compile(
-    r"\b(?:ever|altogether|since (?:his|their|its|the) (?:debut|start|beginning|birth|first)|came into being"
+    r"\b(?:ever|since (?:his|their|its) (?:debut|beginning|birth)|came into being"
     r"|(?:in|of) (?:what|which) (?:year|season)"
     r"|(?:which|best|worst|two|three) (?:of (?:his|their) )?(?:years|seasons))\b"
 )
@@ -80,6 +81,7 @@ _A_YEAR = re.compile(r"\bY\d|\bipl season\b")
 # said of what is suggested; the figure is not, since it would be read as the answer
 WITHOUT = "Without that condition I can compute it."
 OF_THIS_SEASON = "For this season alone I can compute it."
+_OF_ONE_SEASON = frozenset("stage nth_match last_matches nth_innings last_innings half match month".split())
 _TELL_SEASON = ("season", "date", "after", "before", "from", "to")  # filters that say which season is meant
 
 
@@ -191,7 +193,7 @@ class RetrieverAgent:
 
     def _doubt(self, planned: Planned) -> Doubt:
         """What speaks against a line: it cannot be computed, leaves something of the question out, finds nothing."""
-        found = self._computed(planned)
+        found = self._computed(planned, widen=False)
         computable = not (isinstance(found, Refusal) and found.reason == "not_computable")
         plan, text = planned.plan, planned.text
         left = sum(len(find(plan, text)) for find in _SPEAKS_AGAINST)
@@ -234,8 +236,11 @@ class RetrieverAgent:
             return None
         return found.line if [t.rows for t in typed] == [t.rows for t in found.tables] else None
 
-    def _computed(self, planned: Planned) -> Retrieved | Refusal:
-        """The tables of the plan, or why there are none."""
+    def _computed(self, planned: Planned, widen: bool = True) -> Retrieved | Refusal:
+        """The tables of the plan, or why there are none.
+
+        With `widen`, what the latest of several seasons has nothing of is looked up in all of them, and said to be.
+        """
         plan = planned.plan
         if plan.decline:
             title = self.season.title if plan.decline == "other_season" else self._about()
@@ -258,14 +263,21 @@ class RetrieverAgent:
 
         try:
             plan, tables = self._tables(plan, resolve)
-            if len(self.season.years) > 1 and not _any_rows(tables) and not _is_of_one_season(planned):
+            if widen and not _any_rows(tables) and self._may_widen(planned):
                 everywhere, found = self._tables(_of_all_seasons(plan), resolve)
                 if _any_rows(found):
-                    plan, tables, note = everywhere, found, ""
+                    note = f"There is none in {self.season.title_of(self.season.year)}. "
+                    plan, tables = everywhere, found
         except QueryError as error:
             return Refusal(DECLINED, f"I can't compute that: {error}.", "not_computable")
         names = shown_names(mentions, keys, self.names)
         return Retrieved(replace(planned, plan=plan), _with_names(plan, names), tuple(tables), names, note)
+
+    def _may_widen(self, planned: Planned) -> bool:
+        """Whether a question that says nothing of seasons may be one about all of them."""
+        keys = {f.key for query in planned.plan.queries for f in query.filters}
+        of_several = len(self.season.years) > 1 and planned.before is None
+        return of_several and not keys & _OF_ONE_SEASON and not _is_of_one_season(planned)
 
     def _tables(self, plan: Plan, resolve: Resolve) -> tuple[Plan, list[StatTable]]:
         """The tables of a plan; of a batter against a bowler who never met with the two exchanged, if these did."""
@@ -281,7 +293,7 @@ class RetrieverAgent:
         """The plan over what is loaded, and what is said before the answer: which season it is about.
 
         Where only one season is loaded, a wish for all of them is left out; where several are, "in the IPL" without a
-        year is one.
+        year is one, and so are "ever" and a career.
         """
         if len(self.season.years) > 1:
             everywhere_asked = any(p.search(planned.text) for p in (_IN_THE_LEAGUE, _ALL_SEASONS, _EVER))
@@ -295,7 +307,7 @@ class RetrieverAgent:
         return replace(plan, queries=tuple(queries)), f"I only have data on {self.season.title}. "
 
     def _over_his_seasons(self, plan: Plan, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
-        """Over all seasons where the line names none and somebody in it played only in earlier ones."""
+        """Over all seasons where the line names none and somebody or a team in it played only in earlier ones."""
 
         def widened(query: Query) -> Query:
             people = [f for f in query.filters if f.op == "=" and f.key in (*PLAYER_KEYS, "team", "opponent")]

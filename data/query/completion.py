@@ -81,7 +81,7 @@ def _with_rows(query: Query, measures: list[Measure], years: tuple[int, ...]) ->
     one_row_each = query.reach is not None or {m.kind for m in measures} & {"event", "streak"} or "season" in by
     if "match" not in by and ({"match", "lineup"} & sources or (in_time and not one_row_each)):
         by.append("match")
-    if query.rank is not None and by == [query.rank.per]:
+    if query.rank is not None and by == [query.rank.per] != [_subject(measures[0].source)]:
         by.append(_subject(measures[0].source))
     if "table" in sources:
         by += [d for d in ("team", *(("season",) if len(years) > 1 else ())) if d not in by]

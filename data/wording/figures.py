@@ -49,10 +49,12 @@ class Told:
 
     @property
     def most_rows(self) -> int:
-        """How many rows are listed: of a squad and of seasons all."""
+        """How many rows are listed: of a squad, of seasons and of groups all."""
         query = self.query
-        whole = query.by == ("season",) or (
-            (query.measures, query.by, query.rank) == (("matches",), ("player",), None) and query.filter("team")
+        whole = (
+            query.by == ("season",)
+            or bool(query.rank and query.rank.per)
+            or ((query.measures, query.by, query.rank) == (("matches",), ("player",), None) and query.filter("team"))
         )
         return WHOLE_LIST if whole else PLAIN_ROWS
 

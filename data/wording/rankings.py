@@ -51,7 +51,9 @@ def superlative(told: Told) -> str:
 def of_each(told: Told) -> str:
     """The groups in which the rows are ranked: " of each season"."""
     rank = told.query.rank
-    return f" of each {_GROUPS.get(rank.per, rank.per)}" if rank and rank.per else ""
+    if rank is None or not rank.per:
+        return ""
+    return f" {'against' if rank.per == 'opponent' else 'of'} each {_GROUPS.get(rank.per, rank.per)}"
 
 
 def _is_per(column: Column) -> bool:

@@ -163,7 +163,7 @@ def _table(told: Told, layout: Sheet) -> str:
     if query.rank and query.rank.nth:
         which = superlative(told) if query.rank.kind in ("top", "bottom") else f"{in_time(query)}{labels}"
         opening = f"{which}{groups}{about}{'' if groups else ', shared'}: "
-    elif query.rank and query.rank.kind in ("top", "bottom") and len(asked) == 1:
+    elif query.rank and query.rank.kind in ("top", "bottom") and (len(asked) == 1 or groups):
         opening = f"{superlative(told)}{groups}{about}: "
     else:
         opening = f"{labels}{about}: "

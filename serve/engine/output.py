@@ -24,7 +24,10 @@ class OutputProcessor:
         if sequence.grammar is not None:
             sequence.grammar.begin_token()
         greedy = sequence.grammar is None and sequence.sampler is None
-        return self.append(sequence, best[at] if greedy else self.sample(sequence, rows, best, at))
+        token = best[at] if greedy else self.sample(sequence, rows, best, at)
+        if sequence.grammar is not None and sequence.sampler is not None:
+            sequence.grammar.begin_token()  # finding candidates may have taken all, and what follows is forced
+        return self.append(sequence, token)
 
     def sample(self, sequence: Sequence, rows: np.ndarray, best: list[int], at: int) -> int:
         """The next token after row `at`: the largest logit that the grammar admits, or one from the sampler chain.

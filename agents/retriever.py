@@ -185,6 +185,9 @@ class RetrieverAgent:
             if str(best) not in map(str, samples) and _has_room(model, wanted):
                 samples += await more(wanted, SAMPLE_TEMPERATURE, 100 + len(samples))
         sure = len(samples) < SAMPLES or sum(str(plan) == str(best) for plan in samples) >= AGREEING
+        against = doubt(best)
+        # nothing found by a line that leaves something out says nothing; a number that nobody said is a guess
+        sure = sure and not (against.left_out and (against.empty or _made_up_numbers(best, text, before)))
         return Planned(linked, text, best, first, before, len(plans), sure)
 
     def is_sure(self, planned: Planned) -> bool:
@@ -199,7 +202,7 @@ class RetrieverAgent:
         left = sum(len(find(plan, text)) for find in _SPEAKS_AGAINST)
         kept = parts_of(parse(planned.before.line)) if planned.before else frozenset()
         left += sum(part not in kept for part in made_up(plan, text))
-        left += len(numbers_made_up(plan, f"{text} {planned.before.line}" if planned.before else text))
+        left += len(_made_up_numbers(plan, text, planned.before))
         empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
         return Doubt(not computable, left, empty)
 
@@ -324,6 +327,11 @@ class RetrieverAgent:
             return Refusal(ASK_BACK, outcome.suggestion, "ambiguous_name", shown)
         reason = "absent_name" if outcome.status == ABSENT else "unknown_name"
         return Refusal(DECLINED, outcome.suggestion, reason)
+
+
+def _made_up_numbers(plan: Plan, text: str, before: Before | None) -> list[str]:
+    """The parts of a line with numbers that neither the question nor the line before it has."""
+    return numbers_made_up(plan, f"{text} {before.line}" if before else text)
 
 
 def _is_of_one_season(planned: Planned) -> bool:

@@ -59,9 +59,9 @@ def test_a_query_line_that_was_cut_off_is_not_used_even_if_it_parses(retriever):
 
 
 def test_later_draws_share_the_time_left_and_may_be_refused_by_a_full_queue(retriever):
-    plan = Generation("runs by batter | top 1", "stop")  # leaves the 5 out
+    plan = Generation("runs by batter | top 1", "stop")  # leaves the 20 out
     model = ScriptedModel(plan, plan, RuntimeError("the queue is full"))
-    _, (reply,) = ask(retriever, model, "most runs, top 5?", deadline_s=5)
+    _, (reply,) = ask(retriever, model, "most runs, at least 20 balls?", deadline_s=5)
     assert reply.query == plan.text
     deadlines = [deadline for _, deadline, _ in model.asked]
     assert deadlines[0] > 4.9 and len(deadlines) == 5 and all(4 < deadline < 4.96 for deadline in deadlines[1:])

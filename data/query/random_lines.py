@@ -66,7 +66,7 @@ def _figures(rng: random.Random, statistics: Statistics) -> Query:
         having.append(Having(name, rng.choice((">=", ">", "<=", "<", "=")), rng.choice((0, 1, 2, 3, 10, 30, 50, 100))))
     each = _each(rng, source) if rng.random() < 0.12 else ()
     rank = _rank(rng, 0.6 if by else 0.05)
-    if rank and len(by) > 1 and rng.random() < 0.2:
+    if rank and rank.kind in ("top", "bottom") and len(by) > 1 and rng.random() < 0.2:
         rank = replace(rank, per=rng.choice(by))
     return Query(tuple(dict.fromkeys(measures)), by, filters, tuple(having), rank, each)
 

@@ -212,7 +212,8 @@ class Reference(Rows):
             enough = {"balls": 10, "balls_bowled": 12}.get(name) if single else None
             return (name, ">=", enough) if enough else None
         seasons = 1 if "season" in by else min(len(years), 5)
-        return (name, ">=", seasons * (narrowed if [f for f in equal if f.key != "season"] else season_long))
+        narrows = [f for f in equal if f.key != "season"] or (query.rank and query.rank.per not in ("", "season"))
+        return (name, ">=", seasons * (narrowed if narrows else season_long))
 
     # -- figures by dimension
 
@@ -607,6 +608,12 @@ class Reference(Rows):
     def ranked(self, query: Query, by: list[str], asked: list[str], rows: dict) -> dict | list:
         """The rows in order; equal rows (which may stand in any order) are told apart by the comparison in the test."""
         rank, first = query.rank, asked[0]
+        if rank and rank.per:
+            at, alone = by.index(rank.per), replace(query, rank=replace(rank, per=""))
+            groups = {key[at]: {k: r for k, r in rows.items() if k[at] == key[at]} for key in rows}
+            ranked = [self.ranked(alone, by, asked, group) for group in groups.values()]
+            found = [kr for one in ranked for kr in one["items"][: one["n"]]]
+            return {"items": found, "n": None, "unordered": True}
         items = list(rows.items())
         facts = MEASURES[first].kind == "fact"
         if (facts and "match" in by) or (rank and rank.kind in ("first", "last")):

@@ -12,26 +12,20 @@ from collections.abc import Iterator
 
 from data.query import Plan
 from data.query.line import Query
-from data.text import PLACEHOLDER
+from data.text import ONES, PLACEHOLDER, TENS
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
 _NTH = (
     "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
     "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
 ).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _OTHERS = {"hundred": 100, "century": 100, "centuries": 100, "ton": 100, "centurion": 100, "thousand": 1000, "once": 1,
            "twice": 2, "thrice": 3, "hat": 3, "trick": 3, "double": 2, "both": 2, "pair": 2, "couple": 2, "dozen": 12,
            "quota": 4, "back": 2, "consecutive": 2, "runner": 2, "behind": 2, "next": 2, "silver": 2, "bronze": 3,
            "penultimate": 19, "fifer": 5, "ek": 1, "doosre": 2, "dusra": 2, "dusre": 2, "teen": 3, "teesra": 3,
            "teesre": 3, "char": 4, "chaar": 4, "chautha": 4, "chauthe": 4, "paanch": 5, "chhe": 6, "saat": 7, "aath": 8,
            "das": 10, "dus": 10, "pachaas": 50, "sau": 100}  # fmt: skip
-_VALUE = {word: n for words in (_ONES, _NTH) for n, word in enumerate(words)}
-_VALUE |= {word: 20 + 10 * n for n, word in enumerate(_TENS)} | _OTHERS
-_DECADE = {word[:-1] + "ies": 20 + 10 * n for n, word in enumerate(_TENS)}
+_VALUE = {word: n for words in (ONES, _NTH) for n, word in enumerate(words)} | TENS | _OTHERS
+_DECADE = {word[:-1] + "ies": n for word, n in TENS.items()}
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _HALVES = frozenset("innings half".split())  # filters whose numbers are names
@@ -43,7 +37,7 @@ _IDIOMS = tuple(
         ("overs", "first|opening|begin\\w*|start\\w*|powerplay|after", range(1, 8)),
         ("overs", "middle", range(7, 16)),
         ("overs", "half|halfway|latter|second", (10, 11)),
-        ("position", "open\\w*|runz|opners|leadoff|top|drop|down|number|no", range(1, 5)),
+        ("position", "open\\w*|leadoff|top|drop|down|number|no", range(1, 5)),
         ("position", "middle|finish\\w*", range(3, 8)),
         ("position", "tail\\w*|lower|lower-order|rabbits?|jack", range(7, 12)),
         ("position", "play-?offs?|knock(?:ed)?-? ?outs?|qualif\\w*|missed|through|advanc\\w*", (4, 5)),

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from data.query import Plan
 from data.query.language import MEASURES, Measure
-from data.query.line import Filter, Query
-from data.query.query import Rank
+from data.query.query import EVERYWHERE, Query, Rank
 from data.query.sources import PLAYER_KEYS, SOURCES
+from data.text import ONES
 
 # whose the best figure is, and at which end of the order it is
 HOLDERS = {
@@ -38,7 +38,6 @@ _ONE_OF_THEM = re.compile(r"\b(?:which|where|what)\b")  # asks for one of the gr
 _WHO = re.compile(r"\b(?:who|whose|whom|which)\b")
 _SMALL_WORDS = re.compile(r"\b(?:for|of|in|by|the|at|from)\b")
 _WHOLE_MATCHES = frozenset("season stage team opponent venue from to after before month match".split())
-_EVERYWHERE = Filter("season", "=", ("all",))
 _RANKED = frozenset((*PLAYER_KEYS, "pair", "team"))
 
 
@@ -67,7 +66,7 @@ def per_group(plan: Plan, question: str) -> Plan:
         others = (holder,)
     if len(others) > 1 or others[0] not in _RANKED:
         return plan
-    filters = tuple(f for f in query.filters if f != _EVERYWHERE or group != "season")
+    filters = tuple(f for f in query.filters if f != EVERYWHERE or group != "season")
     grouped = replace(query, by=(group, *others), filters=filters, rank=replace(rank, per=group))
     return replace(plan, queries=(grouped,))
 
@@ -100,7 +99,7 @@ def _says_group(words: str) -> bool:
     return bool(_EACH_GROUP.search(words)) and not _SMALL_WORDS.sub("", _EACH_GROUP.sub("", words)).strip()
 
 
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_NUMBERS = {word: n for n, word in enumerate(ONES) if 2 <= n <= 10 and n != 6}  # "the top six hitter" hits sixes
 _TOP = re.compile(
     rf"\b(?:top|bottom|leading) ({'|'.join(_NUMBERS)}|[2-9]|1\d|20)\b"
     r"(?! ?(?:overs?|games|matches|for|hundred|hit\w*|wickets? hauls?|years|seasons)\b|-)"
@@ -148,5 +147,6 @@ def closest(plan: Plan, question: str) -> Plan:
     if not of_margins or query.rank is not None or query.by not in ((), ("match",)):
         return plan
     filters = tuple(f for f in query.filters if f.key not in ("won_by", "margin"))
-    smallest = Query((f"margin_{found[1]}s",), ("team", "match"), filters, rank=Rank("bottom", 1))
+    measures, by = (f"margin_{found[1]}s",), ("team", "match")
+    smallest = replace(query, measures=measures, by=by, filters=filters, rank=Rank("bottom", 1))
     return replace(plan, queries=(smallest,))

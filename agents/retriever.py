@@ -36,7 +36,7 @@ from data.query import Plan, Query, QueryError, Statistics, StatTable, parse
 from data.query.engine import Resolve
 from data.query.grammar import gbnf
 from data.query.language import MEASURES
-from data.query.line import Filter
+from data.query.query import EVERYWHERE
 from data.query.sources import PLAYER_KEYS
 from data.season import Season
 from data.text import PLACEHOLDER, plain
@@ -76,7 +76,6 @@ _EVER = re.compile(
     r"|(?:which|best|worst|two|three) (?:of (?:his|their) )?(?:years|seasons))\b"
 )
 _IN_THE_LEAGUE = re.compile(r"\b(?:in|of) (?:the )?ipl\b|\bipl (?:me|mein)\b|\bhow many times ha(?:s|ve) T\d\b")
-_EVERYWHERE = Filter("season", "=", ("all",))
 _A_YEAR = re.compile(r"\bY\d|\bipl season\b")
 # said of what is suggested; the figure is not, since it would be read as the answer
 WITHOUT = "Without that condition I can compute it."
@@ -222,7 +221,7 @@ class RetrieverAgent:
 
     def _wants_more_seasons(self, planned: Planned) -> bool:
         """Whether a career's figure is asked where one season is loaded: who won most titles is one, too."""
-        everywhere = any(f.key == "season" and f.values == ("all",) for q in planned.plan.queries for f in q.filters)
+        everywhere = any(EVERYWHERE in query.filters for query in planned.plan.queries)
         titles = any(q.measures[0] == "titles" and (everywhere or "player" in q.by) for q in planned.plan.queries)
         asked = _ALL_SEASONS.search(planned.text) and not _is_of_one_season(planned)
         return len(self.season.years) == 1 and bool(titles or asked)
@@ -304,9 +303,9 @@ class RetrieverAgent:
                 plan = _of_all_seasons(plan)
             told = any("season" in q.by or any(f.key in _TELL_SEASON for f in q.filters) for q in plan.queries)
             return plan, "" if told else f"{self.season.title_of(self.season.year)}: "
-        if not any(_EVERYWHERE in query.filters for query in plan.queries):
+        if not any(EVERYWHERE in query.filters for query in plan.queries):
             return plan, ""
-        queries = (replace(q, filters=tuple(f for f in q.filters if f != _EVERYWHERE)) for q in plan.queries)
+        queries = (replace(q, filters=tuple(f for f in q.filters if f != EVERYWHERE)) for q in plan.queries)
         return replace(plan, queries=tuple(queries)), f"I only have data on {self.season.title}. "
 
     def _over_his_seasons(self, plan: Plan, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> Plan:
@@ -317,7 +316,7 @@ class RetrieverAgent:
             absent = any(self.names.absence(key) for f in people for v in f.values for key in keys[f.key, v])
             if not absent or query.filter("season") or "season" in query.by:
                 return query
-            return replace(query, filters=(*query.filters, _EVERYWHERE)).canonical()
+            return replace(query, filters=(*query.filters, EVERYWHERE)).canonical()
 
         return replace(plan, queries=tuple(map(widened, plan.queries)))
 
@@ -350,7 +349,7 @@ def _over_all(query: Query) -> Query:
     of_one = measure.kind in ("fact", "event", "summary") or measure.source in ("table", "lineup", "person")
     if of_one or "season" in query.by or any(f.key in (*_TELL_SEASON, "match", "half") for f in query.filters):
         return query
-    return replace(query, filters=(*query.filters, _EVERYWHERE)).canonical()
+    return replace(query, filters=(*query.filters, EVERYWHERE)).canonical()
 
 
 def _any_rows(tables: Sequence[StatTable]) -> bool:

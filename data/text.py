@@ -9,7 +9,11 @@ import random
 import re
 import unicodedata
 
-_WORDS = "zero one two three four five six seven eight nine ten".split()
+ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+).split()
+TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
 PLACEHOLDER = re.compile(r"\b([PTVDY])(\d)\b")
 _QUOTES = str.maketrans({
     "‘": "'", "’": "'", "`": "'", "´": "'", "“": " ", "”": " ", '"': " ",
@@ -58,4 +62,4 @@ def ordinal(n: int) -> str:
 
 def number(rng: random.Random, n: int) -> str:
     """A number as people write it: up to ten sometimes in words."""
-    return _WORDS[n] if n <= 10 and rng.random() < 0.45 else str(n)
+    return ONES[n] if n <= 10 and rng.random() < 0.45 else str(n)

@@ -473,3 +473,19 @@ def test_a_sample_is_drawn_from_what_was_found_where_the_work_of_a_token_ends(ru
     state.begin_token()
     assert state.advance(vocabulary.pieces[output.sample(sequence, row[None], [int(row.argmax())], 0)]) is not None
     assert len(output._candidates(sequence, state, row, 400)) < 400
+
+
+def test_what_is_forced_after_a_sample_has_work_of_its_own(runner, monkeypatch):
+    token = next(t for t in range(runner.vocabulary.size) if runner.vocabulary.pieces[t] == b"a")
+
+    def exhausting(self, sequence, rows, best, at):
+        grammar = sequence.grammar._grammar
+        grammar._explored = grammar._explored_limit
+        return token
+
+    monkeypatch.setattr(OutputProcessor, "sample", exhausting)
+    state = Grammar('root ::= [a-h] ("forced one" | "forced two")').start
+    sequence = Sequence(Request([1], 64), [1], 0.0, 0.0, grammar=state)
+    sequence.sampler = runner.sampler(Sampling(temperature=1.0, seed=1), [1])
+    OutputProcessor(runner.vocabulary, jump_forward=True).process(sequence, np.zeros((1, 1)), [0], 0)
+    assert sequence.text.startswith(b"afor"), sequence.text

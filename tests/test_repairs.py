@@ -59,6 +59,8 @@ from data.text import plain
     ("his two most prolific seasons", "wickets by season | bowler=P1 | top 1", "wickets by season | bowler=P1 | top 2"),
     ("which team had won by minimum wicket", "winner, margin | won_by=wickets margin=1",
      "margin_wickets by team, match | bottom 1"),
+    ("which team won by least runs in a day game", 'winner | won_by=runs margin=1 | unsupported "in a day game"',
+     'margin_runs by team, match | unsupported "in a day game" | bottom 1'),
     ("leading 5 wicket takers", "wickets by bowler | top 1", "wickets by bowler | top 5"),
     ("wides by team worst offender first", "wides by team | top 1", "wides by team | top 10"),
     ("20th over economy min 5 of them bowled cheapest first", "economy by bowler | overs=20 | bottom 1",

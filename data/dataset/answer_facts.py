@@ -18,7 +18,7 @@ from functools import lru_cache
 from data.linking.linker import Linker
 from data.linking.mention import FOUND, Linked
 from data.query import StatTable
-from data.text import plain
+from data.text import ONES, TENS, plain
 
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = (
@@ -33,12 +33,7 @@ _DATE = re.compile(
 )
 _UNIT = re.compile(r"\b(?:per|a|every|each) (?:100|hundred|six) (?:balls|deliveries)\b|\bout of \d+\b", re.I)
 _FIGURE = re.compile(r"(?<![\w.])(\d+(?:,\d{2,3})*(?:\.\d+)?)(?:\s?(?:/|-|for)\s?(\d+))?(?:st|nd|rd|th)?(?![\d.]*\d)")
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-_WORDS = {word: n for n, word in enumerate(_ONES)} | {
+_WORDS = {word: n for n, word in enumerate(ONES)} | {
     "once": 1, "twice": 2, "thrice": 3, "none": 0, "nil": 0, "never": 0, "no": 0, "first": 1, "second": 2, "third": 3,
     "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
 }  # fmt: skip
@@ -217,10 +212,10 @@ def _figures(text: str, linked: Linked) -> tuple[Figure, ...]:
     if {"hundred", "thousand"} & set(words):
         words = []  # such a number is hardly ever written in words alone
     for at, word in enumerate(words):
-        if word in _TENS:
+        if word in TENS:
             unit = _WORDS.get(words[at + 1], 0) if at + 1 < len(words) else 0
-            found.append(Figure(float(_TENS[word] + (unit if 0 < unit < 10 else 0))))
-        elif word in _WORDS and not (at and words[at - 1] in _TENS) and _counts(word, words, at):
+            found.append(Figure(float(TENS[word] + (unit if 0 < unit < 10 else 0))))
+        elif word in _WORDS and not (at and words[at - 1] in TENS) and _counts(word, words, at):
             found.append(Figure(float(_WORDS[word])))
     return tuple(dict.fromkeys(found))
 

@@ -25,6 +25,9 @@ class Filter:
         return f"{self.key}{self.op}{','.join(quoted(v) for v in self.values)}"
 
 
+EVERYWHERE = Filter("season", "=", ("all",))
+
+
 @dataclass(frozen=True)
 class Having:
     """A condition on a measure: of the rows of the answer, or of single innings and matches (`each`)."""

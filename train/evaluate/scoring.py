@@ -12,14 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from data.text import ONES, TENS
+
 TOLERANCE = 0.06
 # figures of the season that a refusal may name: its year, its matches, overs of an innings, players ...
 HARMLESS = (2024, 71, 74, 70, 10, 20)
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = {word: 10 * i for i, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
 _OTHER_NUMBERS = {"once": 1, "twice": 2, "thrice": 3, "both": 2, "neither": 0, "none": 0, "nil": 0, "never": 0,
                   "duck": 0}  # fmt: skip
 _BEFORE_PRONOUN = frozenset("which the this that no any every each".split())  # "which one", "the one": no figure
@@ -136,16 +133,16 @@ def _in_words(text: str) -> list[float]:
     at = 0
     while at < len(words):
         word = words[at]
-        if word in _TENS:
-            value = _TENS[word]
-            if at + 1 < len(words) and words[at + 1] in _ONES[1:10]:
+        if word in TENS:
+            value = TENS[word]
+            if at + 1 < len(words) and words[at + 1] in ONES[1:10]:
                 at += 1
-                value += _ONES.index(words[at])
+                value += ONES.index(words[at])
             found.append(float(value))
         elif word == "one" and at and words[at - 1] in _BEFORE_PRONOUN:
             pass
-        elif word in _ONES:
-            found.append(float(_ONES.index(word)))
+        elif word in ONES:
+            found.append(float(ONES.index(word)))
         elif word in _OTHER_NUMBERS:
             found.append(float(_OTHER_NUMBERS[word]))
         at += 1

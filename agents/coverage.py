@@ -38,10 +38,11 @@ _LEAVES_OUT = frozenset(
 # "the top scorer of each team": a rank within groups
 _EACH = re.compile(
     r"(?<!across )(?<!over )(?<!at )\b(?:each|every|per) "
-    r"(team|franchise|season|year|edition|ground|venue|stadium|phase)\b"
+    r"(team|franchise|side|season|year|edition|ground|venue|stadium|phase)\b"
     r"|\b(team|season|year|venue|ground)[- ]?wise\b"
 )
-_GROUPS = {"team": {"team", "opponent"}, "franchise": {"team", "opponent"}, "season": {"season"}, "year": {"season"},
+_GROUPS = {"team": {"team", "opponent"}, "franchise": {"team", "opponent"},
+           "side": {"team", "opponent"}, "season": {"season"}, "year": {"season"},
            "edition": {"season"}, "ground": {"venue", "city"}, "venue": {"venue", "city"},
            "stadium": {"venue", "city"}, "phase": {"phase"}}  # fmt: skip
 _SEVERAL = re.compile(
@@ -118,6 +119,8 @@ def groups_dropped(plan: Plan, question: str) -> list[str]:
     rows = {dimension for query in plan.queries for dimension in query.by}
     several = {d for q in plan.queries if q.rank is None or q.rank.n > 1 for d in q.by}
     several |= {query.rank.per for query in plan.queries if query.rank}
+    if len(plan.queries) > 1:  # a query for each of two teams
+        several |= set.intersection(*({f.key for f in query.filters} for query in plan.queries))
     return [
         found[0]
         for found in _EACH.finditer(question)

@@ -60,9 +60,9 @@ class _Finder:
             yield from self.of_list(table)
 
     def of_list(self, table: StatTable) -> Iterator[tuple[str, str]]:
-        """The names of the first rows; none of a list of matches or of a long list without a rank."""
-        rows = _rows(table)
-        if len(rows) > 1 and "match" in rows[0] or len(rows) > MOST_ROWS and not table.query.rank:
+        """The names of the first rows; none of a list of matches or of a long list without a rank of all."""
+        rows, rank = _rows(table), table.query.rank
+        if len(rows) > 1 and "match" in rows[0] or len(rows) > MOST_ROWS and (rank is None or rank.per):
             return
         for row in rows[:MOST_ROWS]:
             yield from self._of_row(row)

@@ -49,7 +49,7 @@ def per_group(plan: Plan, question: str) -> Plan:
     group = "opponent" if found["against"] else _GROUPS[found["each"] or found["wise"] or found["per"]]
     query = plan.queries[0]
     rank = query.rank or _rank_of_best(query, group, question)
-    if rank is None or rank.per or rank.kind not in ("top", "bottom") or query.each or query.having:
+    if rank is None or rank.per or rank.kind not in ("top", "bottom") or query.each:
         return plan
     if not _may_be_grouped(query, group, question):
         return plan
@@ -74,6 +74,8 @@ def per_group(plan: Plan, question: str) -> Plan:
 def _may_be_grouped(query: Query, group: str, question: str) -> bool:
     """Whether the query's figure can be ranked within such groups; "sixes each match" may be a rate."""
     measure, keys = MEASURES[query.measures[0]], {f.key for f in query.filters}
+    if query.having and measure.kind != "rate":  # of a rate it is the least that a row has to have
+        return False
     if group == "match":
         plain = measure.kind in ("count", "best") and not measure.parts and keys <= _WHOLE_MATCHES
         return plain and _OF_EACH_MATCH.search(question) is not None
@@ -108,6 +110,10 @@ _BEST = re.compile(
     r"\b(two|three|five) (?:best|worst|most|highest|lowest|biggest|largest|cheapest|fastest|quickest|slowest|leading)\b"
     r"(?! (?:recent|opening))"
 )
+_WHICH = re.compile(
+    rf"\b(?:which|what) ({'|'.join(_NUMBERS)}) (?:\w+ )?(?:batters|batsmen|bowlers|players|keepers|fielders|teams|sides"
+    r"|spinners|pacers|seamers|seasons|years|grounds|venues)\b(?! (?:sorry|in a row))"
+)
 _FIRST = re.compile(
     r"\b(?:worst|best|cheapest|highest|lowest|most|biggest|largest|dearest)"
     r"(?: (?:offenders?|ones?|figures?|rates?|teams?|sides?|bowlers?|batters?|scores?|totals?))? first$"
@@ -118,7 +124,7 @@ _LISTED_ROWS = 10  # of "cheapest first"
 
 def as_many(plan: Plan, question: str) -> Plan:
     """ "The two best" are two rows, "cheapest first" is a list."""
-    found = _TOP.search(question) or _BEST.search(question)
+    found = _TOP.search(question) or _BEST.search(question) or _WHICH.search(question)
     listed = _FIRST.search(question) and not _BATS_FIRST.search(question)
     if not (found or listed) or len(plan.queries) != 1:
         return plan
@@ -127,7 +133,11 @@ def as_many(plan: Plan, question: str) -> Plan:
     rank, of_place = query.rank, "position" in (*query.measures, *(h.measure for h in query.having))
     if rank is None or rank.n > 1 or rank.nth or rank.kind not in ("top", "bottom") or of_place:
         return plan
-    if query.filter("position") or any(f.key in query.by or len(f.values) > 1 for f in query.named()):
+    if (
+        query.filter("position")
+        or {"pair", "match"} & set(query.by)
+        or any(f.key in query.by or len(f.values) > 1 for f in query.named())
+    ):
         return plan
     return replace(plan, queries=(replace(query, rank=replace(rank, n=n)),))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from data.query import Plan
 from data.query.line import Query
@@ -90,7 +91,7 @@ def _is_numeric(value: str) -> bool:
 def _said(question: str) -> set[float]:
     """The numbers that a question may mean."""
     words, found = _WORD.findall(PLACEHOLDER.sub(" ", question)), {0.0, 1.0}
-    numbers = [_number(word, after) for word, after in zip(words, [*words[1:], ""], strict=True)]
+    numbers = [_number(word, after) for word, after in pairwise([*words, ""])]
     for i, n in enumerate(numbers):
         if n is None:
             continue

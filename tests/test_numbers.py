@@ -32,6 +32,7 @@ from data.text import plain
      []),
     ("the leading scorers", "runs by batter | top 5", []),
     ("thoughts on the weather", "decline off_topic", []),
+    ("\u0000 ?!", "runs by batter | top 40", ["top 40"]),
 ])  # fmt: skip
 def test_numbers_that_nobody_said_are_found(question: str, line: str, found: list[str]) -> None:
     assert numbers_made_up(parse(line), question) == found

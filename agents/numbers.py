@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from data.query import Plan
+from data.query import Plan, QueryError, parse
 from data.query.line import Query
 from data.text import ONES, PLACEHOLDER, TENS
 
@@ -65,6 +65,27 @@ def numbers_made_up(plan: Plan, question: str) -> list[str]:
     said = _said(question)
     parts = (part for query in plan.queries for part in _parts(query))
     return list(dict.fromkeys(part for part, key, n in parts if n not in said and not _is_idiom(key, n, question)))
+
+
+def put_right(plan: Plan, question: str, known: str = "") -> Plan:
+    """The plan with its one number that nobody said exchanged for the one in digits that it lacks: "balls>=300" of "at
+    least 200 balls" is miscopied. `known`: words whose numbers the plan may have beside those of the plain `question`.
+
+    The plan as it is where either number is none or several, or of another length.
+    """
+    wrong, line = numbers_made_up(plan, f"{question} {known}"), str(plan)
+    used = set(map(float, _NUMBER.findall(PLACEHOLDER.sub(" ", line))))
+    lacking = {n for n in _NUMBER.findall(PLACEHOLDER.sub(" ", question)) if float(n) not in used}
+    if len(wrong) != 1 or len(lacking) != 1 or line.count(wrong[0]) != 1:
+        return plan
+    numbers = _NUMBER.findall(wrong[0])
+    if len(numbers) != 1 or len(numbers[0]) != len(said := lacking.pop()):
+        return plan
+    try:
+        mended = parse(line.replace(wrong[0], wrong[0].replace(numbers[0], said)))
+    except QueryError:
+        return plan
+    return plan if numbers_made_up(mended, f"{question} {known}") else mended
 
 
 def _parts(query: Query) -> Iterator[tuple[str, str, float]]:

@@ -21,7 +21,7 @@ from agents.coverage import (
 from agents.knowledge import Found, Knowledge
 from agents.messages import ASK_BACK, DECLINED, Before, Planned, Refusal, Retrieved
 from agents.model import Generation, TextModel
-from agents.numbers import numbers_made_up
+from agents.numbers import numbers_made_up, put_right
 from agents.repairs import repaired
 from data.ask import ask
 from data.dataset.knowledge import Row
@@ -164,10 +164,10 @@ class RetrieverAgent:
             made = await asyncio.gather(*draws, return_exceptions=True)
             # a draw that the engine has no room or time for is left out
             done = (g for g in made if isinstance(g, Generation) and g.finish_reason != "deadline")
-            return [_parsed(generation, text) for generation in done]
+            return [_parsed(generation, text, before) for generation in done]
 
         first = await draw()
-        plans = [_parsed(first, text)]
+        plans = [_parsed(first, text, before)]
         in_time = first.finish_reason != "deadline"
         if in_time and (plans[0] is None or doubt(plans[0]) != NO_DOUBT):
             plans += await more(REDRAWS, REDRAW_TEMPERATURE, 1)
@@ -368,7 +368,7 @@ def _has_room(model: TextModel, count: int) -> bool:
     return room is not None and bool(room(count))
 
 
-def _parsed(generation: Generation, text: str) -> Plan | None:
+def _parsed(generation: Generation, text: str, before: Before | None) -> Plan | None:
     """The plan, repaired and without what it says twice; None where the line was cut off, even if it parses."""
     if generation.finish_reason != "stop":
         return None
@@ -380,7 +380,8 @@ def _parsed(generation: Generation, text: str) -> Plan | None:
         replace(q, measures=tuple(dict.fromkeys(q.measures)), filters=tuple(dict.fromkeys(q.filters)))
         for q in plan.queries
     )
-    return repaired(replace(plan, queries=tuple(dict.fromkeys(queries))), text)
+    plan = replace(plan, queries=tuple(dict.fromkeys(queries)))
+    return repaired(put_right(plan, text, before.line if before else ""), text)
 
 
 def _exchanged(query: Query) -> Query | None:

@@ -1,11 +1,13 @@
 """Numbers of a query line that its question does not say are noticed, idioms and neighbouring numbers are not."""
 
 import random
+import re
+from collections import Counter
 
 import pytest
 
 from agents.coverage import several_dropped
-from agents.numbers import numbers_made_up
+from agents.numbers import numbers_made_up, put_right
 from data.phrasing.phrase_files import PAIR_FILES, PHRASES, expand, read_pairs
 from data.query import parse
 from data.text import plain
@@ -56,3 +58,36 @@ def test_right_lines_of_the_phrase_files_hardly_ever_have_such_numbers() -> None
 ])  # fmt: skip
 def test_several_that_are_asked_for_are_missed_in_the_first_one(question: str, line: str, found: list[str]) -> None:
     assert several_dropped(parse(line), question) == found
+
+
+@pytest.mark.parametrize(("question", "known", "line", "mended"), [
+    ("strike rates with 200 or more balls first three", "", "strike_rate by batter | having balls>=300 | top 3",
+     "strike_rate by batter | having balls>=200 | top 3"),
+    ("most runs in the 19th over", "", "runs by batter | overs=17 | top 1", "runs by batter | overs=19 | top 1"),
+    ("runs of P1 in 30 balls", "", "runs | batter=P1 overs=4", "runs | batter=P1 overs=4"),  # another length
+    ("between 150 and 180", "", "innings_played | total>=160 total<=190", "innings_played | total>=160 total<=190"),
+    ("two hundred balls or more", "", "strike_rate by batter | having balls>=300",
+     "strike_rate by batter | having balls>=300"),  # no digits
+    ("and in the last 16", "balls>=20", "runs by batter | having balls>=20 | top 1",
+     "runs by batter | having balls>=20 | top 1"),  # of the line before
+])  # fmt: skip
+def test_one_miscopied_number_is_put_right(question: str, known: str, line: str, mended: str) -> None:
+    assert str(put_right(parse(line), question, known)) == mended
+
+
+def test_miscopied_numbers_are_put_right_and_no_right_line_is_changed() -> None:
+    rng, kinds = random.Random(5), Counter()
+    for name in PAIR_FILES:
+        for words, line in read_pairs(PHRASES / name):
+            question, right = plain(expand(words, rng)), parse(line)
+            assert put_right(right, question) == right, (question, line)
+            digits = [match.start() for match in re.finditer(r"(?<=\d)\d\b", line)]  # the last of two or more
+            if digits and (wrong := parse(_with_another_digit(line, rng.choice(digits)))) != right:
+                mended = put_right(wrong, question)
+                kinds["right" if mended == right else "left" if mended == wrong else "another"] += 1
+    assert kinds["right"] > 1000
+    assert kinds["another"] < kinds["right"] / 200
+
+
+def _with_another_digit(line: str, at: int) -> str:
+    return f"{line[:at]}{(int(line[at]) + 3) % 10}{line[at + 1 :]}"

@@ -25,6 +25,7 @@ from data.dataset.knowledge import DISPUTED, KNOWLEDGE, PLAN, Row
 from data.linking.linker import Linker
 from data.linking.mention import FOUND, KINDS, Linked
 from data.linking.resolve_plan import resolve_typed
+from data.phrasing.likelihood import features
 from data.query import Plan, QueryError, parse
 from data.query.language import FILTERS
 from data.query.line import Filter, Query
@@ -68,6 +69,8 @@ class Knowledge:
         self.rows: Sequence[Row] = rows
         self.linker = linker
         self._linked = [linker.link(row.question) for row in rows]
+        # what the network of data.phrasing.likelihood would not know, but the model was trained on
+        self.familiar: frozenset[str] = frozenset().union(*(features(plain(link.text)) for link in self._linked))
         readings = [Reading.of(row.question, linked) for row, linked in zip(rows, self._linked, strict=True)]
         self._readings = readings
         self._by_text: dict[str, int] = {}

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from agents import confidence
 from agents.coverage import (
     exceptions_dropped,
     groups_dropped,
@@ -54,9 +55,10 @@ class Doubt(NamedTuple):
     not_computable: bool
     left_out: int  # names, numbers, telling words that the line has nothing of; what it has that is not there
     empty: bool  # no row, or nothing but zeros
+    unlikely: bool  # more probably wrong than `confidence.LIMIT`
 
 
-NO_DOUBT = Doubt(False, 0, False)
+NO_DOUBT = Doubt(False, 0, False, False)
 _SPEAKS_AGAINST = (left_out, unmet, exceptions_dropped, people_dropped, groups_dropped, several_dropped, not_said)
 # words that ask for all seasons, whatever is loaded, and those that ask for one after all
 _ALL_SEASONS = re.compile(
@@ -187,6 +189,7 @@ class RetrieverAgent:
         against = doubt(best)
         # nothing found by a line that leaves something out says nothing; a number that nobody said is a guess
         sure = sure and not (against.left_out and (against.empty or _made_up_numbers(best, text, before)))
+        sure = sure and not against.unlikely
         return Planned(linked, text, best, first, before, len(plans), sure)
 
     def is_sure(self, planned: Planned) -> bool:
@@ -203,7 +206,9 @@ class RetrieverAgent:
         left += sum(part not in kept for part in made_up(plan, text))
         left += len(_made_up_numbers(plan, text, planned.before))
         empty = isinstance(found, Retrieved) and not any(map(_has_figures, found.tables))
-        return Doubt(not computable, left, empty)
+        familiar = self.knowledge.familiar if self.knowledge else frozenset()
+        unlikely = planned.before is None and confidence.chance_of_error(plan, text, familiar) > confidence.LIMIT
+        return Doubt(not computable, left, empty, unlikely)
 
     def retrieve(self, planned: Planned) -> Retrieved | Refusal:
         """Resolve the names in their roles, then compute.

@@ -19,6 +19,7 @@ from agents.coverage import (
     exceptions_turned_round,
     groups_dropped,
     names_left_out,
+    not_said,
     people_dropped,
 )
 from agents.knowledge import Found, answered, with_what_it_says
@@ -42,7 +43,7 @@ OTHER_SCRIPT = {
     "": "Sorry, I can't read that script: I only understand English, or Hindi in Latin letters.",
 }
 NO_PLAN = Refusal(DECLINED, "I could not understand that question; could you put it more simply?", "no_plan")
-UNSURE = "I'm not sure that I understand that; could you put it more simply? This is what I made of it."
+UNSURE, MADE_OF_IT = "I'm not sure that I understand that; could you put it more simply?", "This is what I made of it."
 
 
 class MultiAgent:
@@ -193,7 +194,9 @@ class MultiAgent:
             sentence = f"I can't fit {unfit} into what I can compute; could you put it more simply?"
             return planned, Refusal(DECLINED, sentence, "left_out")
         if isinstance(retrieved, Retrieved) and not planned.sure:
-            return planned, Refusal(DECLINED, UNSURE, "unsure", suggestions=(retrieved.line,))
+            return planned, _unsure(retrieved.line)
+        if isinstance(retrieved, Refusal) and retrieved.reason == "unsupported" and _misquotes(planned):
+            return planned, _unsure(*retrieved.suggestions)
         return planned, retrieved
 
     def _unfit(self, planned: Planned) -> str | None:
@@ -215,6 +218,17 @@ class MultiAgent:
         mentions = [settled(m, retrieved.names[m.placeholder], names) for m in planned.linked.mentions]
         planned = replace(retrieved.planned, linked=replace(planned.linked, mentions=tuple(mentions)))
         return turn_of(planned, leaders(retrieved, names, matches))
+
+
+def _unsure(*made: str) -> Refusal:
+    """What is said where a line is a guess; `made`: the line, if it can be computed."""
+    return Refusal(DECLINED, f"{UNSURE} {MADE_OF_IT}" if made else UNSURE, "unsure", suggestions=made)
+
+
+def _misquotes(planned: Planned) -> bool:
+    """Whether a line quotes a condition in words that nobody said."""
+    before = planned.before.line.replace('"', " ") if planned.before else ""
+    return bool(not_said(planned.plan, f"{planned.text} {before}"))
 
 
 def _refuse_script(question: str) -> Refusal | None:

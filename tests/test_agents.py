@@ -266,6 +266,16 @@ def test_a_line_that_cannot_be_computed_or_finds_nothing_is_not_suggested(retrie
     assert reply.reason == "unsupported" and not reply.suggestions and "Without" not in reply.answer
 
 
+@pytest.mark.parametrize(("line", "offered"), [
+    ('sixes | unsupported "in row that day"', ("sixes",)),
+    ('points by over | unsupported "in row that day"', ()),
+])  # fmt: skip
+def test_a_condition_that_nobody_said_is_not_blamed_on_the_record(retriever, line, offered):
+    reply = events_of(retriever, ScriptedModel(Generation(line, "stop")), "total sixes, some reel said 1260")[-1]
+    assert (reply.outcome, reply.reason, reply.suggestions) == ("declined", "unsure", offered)
+    assert "in row that day" not in reply.answer and ("what I made of it" in reply.answer) == bool(offered)
+
+
 def test_a_question_in_another_script_is_declined_in_it(retriever):
     model = ScriptedModel(Generation("runs by batter | top 1", "stop"))
     _, replies = ask(retriever, model, "आईपीएल 2024 में सबसे ज़्यादा रन किसने बनाए?", "Кто забил?", "kohli के runs")

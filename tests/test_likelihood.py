@@ -72,7 +72,7 @@ def test_few_right_lines_of_the_phrases_are_taken_for_wrong_and_most_strange_one
     assert 0 < sum(doubted) <= 0.02 * len(doubted)
     strange = (
         "had the groundsman's nephew not spilt his tea over the scorebook that gloomy evening whichever umpire "
-        "signalled it would those of us watching from behind the sightscreen ever have believed how P1's bat speed compared"
+        "signalled it would those of us watching from behind the sightscreen ever have believed how P1's speed compared"
     )
     assert confidence.chance_of_error(parse("runs | batter=P1"), strange) > confidence.LIMIT
     assert confidence.chance_of_error(parse("decline not_recorded"), strange) == 0

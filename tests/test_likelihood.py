@@ -101,3 +101,18 @@ def test_the_same_seed_fits_the_same_network_which_learns(tmp_path: Path, capsys
         nats.append(float(capsys.readouterr().out.split(" nats")[0].split()[-1]))
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
     assert nats[2] < nats[1]
+
+
+def test_the_weights_of_the_signs_are_fitted_and_each_limit_is_counted() -> None:
+    from train.evaluate.confidence import Answer, fitted, table
+
+    rng = np.random.default_rng(3)
+    signs = rng.normal(size=(4000, 3))
+    wrong = rng.random(4000) < 1 / (1 + np.exp(-(signs @ (1.0, -0.5, 0.0) - 1)))
+    weights, constant = fitted([Answer(tuple(x), bool(y)) for x, y in zip(signs, wrong, strict=True)])
+    assert np.allclose((*weights, constant), (1.0, -0.5, 0.0, -1.0), atol=0.15)
+    found = [Answer((1.0, 0.0, 0.0), True), Answer((0.0, 0.0, 0.0), False)]
+    lines = table({"one": found}, (1.0, 0.0, 0.0), 0.3).splitlines()
+    assert [line for line in lines if line.startswith("| 0.50 |")] == ["| 0.50 | 1 right, 1 wrong |"]
+    assert [line for line in lines if line.startswith("| 0.60 |")] == ["| 0.60 | 0 right, 1 wrong |"]
+    assert lines[0] == "| limit | one (1 right, 1 wrong) |"

@@ -2,7 +2,7 @@
 
 Lines are wrong more often the less likely their parts are beside the words of the question, the more of these words
 and pairs of words no composed question has, and the longer the question is. `python -m train.evaluate.confidence`
-weighs the three by logistic regression on questions that nobody wrote for this project, and prints what a limit costs.
+weighs the three by logistic regression on the blind questions, and prints what a limit costs.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agents import confidence
 from agents.messages import Reply, Source, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
@@ -183,10 +184,13 @@ def test_another_question_about_the_same_team_is_still_declined(retriever) -> No
     assert (reply.outcome, reply.source) == ("declined", None) and plans > 0
 
 
-def test_a_loose_match_stands_back_behind_a_computed_answer_and_goes_before_a_refusal(retriever) -> None:
-    computed, _ = ask(retriever, "starc price at the auction", "wickets | bowler=P1")
+def test_a_loose_match_stands_back_behind_a_computed_answer_and_goes_before_a_refusal(retriever, monkeypatch) -> None:
+    with monkeypatch.context() as believed:
+        believed.setattr(confidence, "LIMIT", 1.0)
+        computed, _ = ask(retriever, "starc price at the auction", "wickets | bowler=P1")
     assert computed.source is None and computed.query == 'wickets | bowler="Mitchell Starc"'
-    for line in ("decline not_recorded", "no line at all", "wickets by bowler | top 3"):  # the last leaves Starc out
+    # it declines, cannot be read, leaves Starc out, is unlikely
+    for line in ("decline not_recorded", "no line at all", "wickets by bowler | top 3", "wickets | bowler=P1"):
         reply, plans = ask(retriever, "starc price at the auction", line)
         assert reply.answer == "24.75 crore (from your file q.csv, row 14)" and plans > 0
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from agents import confidence
 from agents.messages import Planned, Reply, Retrieved, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
@@ -274,6 +275,15 @@ def test_a_condition_that_nobody_said_is_not_blamed_on_the_record(retriever, lin
     reply = events_of(retriever, ScriptedModel(Generation(line, "stop")), "total sixes, some reel said 1260")[-1]
     assert (reply.outcome, reply.reason, reply.suggestions) == ("declined", "unsure", offered)
     assert "in row that day" not in reply.answer and ("what I made of it" in reply.answer) == bool(offered)
+
+
+def test_an_unlikely_line_is_suggested_although_the_models_samples_agree(retriever, monkeypatch):
+    question = "gimme kohlis zxqv wkjh qqnn vvbb ddww ttyy in the rrpp of llmm"
+    model = ScriptedModel(Generation("runs | batter=P1", "stop"))
+    reply = events_of(retriever, model, question)[-1]
+    assert (reply.outcome, reply.reason, reply.tables) == ("declined", "unsure", ()) and reply.suggestions
+    monkeypatch.setattr(confidence, "LIMIT", 1.0)
+    assert events_of(retriever, model, question)[-1].outcome == "answered"
 
 
 def test_a_question_in_another_script_is_declined_in_it(retriever):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents import confidence
-from agents.messages import Reply, Source, Worded
+from agents.messages import Planned, Reply, Source, Worded
 from agents.model import Generation
 from agents.multi_agent import MultiAgent
 from agents.retriever import RetrieverAgent
@@ -20,7 +20,9 @@ from convert.manifest import entry_for, save
 from convert.manifest import load as load_manifest
 from data.dataset.knowledge import DISPUTED, KNOWLEDGE_FILE, PLAN, Row, read, write
 from data.errors import SourceError
+from data.query import parse
 from data.season import load
+from data.text import plain
 from serve.process import wait_for
 from tests.conftest import Host, InProcess, Launch
 
@@ -379,3 +381,13 @@ def test_a_file_that_is_missing_or_not_utf_8_is_refused_in_a_sentence(tmp_path: 
     (tmp_path / "knowledge.jsonl").write_bytes(b"\xff")
     with pytest.raises(SourceError, match="not UTF-8"):
         read(tmp_path / "knowledge.jsonl")
+
+
+def test_words_of_the_file_do_not_make_a_line_unlikely() -> None:
+    question = "gimme kohlis zxqv wkjh qqnn vvbb ddww ttyy in the rrpp of llmm"
+    season_retriever = RetrieverAgent(load("ipl_2024"))
+    linked = season_retriever.link(question)
+    planned = Planned(linked, plain(linked.text), parse("runs | batter=P1"))
+    assert not season_retriever.is_sure(planned)
+    season_retriever.know([Row(1, "q.csv", question, "741")])
+    assert season_retriever.is_sure(planned)

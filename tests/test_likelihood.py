@@ -92,12 +92,12 @@ def test_a_network_is_written_and_read_again(tmp_path: Path) -> None:
 
 def test_the_same_seed_fits_the_same_network_which_learns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
+    from data.command_line import run
     from train.likelihood import app
 
     nats = []
     for name, epochs in (("one", 1), ("two", 1), ("more", 4)):
-        with pytest.raises(SystemExit):
-            app(["--count", "2600", "--epochs", str(epochs), "--out", str(tmp_path / f"{name}.npz")])
+        assert run(app, ["--count", "2600", "--epochs", str(epochs), "--out", str(tmp_path / f"{name}.npz")]) == 0
         nats.append(float(capsys.readouterr().out.split(" nats")[0].split()[-1]))
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
     assert nats[2] < nats[1]

@@ -1,6 +1,6 @@
 """Fits the network that says how likely a query line is beside its question (data/phrasing/likelihood.py).
 
-    python -m train.likelihood        # two minutes; writes data/phrases/likelihood.npz
+    python -m train.likelihood        # three minutes; writes data/phrases/likelihood.npz
 
 On composed questions only, none of them near a question of the exams. The same seed gives the same network.
 """
@@ -129,4 +129,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run(app)
+    raise SystemExit(run(app))

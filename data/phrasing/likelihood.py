@@ -56,7 +56,7 @@ class Likelihood:
     """How well a line fits a question."""
 
     log: float  # nats; the sum over all parts, of those that the line has and those that it has not
-    unknown: int  # features of the question that composed questions (hardly) ever have
+    unknown: int  # features of the question that composed questions hardly ever have
     features: int
 
 
@@ -105,9 +105,8 @@ class PartModel:
         logits = self.weights @ hidden + self.bias
         held = [self.labels[label] for label in labels_of(plan) if label in self.labels]
         logits[held] *= -1  # -log of a sigmoid is log(1 + exp(-x)), of its complement log(1 + exp(x))
-        return Likelihood(
-            -float(np.logaddexp(0, logits).sum()), len(found - self.vocabulary.keys() - familiar), len(found)
-        )
+        unknown = sum(feature not in self.vocabulary and feature not in familiar for feature in found)
+        return Likelihood(-float(np.logaddexp(0, logits).sum()), unknown, len(found))
 
 
 @cache

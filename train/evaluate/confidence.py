@@ -9,11 +9,10 @@ for each set how many answers would be declined at a limit: right ones and wrong
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -26,7 +25,7 @@ from data.command_line import command_line, reported, run
 from data.errors import DataError
 from data.query import parse
 from train.errors import TrainError
-from train.evaluate.people import ALL_SEASONS, EXAMS, judged
+from train.evaluate.people import ALL_SEASONS, SETS, TALKS, judged, read_set
 from train.evaluate.systems import of_gguf
 
 FITTED = "blind"
@@ -43,9 +42,9 @@ class Answer:
     wrong: bool
 
 
-async def answers(model: Path, name: str, rows: list[dict[str, Any]], usual: str, threads: int) -> list[Answer]:
+async def answers(model: Path, name: str, usual: str, threads: int) -> list[Answer]:
     """Ask the single questions of a set; those that are declined are left out."""
-    found = []
+    found, rows = [], read_set(name)
     for season in sorted({row.get("season", usual) for row in rows}):
         system = of_gguf(model, season, threads)
         try:
@@ -80,14 +79,9 @@ def table(sets: dict[str, list[Answer]], weights: tuple[float, ...], constant: f
     rows = []
     for limit in LIMITS:
         odds = math.log(limit / (1 - limit))
-        row = [f"{limit:.2f}"]
-        for found in sets.values():
-            above = [a for a in found if constant + np.dot(weights, a.signs) > odds]
-            row.append(counted(above))
-        rows.append(row)
-    heads = [
-        f"{name} ({sum(not a.wrong for a in f)} right, {sum(a.wrong for a in f)} wrong)" for name, f in sets.items()
-    ]
+        above = ([a for a in found if constant + np.dot(weights, a.signs) > odds] for found in sets.values())
+        rows.append([f"{limit:.2f}", *map(counted, above)])
+    heads = [f"{name} ({counted(found)})" for name, found in sets.items()]
     return text_table.markdown(["limit", *heads], rows)
 
 
@@ -96,18 +90,17 @@ def table(sets: dict[str, list[Answer]], weights: tuple[float, ...], constant: f
 def main(
     model: Annotated[Path, typer.Option(help="a .gguf file or a model folder")] = Path("models/demo"),
     season: Annotated[str, typer.Option(help="of all sets but all_seasons")] = "ipl_2024",
-    sets: Annotated[str, typer.Option(help="names of sets of single questions, with commas")] = (
-        "fan_questions,public_questions,language_questions,all_seasons,conditions,blind"
+    sets: Annotated[str, typer.Option(help="names of sets of single questions beside blind, with commas")] = ",".join(
+        name for name in SETS if name not in TALKS
     ),
     threads: Annotated[int, typer.Option(help="of the engine; 0: as many as the service would take")] = 0,
 ) -> None:
     limit, confidence.LIMIT = confidence.LIMIT, 1.0  # all that the agents would answer without it
     try:
         found = {}
-        for name in sets.split(","):
-            rows = [json.loads(line) for line in (EXAMS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for name in (*sets.split(","), FITTED):
             usual = ALL_SEASONS if name == "all_seasons" else season
-            found[name] = asyncio.run(answers(model, name, rows, usual, threads))
+            found[name] = asyncio.run(answers(model, name, usual, threads))
     finally:
         confidence.LIMIT = limit
     weights, constant = fitted(found[FITTED])
@@ -116,4 +109,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run(app)
+    raise SystemExit(run(app))

@@ -93,6 +93,14 @@ def judged(system: Agents, expect: Mapping[str, Any], question: str, reply: Repl
     return ("right", "") if right else ("wrong", f"lacks rows of {lines[0]}")
 
 
+def read_set(name: str, exams: Path = EXAMS) -> list[dict[str, Any]]:
+    """The rows of a set. Raises TrainError where there is no such file."""
+    path = exams / f"{name}.jsonl"
+    if not path.is_file():
+        raise TrainError(f"no {path}: give the folder of the sets with --exams, or other --sets")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
 async def ask_set(system: Agents, rows: Iterable[Mapping[str, Any]], name: str) -> list[Verdict]:
     """Ask the rows of one set in order, the turns of a conversation after each other."""
     found = []
@@ -157,10 +165,7 @@ def people(
     async def measure() -> dict[str, list[Verdict]]:
         found = {}
         for name in chosen:
-            path = exams / f"{name}.jsonl"
-            if not path.is_file():
-                raise TrainError(f"no {path}: give the folder of the sets with --exams, or other --sets")
-            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            rows = read_set(name, exams)
             found[name] = []
             usual = ALL_SEASONS if name == "all_seasons" else season
             for asked_in in sorted({row.get("season", usual) for row in rows}):

@@ -3,11 +3,14 @@
     turn = conversations.last(owner, conversation_id)        # None: nothing was answered yet
     linked, before = turn.join(linker.link("and in wins?"))  # before.line is "runs | batter=P1", before.leaders "-"
 
-The model reads the line before, the placeholders of what its answer named, and the new words.
+The model reads the line before, the placeholders of what its answer named, and the new words. "Which of the two" after
+a question about one and the same about another is read after a line about both.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -16,18 +19,30 @@ from dataclasses import dataclass, replace
 from agents.messages import Before, Planned
 from data.linking.mention import AMBIGUOUS, FOUND, UNKNOWN, Linked, Mention
 from data.linking.resolver import Names
+from data.query import parse
+from data.query.query import Filter
+from data.query.sources import PLAYER_KEYS
 from data.text import PLACEHOLDER
 
 MAX_FOLLOW_UP_WORDS = 12  # a longer question stands alone
+_BOTH = re.compile(
+    r"\b(?:dono|donon|them both|both of (?:them|those|these)|both (?:batters|batsmen|bowlers|players|teams|sides)"
+    r"|(?:which|who|one|either|neither) of (?:them|the two|these two|those two)"
+    r"|the two of them|of the two|between (?:them|the two)|(?:these|those) two)\b|\bboth$"
+)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A query line over placeholders, the mention of each, and what the answer named: `leaders`, first one first."""
+    """A query line over placeholders, the mention of each, and what the answer named: `leaders`, first one first.
+
+    `other`: whom the line is asked about in a turn before, where that was one and this is another.
+    """
 
     line: str
     mentions: Mapping[str, Mention]
     leaders: tuple[Mention, ...] = ()
+    other: Mention | None = None
 
     def join(self, linked: Linked) -> tuple[Linked, Before] | None:
         """The new words and this turn with shared placeholders, numbered as they come: line, leaders, words.
@@ -35,6 +50,8 @@ class Turn:
         A name that is there already keeps its placeholder. Where a kind has more than 9 names, the last leaders go;
         None where the line and the words have more by themselves.
         """
+        if self.other and _BOTH.search(linked.text.lower()):
+            return replace(self._about_both(), other=None).join(linked)
         of_line = [self.mentions[p] for p in placeholders(self.line) if p in self.mentions]
         spoken = list(linked.by_placeholder().values())
         for kept in range(len(self.leaders), -1, -1):
@@ -49,10 +66,43 @@ class Turn:
                 return joined, Before(line, " ".join(dict.fromkeys(leaders)) or "-")
         return None
 
+    def after(self, before: Turn | None) -> Turn:
+        """This turn, with whom the same was asked about before it."""
+        ours, theirs = self._about(), before and before._about()
+        if not ours or not before or not theirs or ours[0].key != theirs[0].key:
+            return self
+        return replace(self, other=before.other if ours[1].candidates == theirs[1].candidates else theirs[1])
+
+    def _about(self) -> tuple[Filter, Mention] | None:
+        """The condition that says about whom a line of one query is, and the one person or team in it."""
+        plan = parse(self.line)
+        found = [
+            f
+            for query in plan.queries
+            for f in query.filters
+            if f.key in (*PLAYER_KEYS, "team") and f.op == "=" and len(f.values) == 1 and f.values[0] in self.mentions
+        ]
+        return (found[0], self.mentions[found[0].values[0]]) if found and len(plan.queries) == 1 else None
+
+    def _about_both(self) -> Turn:
+        """This turn as if it had been asked about the other, too."""
+        about = self._about()
+        if about is None or self.other is None:
+            return self
+        condition, _ = about
+        (query,) = parse(self.line).queries
+        kind = condition.values[0][0]
+        other = next(p for p in (f"{kind}{n}" for n in itertools.count(1)) if p not in self.mentions)
+        filters = (replace(f, values=(other, *f.values)) if f == condition else f for f in query.filters)
+        by = query.by if condition.key in query.by else (*query.by, condition.key)
+        line = str(replace(query, by=by, filters=tuple(filters)))
+        return replace(self, line=line, mentions={**self.mentions, other: replace(self.other, placeholder=other)})
+
     def known_to(self, names: Names) -> Turn:
         """This turn with the names of the season as it is now: a team may have another one since it was loaded anew."""
         mentions = {placeholder: _known(mention, names) for placeholder, mention in self.mentions.items()}
-        return replace(self, mentions=mentions, leaders=tuple(_known(mention, names) for mention in self.leaders))
+        leaders = tuple(_known(mention, names) for mention in self.leaders)
+        return replace(self, mentions=mentions, leaders=leaders, other=self.other and _known(self.other, names))
 
 
 class Conversations:

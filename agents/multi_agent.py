@@ -120,8 +120,8 @@ class MultiAgent:
             for event in from_file():
                 yield event
             return
-        if conversation_id and (turn := self._turn(planned, retrieved)):
-            self.conversations.remember(owner, conversation_id, turn)
+        if conversation_id and (new := self._turn(planned, retrieved)):
+            self.conversations.remember(owner, conversation_id, new.after(turn))
         yield planned
         if isinstance(retrieved, Refusal):
             yield _refused(trace, retrieved, str(planned.plan), conversation_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import random
 from typing import Any
 
@@ -197,6 +198,34 @@ def test_the_plan_of_a_follow_up_has_only_names_that_it_uses(retriever: Retrieve
     planned, retrieved, *_ = asyncio.run(collect())
     assert isinstance(planned, Planned) and set(planned.linked.by_placeholder()) == {"P1"}
     assert isinstance(retrieved, Retrieved) and dict(retrieved.names) == {"P1": "Marcus Stoinis"}
+
+
+KOHLI = ("plan P1 sixes", "sixes | batter=P1")
+ROHIT = ("follow sixes | batter=P1 > - > and P2", "sixes | batter=P2")
+FOURS = ("follow sixes | batter=P1 > - > fours", "fours | batter=P1")
+BOTH, WORDS = "sixes by batter | batter=P1,P2", "which of them hit more"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "last"),
+    [
+        ({"kohli sixes": KOHLI, "and rohit?": ROHIT}, BOTH),
+        ({"kohli sixes": KOHLI, "and rohit?": ROHIT, "fours?": FOURS}, BOTH.replace("sixes", "fours")),
+        ({"kohli sixes": KOHLI, "fours?": FOURS}, "fours | batter=P1"),  # there is no other
+        ({"kohli sixes": KOHLI, "bumrah wickets": ("plan P1 wickets", "wickets | bowler=P1")}, "wickets | bowler=P1"),
+    ],
+)
+def test_which_of_them_is_read_after_a_line_about_both(
+    retriever: RetrieverAgent, earlier: dict[str, tuple[str, str]], last: str
+) -> None:
+    model = Script()
+    for prompt, line in earlier.values():
+        model = model.then(prompt, line)
+    model = model.then(f"follow {last} > - > {WORDS}", last)
+    _, replies = talk(retriever, model, *earlier, f"{WORDS}?")
+    assert replies[-1].outcome == "answered"
+    names = re.findall('"([^"]*)"', replies[-1].query or "")
+    assert names == (["Virat Kohli", "Rohit Sharma"] if "P2" in last else names)
 
 
 def test_a_conversation_belongs_to_its_owner(retriever: RetrieverAgent) -> None:
